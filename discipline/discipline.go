@@ -1,0 +1,34 @@
+package discipline
+
+import "time"
+
+// SourceConfig is what the discipline must know of a source before its first measurement.
+type SourceConfig struct {
+	Name     string
+	Operator string // sources of one operator count once in a quorum (docs/architecture.md)
+}
+
+// Config holds the limits and what was learned before.
+type Config struct {
+	Sources         []SourceConfig
+	MinSources      int // 0: auto
+	BootstrapQuorum int // 0: auto
+	StepThreshold   time.Duration
+	PanicThreshold  time.Duration
+	HoldoverMax     time.Duration
+	MaxErrorLimit   time.Duration // 0: none
+	MaxFrequencyPPM float64       // 500 when 0
+	FrequencyPPM    float64       // the drift file's
+	FrequencyStdPPM float64       // its standard deviation; 0: nothing known
+	Floor           int64         // time can't be before it: nanoseconds since 1970, UTC; 0: none
+	Leap            LeapTable     // nil: nothing known of leap seconds
+	Observing       bool          // the host clock is never set: no Panic, no Step
+	NewEpoch        func() Epoch  // 8 random bytes; called at each start or jump of the timeline
+}
+
+// LeapTable answers what is known of leap seconds.
+type LeapTable interface {
+	// At returns TAI − UTC in force at utc (seconds since 1970), the leap at the end of that
+	// UTC month, and whether the table is still valid there (false: expired).
+	At(utc int64) (taiOffset int, leap Leap, leapAt int64, valid bool)
+}
