@@ -49,7 +49,10 @@ type Measurement struct {
 	Leap           Leap          // the server's announcement
 	RefID          uint32        // the server's
 	Authenticated  bool          // proved by NTS
-	Poll           time.Duration // the present poll interval to this server
+	// DatesDeferred marks a sample of a session whose certificate dates were not judged, because
+	// the time was not yet known. Such samples only form Snapshot.Candidate.
+	DatesDeferred bool
+	Poll          time.Duration // the present poll interval to this server
 }
 
 // State is the discipline's state.
@@ -131,6 +134,11 @@ type Snapshot struct {
 	NTS            bool          // every selected source is authenticated by NTS
 	LastUpdate     Raw           // of the newest measurement that was used; 0 when none
 	Poll           time.Duration // a poll interval the discipline would like now; 0: no wish
+
+	// CandidateTAI is set while Acquiring, once bootstrap_quorum sources with deferred dates agree:
+	// the TAI at At that certificate dates are then judged against, good to CandidateError. 0: none.
+	CandidateTAI   int64
+	CandidateError time.Duration
 
 	Sources  []SourceState
 	Warnings []Warning
