@@ -1,0 +1,136 @@
+package configs
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestExampleIsTheDefaults(t *testing.T) {
+	got, err := Parse("/etc/ntsgw/ntsgw.toml", Example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Defaults()
+	want.Path, want.BuiltinServers, want.Servers = "/etc/ntsgw/ntsgw.toml", false, nil
+	servers := got.Servers
+	got.Servers = nil
+	// An empty list in the file and an absent one mean the same.
+	for _, list := range []*[]string{&got.Trust.Servers, &got.Trust.CRL, &got.MQTT.Also, &got.PTP.Interfaces} {
+		if len(*list) != 0 {
+			t.Errorf("the example fills a list: %v", *list)
+		}
+		*list = nil
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("example differs from the defaults:\n got %+v\nwant %+v", got, want)
+	}
+	if len(servers) != 1 || servers[0].Address != "nts.example.net:4460" || servers[0].Name != "example" || servers[0].MinPoll != 16*time.Second {
+		t.Errorf("server: %+v", servers)
+	}
+}
+
+func TestExampleNamesEveryKey(t *testing.T) {
+	cfg := Defaults()
+	for section, fields := range cfg.sections() {
+		for key := range fields {
+			if !strings.Contains(Example, "\n"+key+" = ") {
+				t.Errorf("[%s] %s is not in the example", section, key)
+			}
+		}
+	}
+	for key := range (&Server{}).fields() {
+		if !strings.Contains(Example, "\n"+key+" = ") && !strings.Contains(Example, "\n# "+key+" = ") {
+			t.Errorf("[[server]] %s is not in the example", key)
+		}
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"unknown key", "[clock]\nstep_treshold = \"1s\"\n", `c.toml:2:1: unknown key in [clock] "step_treshold"; did you mean "step_threshold"?`},
+		{"unknown section", "[clok]\n", `c.toml:1:1: unknown section "clok"; did you mean "clock"?`},
+		{"wrong type", "[clock]\n  step_threshold = 5\n", `c.toml:2:3: step_threshold: want a duration in quotes with a unit, such as "1s", have the number 5`},
+		{"no unit", "[mqtt]\ninterval = \"16\"\n", `c.toml:2:1: interval: "16" is not a duration; write a number with a unit (ms, s, m, h), such as "1s"`},
+		{"out of range", "[trust]\nmax_source_stratum = 16\n", `c.toml:2:1: max_source_stratum: 16 is out of range; it must be 1 to 15`},
+		{"choice", "[clock]\nmode = \"obsrve\"\n", `c.toml:2:1: mode: "obsrve" is not one of auto, system, observe, follow; did you mean "observe"?`},
+		{"duplicate server", "[[server]]\naddress = \"a.net\"\n[[server]]\naddress = \"a.net:4460\"\n", `c.toml:4:1: server a.net:4460 is listed twice; the first is on line 1`},
+		{"no address", "\n[[server]]\nname = \"x\"\n", `c.toml:2:1: a [[server]] needs an address: add address = "nts.example.net"`},
+		{"one bracket", "[server]\naddress = \"a.net\"\n", `c.toml:1:1: servers are written as [[server]], with two brackets, once for each`},
+		{"pin", "[[server]]\naddress = \"a.net\"\npins = [\"sha256/AA\"]\n", `c.toml:3:1: pins: entry 1: "sha256/AA" is not a pin; write "sha256/" and 44 characters of base64, as ntsgw query -json prints in spki_pin`},
+		{"quorum", "[clock]\nmin_sources = 3\n[[server]]\naddress = \"a.net\"\n", `c.toml:2:1: min_sources is 3, but only 1 servers are configured: it could never be reached`},
+		{"syntax", "[clock]\nmode = observe\n", `c.toml:2:8: not valid TOML: expected value but found "observe" instead`},
+		{"broker", "[mqtt]\nbroker = \"http://x\"\n", `c.toml:2:1: broker: "http://x" is not a broker's URL; write mqtt://HOST:1883, mqtts://HOST:8883, ws://HOST/PATH, wss://HOST/PATH or unix:///PATH`},
+		{"untrusted", "[trust]\nservers = [\"b.net\"]\n[[server]]\naddress = \"a.net\"\n", `c.toml:4:1: server a.net:4460 is not in [trust] servers, so it would never be contacted`},
+		{"multi-line string hides no key", "[clock]\nleap_list = \"\"\"\nmode = 3\n\"\"\"\nmode = 3\n", `c.toml:5:1: mode: want a string in quotes, have the number 3`},
+		{"poll order", "[[server]]\naddress=\"a.net\"\nmin_poll=\"64s\"\nmax_poll=\"16s\"\n", `c.toml:3:1: min_poll (1m4s) is larger than max_poll (16s)`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse("c.toml", tt.text)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			if got := err.Error(); !strings.HasPrefix(got, tt.want) {
+				t.Errorf("\n got %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAllMistakesAtOnceInOrder(t *testing.T) {
+	_, err := Parse("c.toml", "[status]\nlisten = 3\n[clock]\nmode = \"x\"\nrtc = 1\n[mqtt]\nfoo = 1\n")
+	var ps Problems
+	if !errors.As(err, &ps) || len(ps) != 4 {
+		t.Fatalf("got %v", err)
+	}
+	for i, line := range []int{2, 4, 5, 7} {
+		if ps[i].Line != line {
+			t.Errorf("problem %d is on line %d, want %d", i, ps[i].Line, line)
+		}
+	}
+}
+
+func TestPathsAreRelativeToTheFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "n.toml")
+	os.WriteFile(file, []byte("[gateway]\nstate_dir = \"state\"\n[[server]]\naddress = \"[::1]:99\"\nca = \"ca.pem\"\nmin_poll = \"1s\"\nmax_poll=\"8s\"\n"), 0o600)
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Gateway.StateDir != filepath.Join(dir, "state") || c.Servers[0].CA != filepath.Join(dir, "ca.pem") {
+		t.Errorf("paths: %q %q", c.Gateway.StateDir, c.Servers[0].CA)
+	}
+	if s := c.Servers[0]; s.Address != "[::1]:99" || s.Roots != "ca" || c.BuiltinServers {
+		t.Errorf("server: %+v", s)
+	}
+}
+
+func TestLoadWithoutAFile(t *testing.T) {
+	if _, err := Load(filepath.Join(t.TempDir(), "absent.toml")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a named file that is absent: %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(Example)
+	f.Add("[[server]]\naddress = \"a\"\n[clock]\nmode = '''\nx'''")
+	f.Add("[server.x]\n[a]\nb.c = {d=[1,\n2]}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		_, err := Parse("f.toml", text)
+		var ps Problems
+		if err != nil && (!errors.As(err, &ps) || len(ps) == 0) {
+			t.Fatalf("untyped error %v", err)
+		}
+		for _, p := range ps {
+			if p.Line < 1 || p.Col < 1 {
+				t.Fatalf("no position: %v", p)
+			}
+		}
+	})
+}

@@ -1,0 +1,284 @@
+package configs
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// DefaultPath is the file that is read when none is named.
+const DefaultPath = "/etc/ntsgw/ntsgw.toml"
+
+// Example is the commented example configuration. Every value in it is the default or an
+// example of one, and it loads without a mistake.
+//
+//go:embed ntsgw.toml
+var Example string
+
+// Problem is one mistake in a configuration file.
+type Problem struct {
+	File      string
+	Line, Col int // from 1
+	Text      string
+}
+
+// Error returns file:line:column: text.
+func (p Problem) Error() string { return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Col, p.Text) }
+
+// Problems is every mistake of a file, in the file's order. It is the error of Load and Parse.
+type Problems []Problem
+
+// Error returns a line a mistake.
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Load reads the configuration file at path. With an empty path it reads DefaultPath, and
+// where that does not exist returns the defaults. Its error is Problems for mistakes in the
+// text, and wraps the system's error when the file can't be read.
+func Load(path string) (Config, error) {
+	named := path != ""
+	if !named {
+		path = DefaultPath
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		return Defaults(), nil
+	}
+	if err != nil {
+		return Config{}, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	return Parse(path, string(text))
+}
+
+// Parse checks text, the content of the file at path, and returns what it says on top of
+// the defaults. Paths in it are taken relative to the file's folder.
+func Parse(path, text string) (Config, error) {
+	var tree map[string]any
+	if _, err := toml.Decode(text, &tree); err != nil {
+		var pe toml.ParseError
+		if errors.As(err, &pe) {
+			return Config{}, Problems{{path, max(pe.Position.Line, 1), max(pe.Position.Col, 1), syntaxText(pe)}}
+		}
+		return Config{}, Problems{{path, 1, 1, err.Error()}}
+	}
+	p := &parser{path: path, dir: filepath.Dir(path), pos: positions(text)}
+	cfg := Defaults()
+	cfg.Path = path
+	p.file(tree, &cfg)
+	if len(p.problems) > 0 {
+		slices.SortStableFunc(p.problems, func(a, b Problem) int {
+			if a.Line != b.Line {
+				return a.Line - b.Line
+			}
+			return a.Col - b.Col
+		})
+		return Config{}, p.problems
+	}
+	return cfg, nil
+}
+
+func syntaxText(pe toml.ParseError) string {
+	msg := pe.Message
+	if msg == "" {
+		msg = strings.TrimPrefix(pe.Error(), fmt.Sprintf("toml: line %d: ", pe.Position.Line))
+	}
+	if pe.LastKey != "" {
+		msg += fmt.Sprintf(" (near %q)", pe.LastKey)
+	}
+	return "not valid TOML: " + msg
+}
+
+// parser collects the mistakes of one file.
+type parser struct {
+	path, dir string
+	pos       map[string]position
+	problems  Problems
+}
+
+// fail notes a mistake at key, or at the closest enclosing table whose place is known.
+func (p *parser) fail(key, format string, args ...any) {
+	at, ok := p.pos[key]
+	for k := key; !ok; {
+		i := strings.LastIndexAny(k, ".[")
+		if i < 0 {
+			at = position{1, 1}
+			break
+		}
+		k = k[:i]
+		at, ok = p.pos[k]
+	}
+	p.problems = append(p.problems, Problem{p.path, at.line, at.col, fmt.Sprintf(format, args...)})
+}
+
+func (p *parser) file(tree map[string]any, cfg *Config) {
+	sections := cfg.sections()
+	names := []string{"server"}
+	for name := range sections {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for name, value := range tree {
+		fields, known := sections[name]
+		switch {
+		case name == "server":
+			p.servers(value, cfg)
+		case !known:
+			p.unknown(name, name, names, "section")
+		default:
+			table, ok := value.(map[string]any)
+			if !ok {
+				p.fail(name, "%s is a section: write [%s] on a line of its own, its keys below", name, name)
+				continue
+			}
+			p.table(name, table, fields)
+		}
+	}
+	p.cross(cfg)
+}
+
+func (p *parser) table(name string, table map[string]any, fields map[string]field) {
+	for key, value := range table {
+		path := name + "." + key
+		f, ok := fields[key]
+		if !ok {
+			known := make([]string, 0, len(fields))
+			for k := range fields {
+				known = append(known, k)
+			}
+			slices.Sort(known)
+			section, _, _ := strings.Cut(name, "[")
+			p.unknown(path, key, known, "key in ["+section+"]")
+			continue
+		}
+		if err := f(value, p.dir); err != nil {
+			p.fail(path, "%s: %v", key, err)
+		}
+	}
+}
+
+func (p *parser) unknown(path, word string, known []string, what string) {
+	hint := "known are " + strings.Join(known, ", ")
+	if n := Nearest(word, known); n != "" {
+		hint = fmt.Sprintf("did you mean %q?", n)
+	}
+	p.fail(path, "unknown %s %q; %s", what, word, hint)
+}
+
+func (p *parser) servers(value any, cfg *Config) {
+	list, ok := value.([]map[string]any)
+	if !ok {
+		p.fail("server", "servers are written as [[server]], with two brackets, once for each")
+		return
+	}
+	cfg.Servers, cfg.BuiltinServers = nil, false
+	seen := map[string]int{}
+	names := map[string]int{}
+	for i, table := range list {
+		path := fmt.Sprintf("server[%d]", i)
+		s := newServer()
+		s.Line = p.pos[path].line
+		before := len(p.problems)
+		p.table(path, table, s.fields())
+		if len(p.problems) == before {
+			p.checkServer(path, &s, table)
+		}
+		if s.Address != "" {
+			if line, dup := seen[s.Address]; dup {
+				p.fail(path+".address", "server %s is listed twice; the first is on line %d", s.Address, line)
+			} else if line, dup := names[s.Name]; dup {
+				p.fail(path+".name", "two servers are named %q; the first is on line %d", s.Name, line)
+			}
+			seen[s.Address], names[s.Name] = s.Line, s.Line
+		}
+		cfg.Servers = append(cfg.Servers, s)
+	}
+}
+
+func (p *parser) checkServer(path string, s *Server, table map[string]any) {
+	if s.Address == "" {
+		p.fail(path, `a [[server]] needs an address: add address = "nts.example.net"`)
+	}
+	if s.Name == "" {
+		s.Name = strings.TrimSuffix(s.Address, ":"+DefaultKEPort)
+	}
+	if _, given := table["max_poll"]; !given && s.MaxPoll < s.MinPoll {
+		s.MaxPoll = s.MinPoll
+	}
+	if _, given := table["min_poll"]; !given && s.MinPoll > s.MaxPoll {
+		s.MinPoll = s.MaxPoll
+	}
+	if s.MinPoll > s.MaxPoll {
+		p.fail(path+".min_poll", "min_poll (%v) is larger than max_poll (%v)", s.MinPoll, s.MaxPoll)
+	}
+	if (s.Cert == "") != (s.Key == "") {
+		p.fail(path, "cert and key belong together: give both or neither")
+	}
+	if s.Roots == "" {
+		s.Roots = "system"
+		if s.CA != "" {
+			s.Roots = "ca"
+		}
+	} else if s.Roots != "system" && s.CA == "" {
+		p.fail(path+".roots", "roots = %q needs a ca file", s.Roots)
+	}
+	if s.PinMode == "replace" && len(s.Pins) == 0 {
+		p.fail(path+".pin_mode", `pin_mode = "replace" needs at least one pin in pins`)
+	}
+}
+
+// cross checks what more than one key decides.
+func (p *parser) cross(cfg *Config) {
+	if cfg.Clock.StepThreshold > cfg.Clock.PanicThreshold {
+		p.fail("clock.step_threshold", "step_threshold (%v) is larger than panic_threshold (%v)", cfg.Clock.StepThreshold, cfg.Clock.PanicThreshold)
+	}
+	if n := len(cfg.Servers); cfg.Clock.MinSources > n && n > 0 {
+		p.fail("clock.min_sources", "min_sources is %d, but only %d servers are configured: it could never be reached", cfg.Clock.MinSources, n)
+	}
+	if n := len(cfg.Servers); cfg.Clock.BootstrapQuorum > n && n > 0 {
+		p.fail("clock.bootstrap_quorum", "bootstrap_quorum is %d, but only %d servers are configured: it could never be reached", cfg.Clock.BootstrapQuorum, n)
+	}
+	if cfg.NTSServer.Listen != "" && (cfg.NTSServer.Cert == "" || cfg.NTSServer.Key == "") {
+		p.fail("nts_server.listen", "the NTS server needs a certificate: give cert and key")
+	}
+	if (cfg.MQTT.Cert == "") != (cfg.MQTT.Key == "") {
+		p.fail("mqtt", "cert and key belong together: give both or neither")
+	}
+	if cfg.MQTT.TLSListen != "" && (cfg.MQTT.TLSCert == "" || cfg.MQTT.TLSKey == "") {
+		p.fail("mqtt.tls_listen", "the TLS listener needs a certificate: give tls_cert and tls_key")
+	}
+	if len(cfg.Trust.Servers) > 0 {
+		for i, s := range cfg.Servers {
+			if s.Address == "" || trusted(cfg.Trust.Servers, s.Address) {
+				continue
+			}
+			key := fmt.Sprintf("server[%d].address", i)
+			if cfg.BuiltinServers {
+				key = "trust.servers"
+			}
+			p.fail(key, "server %s is not in [trust] servers, so it would never be contacted", s.Address)
+		}
+	}
+}
+
+func trusted(list []string, address string) bool {
+	host, _, _ := splitHostPort(address, DefaultKEPort)
+	for _, t := range list {
+		h, _, _ := splitHostPort(t, DefaultKEPort)
+		if strings.EqualFold(h, host) {
+			return true
+		}
+	}
+	return false
+}
