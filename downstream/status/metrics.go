@@ -1,0 +1,91 @@
+package status
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/VictoriaMetrics/metrics"
+)
+
+// writeMetrics writes r in the Prometheus text format. Values that are not known are left
+// out rather than written as zero.
+func writeMetrics(w io.Writer, r *Report) {
+	gauge := metrics.WriteGaugeFloat64
+	optional := func(name string, v *float64) {
+		if v != nil {
+			gauge(w, name, *v)
+		}
+	}
+	flag := func(name string, b bool) {
+		v := 0.0
+		if b {
+			v = 1
+		}
+		gauge(w, name, v)
+	}
+	gauge(w, fmt.Sprintf("ntsgw_build_info{version=%q,gateway=%q,mode=%q}", r.Version, r.Gateway, r.Mode), 1)
+	for _, s := range []string{"unsynchronized", "acquiring", "synchronized", "holdover"} {
+		flag(fmt.Sprintf("ntsgw_state{state=%q}", s), s == r.State)
+	}
+	flag("ntsgw_synchronized", r.Synchronized)
+	flag("ntsgw_nts", r.NTS)
+	gauge(w, "ntsgw_stratum", float64(r.Stratum))
+	gauge(w, "ntsgw_source_stratum", float64(r.SourceStratum))
+	optional("ntsgw_offset_seconds", r.Offset)
+	optional("ntsgw_max_error_seconds", r.MaxError)
+	optional("ntsgw_est_error_seconds", r.EstError)
+	optional("ntsgw_last_update_seconds", r.LastUpdate)
+	gauge(w, "ntsgw_jitter_seconds", r.Jitter)
+	gauge(w, "ntsgw_root_delay_seconds", r.RootDelay)
+	gauge(w, "ntsgw_root_dispersion_seconds", r.RootDispersion)
+	gauge(w, "ntsgw_frequency_ppm", r.FrequencyPPM)
+	gauge(w, "ntsgw_leap", float64(r.Leap))
+	gauge(w, "ntsgw_tai_offset_seconds", float64(r.TAIOffset))
+	gauge(w, "ntsgw_uptime_seconds", r.Uptime)
+	for _, warning := range r.Warnings {
+		gauge(w, fmt.Sprintf("ntsgw_warning{id=%q}", warning.ID), 1)
+	}
+	for _, s := range r.Sources {
+		label := fmt.Sprintf("{source=%q}", s.Name)
+		gauge(w, fmt.Sprintf("ntsgw_source_state{source=%q,state=%q}", s.Name, s.State), 1)
+		gauge(w, "ntsgw_source_reach"+label, float64(s.Reach))
+		gauge(w, "ntsgw_source_poll_seconds"+label, s.Poll)
+		gauge(w, "ntsgw_source_cookies"+label, float64(s.Cookies))
+		optional("ntsgw_source_offset_seconds"+label, s.Offset)
+		optional("ntsgw_source_delay_seconds"+label, s.Delay)
+		optional("ntsgw_source_jitter_seconds"+label, s.Jitter)
+		metrics.WriteCounterUint64(w, "ntsgw_source_sent_total"+label, s.Sent)
+		metrics.WriteCounterUint64(w, "ntsgw_source_received_total"+label, s.Received)
+		for _, reason := range slices.Sorted(maps.Keys(s.Rejected)) {
+			metrics.WriteCounterUint64(w, fmt.Sprintf("ntsgw_source_rejected_total{source=%q,reason=%q}", s.Name, reason), s.Rejected[reason])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Downstream)) {
+		writeTree(w, "ntsgw_"+name, r.Downstream[name])
+	}
+}
+
+// Counters is how a downstream reports what it did: each name becomes a metric
+// ntsgw_<downstream>_<name>_total, or with a reason label for a nested map.
+type Counters map[string]any
+
+func writeTree(w io.Writer, prefix string, v any) {
+	c, ok := v.(Counters)
+	if !ok {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(c)) {
+		switch n := c[name].(type) {
+		case uint64:
+			metrics.WriteCounterUint64(w, prefix+"_"+name+"_total", n)
+		case float64:
+			metrics.WriteGaugeFloat64(w, prefix+"_"+name, n)
+		case map[string]uint64:
+			for _, reason := range slices.Sorted(maps.Keys(n)) {
+				metrics.WriteCounterUint64(w, fmt.Sprintf("%s_%s_total{reason=%q}", prefix, name, reason), n[reason])
+			}
+		}
+	}
+}

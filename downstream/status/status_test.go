@@ -1,0 +1,227 @@
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
+)
+
+// gateway is a timeline and a clock that a test sets by hand.
+type gateway struct {
+	snap discipline.Snapshot
+	now  discipline.Raw
+	real int64
+}
+
+func (g *gateway) Snapshot() *discipline.Snapshot { s := g.snap; return &s }
+func (g *gateway) Now() discipline.Raw            { return g.now }
+func (g *gateway) ReadPair() discipline.HostReading {
+	return discipline.HostReading{Raw: g.now, Real: g.real}
+}
+
+const utc = 1_800_000_000
+
+func synced() *gateway {
+	return &gateway{
+		now:  5e9,
+		real: utc*1e9 - 250e6,
+		snap: discipline.Snapshot{
+			State: discipline.Synchronized, At: 4e9, TAI: (utc + 37 - 1) * 1e9, TAIOffset: 37,
+			MaxErrorAt: 2 * time.Millisecond, MaxErrorPPM: 100, EstErrorAt: time.Microsecond,
+			Stratum: 2, SourceStratum: 1, NTS: true, Jitter: 30 * time.Microsecond, LastUpdate: 4e9,
+			Warnings: []discipline.Warning{{ID: "single-source", Text: "Only one server is configured."}},
+		},
+	}
+}
+
+func start(t *testing.T, g *gateway) (base, socket string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ntsgw-status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket = filepath.Join(dir, "s.sock")
+	s := New(Options{
+		Timeline: g, Clock: g, Gateway: "gw1", Version: "test", Listen: "127.0.0.1:0", Socket: socket,
+		Sources: func() []Source {
+			return []Source{{Name: "a", State: "selected", Stratum: 1, Reach: 255, Rejected: map[string]uint64{"stratum": 2}}}
+		},
+		Downstream: func() map[string]any { return map[string]any{"mqtt": Counters{"beacons": uint64(7)}} },
+		Log:        slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		os.RemoveAll(dir)
+	})
+	return "http://" + s.Addr(ctx).String(), socket
+}
+
+func get(t *testing.T, method, url string) (int, string) {
+	t.Helper()
+	req, _ := http.NewRequest(method, url, nil)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b)
+}
+
+func TestReportHasTheFixedNames(t *testing.T) {
+	base, socket := start(t, synced())
+	_, body := get(t, "GET", base+"/status.json")
+	var m map[string]any
+	if err := json.Unmarshal([]byte(body), &m); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range strings.Fields("state synchronized nts stratum source_stratum offset_seconds jitter_seconds root_delay_seconds root_dispersion_seconds max_error_seconds est_error_seconds frequency_ppm leap tai_offset epoch last_update_seconds warnings sources") {
+		if _, ok := m[name]; !ok {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	source := m["sources"].([]any)[0].(map[string]any)
+	for _, name := range strings.Fields("name address state stratum offset_seconds delay_seconds jitter_seconds reach poll_seconds aead cookies ke_age_seconds rejected") {
+		if _, ok := source[name]; !ok {
+			t.Errorf("sources: %s is missing", name)
+		}
+	}
+	r, err := Ask(context.Background(), socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := *r.Offset; got != 0.25 {
+		t.Errorf("offset %v, want 0.25: the host is behind", got)
+	}
+	if got := *r.MaxError; got != 0.0021 {
+		t.Errorf("max_error %v, want 2 ms + 100 ppm of 1 s", got)
+	}
+	if r.Targets[0].Pass || !r.Targets[1].Pass || !r.Targets[2].Pass || !r.Targets[3].Pass {
+		t.Errorf("targets: %+v", r.Targets)
+	}
+}
+
+func TestNothingIsSaidWhenNothingIsKnown(t *testing.T) {
+	g := synced()
+	g.snap.State = discipline.Acquiring
+	base, socket := start(t, g)
+	r, err := Ask(context.Background(), socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.MaxError != nil || r.Offset != nil || r.Time != "" || r.Stratum != 16 || r.Synchronized || r.NTS {
+		t.Errorf("%+v", r)
+	}
+	if code, body := get(t, "GET", base+"/healthz"); code != 200 || !strings.Contains(body, `"starting"`) {
+		t.Errorf("a young gateway: %d %s", code, body)
+	}
+	g.now += discipline.Raw(61 * time.Second)
+	if code, body := get(t, "GET", base+"/healthz"); code != 503 || !strings.Contains(body, `"unhealthy"`) {
+		t.Errorf("after a minute: %d %s", code, body)
+	}
+	g.snap.State = discipline.Holdover
+	if code, _ := get(t, "GET", base+"/healthz"); code != 200 {
+		t.Errorf("holdover: %d", code)
+	}
+	if _, body := get(t, "GET", base+"/metrics"); !strings.Contains(body, `ntsgw_state{state="holdover"} 1`) ||
+		!strings.Contains(body, `ntsgw_source_rejected_total{source="a",reason="stratum"} 2`) || !strings.Contains(body, "ntsgw_mqtt_beacons_total 7") {
+		t.Errorf("metrics:\n%s", body)
+	}
+}
+
+func TestBadRequestsAreCountedAndChangeNothing(t *testing.T) {
+	base, socket := start(t, synced())
+	if code, body := get(t, "GET", base+"/nope"); code != 404 || !strings.Contains(body, "unknown-path") {
+		t.Errorf("%d %s", code, body)
+	}
+	if code, body := get(t, "POST", base+"/status.json"); code != 405 || !strings.Contains(body, "method") {
+		t.Errorf("%d %s", code, body)
+	}
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(c, "\x00\xff nonsense\r\n\r\n")
+	answer, _ := io.ReadAll(c)
+	if !strings.Contains(string(answer), "400") {
+		t.Errorf("nonsense got %q", answer)
+	}
+	_, body := get(t, "GET", base+"/metrics")
+	for _, want := range []string{`ntsgw_status_rejected_total{reason="method"} 1`, `ntsgw_status_rejected_total{reason="unknown-path"} 1`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if _, err := Ask(context.Background(), socket); err != nil {
+		t.Errorf("the next honest request: %v", err)
+	}
+}
+
+func TestSocketIsTakenOverOnlyFromTheDead(t *testing.T) {
+	_, socket := start(t, synced())
+	if _, err := listenUnix(socket); err == nil || !strings.Contains(err.Error(), "another ntsgw is running") {
+		t.Errorf("beside a living one: %v", err)
+	}
+	dead := filepath.Join(t.TempDir(), "d.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: dead, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	l2, err := listenUnix(dead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l2.Close()
+}
+
+func TestWait(t *testing.T) {
+	_, socket := start(t, synced())
+	if _, err := Wait(context.Background(), socket, 3*time.Millisecond); err != nil {
+		t.Errorf("a bound that holds: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	if r, err := Wait(ctx, socket, time.Millisecond); !errors.Is(err, context.DeadlineExceeded) || r == nil {
+		t.Errorf("a bound that does not: %v %v", r, err)
+	}
+	if _, err := Ask(context.Background(), filepath.Join(t.TempDir(), "none")); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("nobody there: %v", err)
+	}
+}
+
+func TestPageEscapesAndSaysTheVerdict(t *testing.T) {
+	g := synced()
+	g.snap.Warnings[0].Text = "<script>alert(1)</script>"
+	base, _ := start(t, g)
+	code, body := get(t, "GET", base+"/")
+	if code != 200 || !strings.Contains(body, "<h1 class=\"synchronized\">Synchronized</h1>") || strings.Contains(body, "<script>alert") {
+		t.Errorf("%d\n%s", code, body)
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for s, want := range map[float64]string{0: "0 s", 12e-9: "12 ns", 2.5e-6: "2.5 µs", -0.0321: "-32.1 ms", 1: "1 s", 59.94: "59.9 s", 7200: "2h0m0s", 0.9999: "1 s"} {
+		if got := Duration(s); got != want {
+			t.Errorf("Duration(%v) = %q, want %q", s, got, want)
+		}
+	}
+}
