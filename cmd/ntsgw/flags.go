@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/ntsgw/ntsgw/configs"
+)
+
+// usageError is a mistake in the command line.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func misuse(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// errHelp ends a verb after its help was printed.
+var errHelp = errors.New("help was printed")
+
+// flags is a flag set whose flags may stand before and after operands.
+type flags struct {
+	*flag.FlagSet
+	out io.Writer
+}
+
+func newFlags(t terminal, name string) flags {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	return flags{f, t.out}
+}
+
+// config adds the flag that names the configuration file.
+func (f flags) config() *string {
+	return f.String("config", "", "the configuration `FILE` (default "+configs.DefaultPath+")")
+}
+
+// operands parses args and returns what is not a flag; there must be from least to most of
+// them.
+func (f flags) operands(args []string, least, most int) ([]string, error) {
+	var rest []string
+	for {
+		if err := f.Parse(args); err != nil {
+			return nil, f.explain(err)
+		}
+		left := f.Args()
+		if len(left) == 0 {
+			break
+		}
+		if ended := len(args) > len(left) && args[len(args)-len(left)-1] == "--"; ended {
+			rest = append(rest, left...)
+			break
+		}
+		rest, args = append(rest, left[0]), left[1:]
+	}
+	switch {
+	case len(rest) < least:
+		return nil, misuse("an operand is missing")
+	case len(rest) > most:
+		return nil, misuse("unexpected operand %q", rest[most])
+	}
+	return rest, nil
+}
+
+func (f flags) explain(err error) error {
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(f.out, "flags of ntsgw %s:\n", f.Name())
+		f.SetOutput(f.out)
+		f.PrintDefaults()
+		return errHelp
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
+		var known []string
+		f.VisitAll(func(fl *flag.Flag) { known = append(known, "-"+fl.Name) })
+		if n := configs.Nearest("-"+strings.TrimLeft(name, "-"), known); n != "" {
+			return misuse("unknown flag %s; did you mean %s?", name, n)
+		}
+		return misuse("unknown flag %s", name)
+	}
+	return misuse("%v", err)
+}
