@@ -1,0 +1,406 @@
+package discipline
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Discipline is the state machine. It is not safe for concurrent use: one goroutine owns it
+// and hands out Snapshots.
+type Discipline struct {
+	cfg     Config
+	sources []source
+	byName  map[string]int
+
+	begun bool  // the base is set
+	t0    Raw   // origin of the seconds below
+	base  int64 // TAI − raw that y = 0 stands for
+	now   Raw
+
+	rate   rateClock
+	filter filter
+
+	truth   interval // contains y at truthAt, if at most a minority lied
+	truthAt float64
+	known   bool // truth is set
+	state   State
+	epoch   Epoch
+	voted   float64  // when a majority last agreed, seconds
+	doubt   interval // what a majority says that contradicts truth
+	clash   clash
+
+	leap leapState
+
+	lastUsed Raw
+	polls    time.Duration
+	warnings []Warning // beside those worked out at each Snapshot
+	steer    steering
+
+	edges  []edge
+	ivs    []interval
+	owners []int
+}
+
+// clash is a majority that agrees with itself and contradicts the timeline.
+type clash struct {
+	since   float64
+	samples int
+	gap     float64 // ns, signed: how far the majority lies from the timeline
+}
+
+// Constants of the state machine.
+const (
+	freshPolls    = 8   // polls without an answer until a source doesn't count as answering
+	clashSamples  = 4   // samples of agreeing sources until a jump of the majority is followed
+	clashSeconds  = 8.0 // and the least time
+	defaultMaxPPM = 500
+	earliestUTC   = 0                    // 1970
+	latestUTC     = int64(7_258_118_400) // 2200
+	nsPerPPM      = 1000.0
+)
+
+// New returns a Discipline that knows nothing yet. Its configuration must have been checked.
+func New(cfg Config) *Discipline {
+	if cfg.MaxFrequencyPPM <= 0 {
+		cfg.MaxFrequencyPPM = defaultMaxPPM
+	}
+	if cfg.StepThreshold <= 0 {
+		cfg.StepThreshold = 100 * time.Millisecond
+	}
+	if cfg.PanicThreshold <= 0 {
+		cfg.PanicThreshold = 1000 * time.Second
+	}
+	d := &Discipline{cfg: cfg, byName: make(map[string]int, len(cfg.Sources))}
+	d.sources = make([]source, len(cfg.Sources))
+	for i, c := range cfg.Sources {
+		d.sources[i] = source{cfg: c, reachable: true, seen: everything()}
+		d.byName[c.Name] = i
+	}
+	d.filter = newFilter(len(cfg.Sources))
+	d.edges = make([]edge, 0, 2*len(cfg.Sources))
+	d.ivs = make([]interval, 0, len(cfg.Sources))
+	d.owners = make([]int, 0, len(cfg.Sources))
+	d.rate = newRateClock(interval{-rateUnknown, rateUnknown})
+	if usable(cfg.FrequencyPPM, cfg.FrequencyStdPPM) {
+		f, w := cfg.FrequencyPPM*nsPerPPM, rateStored+10*cfg.FrequencyStdPPM*nsPerPPM
+		d.rate = newRateClock(interval{f - w, f + w})
+		d.filter.start(f, cfg.FrequencyStdPPM*nsPerPPM+100)
+	} else {
+		d.filter.start(0, rateUnknown/30)
+	}
+	d.newEpoch()
+	return d
+}
+
+// usable reports whether a stored frequency can be taken.
+func usable(ppm, std float64) bool {
+	return std > 0 && std < 1000 && math.Abs(ppm) < rateUnknown/nsPerPPM
+}
+
+func (d *Discipline) newEpoch() {
+	if d.cfg.NewEpoch != nil {
+		d.epoch = d.cfg.NewEpoch()
+		return
+	}
+	// Without a source of randomness epochs still differ from each other.
+	binary.BigEndian.PutUint64(d.epoch[:], binary.BigEndian.Uint64(d.epoch[:])+1)
+}
+
+// seconds is r on the discipline's own scale.
+func (d *Discipline) seconds(r Raw) float64 { return float64(r-d.t0) * 1e-9 }
+
+// SetSource tells whether a source answers at present, and why it is denied ("" when it isn't).
+// Names that are not configured are ignored.
+func (d *Discipline) SetSource(name string, reachable bool, denied string) {
+	i, ok := d.byName[name]
+	if !ok {
+		return
+	}
+	s := &d.sources[i]
+	s.reachable, s.denied = reachable, denied
+	if denied != "" {
+		s.has, s.deferred = false, false
+	}
+	if d.begun {
+		d.judge(false)
+	}
+}
+
+// Advance tells the present raw time, so that intervals grow, sources fall silent and holdover
+// ends. Call it at least once a minute; a now before an earlier one is ignored.
+func (d *Discipline) Advance(now Raw) {
+	if !d.begun || now <= d.now {
+		return
+	}
+	d.now = now
+	d.judge(false)
+}
+
+// Suspended tells that the machine slept before now: the raw clock stood still, nothing that
+// was known of the offset holds. The timeline begins anew; the rate is kept.
+func (d *Discipline) Suspended(now Raw) {
+	if now > d.now {
+		d.now = now
+	}
+	if !d.begun {
+		return
+	}
+	d.restart()
+	d.state = Unsynchronized
+	for i := range d.sources {
+		d.sources[i].has, d.sources[i].deferred = false, false
+	}
+	d.refuseUntil(now)
+}
+
+func (d *Discipline) refuseUntil(now Raw) {
+	for i := range d.sources {
+		d.sources[i].lastAt, d.sources[i].any = now, true
+	}
+}
+
+// restart ends the timeline: a new epoch, nothing known of the offset.
+func (d *Discipline) restart() {
+	t := d.seconds(d.now)
+	e := d.filter.present(t)
+	d.rate.forget(t, math.Min(rateUnknown, d.rate.over(t).width()/2+wanderMost))
+	d.filter.reset()
+	d.filter.start(e.rate, math.Sqrt(e.prr)+100)
+	d.known = false
+	d.clash = clash{}
+	d.newEpoch()
+}
+
+// Update takes one measurement. It returns a *Refusal, and has changed nothing, when the
+// measurement can't be used.
+func (d *Discipline) Update(m Measurement) error {
+	i, ok := d.byName[m.Source]
+	if !ok {
+		return ErrUnknownSource
+	}
+	utc, err := d.check(&d.sources[i], m)
+	if err != nil {
+		return err
+	}
+	tai, ok := d.leap.toTAI(d.cfg.Leap, utc)
+	if !ok {
+		return ErrLeapEdge
+	}
+	if !d.begun {
+		d.begun, d.t0, d.base, d.now = true, m.At, tai-int64(m.At), m.At
+		d.rate.at = 0
+	}
+	if m.At > d.now {
+		d.now = m.At
+	}
+	d.take(i, m, float64(tai-int64(m.At)-d.base))
+	d.judge(!m.DatesDeferred)
+	return nil
+}
+
+// check returns the server's time of a measurement that can be used.
+func (d *Discipline) check(s *source, m Measurement) (utc int64, err error) {
+	const most = 16 * time.Second // RFC 5905 §7.3's short format ends at 2^16 s; MAXDIST is 1.5 s
+	switch {
+	case m.Stratum < 1 || m.Stratum > 15:
+		return 0, ErrBadStratum
+	case m.Leap == LeapUnknown:
+		return 0, ErrNotSynced
+	case m.Leap < LeapDelete || m.Leap > LeapUnknown,
+		m.Delay < 0 || m.Delay > most,
+		m.RootDelay < 0 || m.RootDelay > most,
+		m.RootDispersion < 0 || m.RootDispersion > most,
+		m.Precision <= 0 || m.Precision > most,
+		m.Poll < 0 || m.Poll > 1<<18*time.Second,
+		m.At < 0 || m.At > 1<<61:
+		return 0, ErrOutOfRange
+	}
+	utc = int64(m.At) + m.Offset
+	if m.Offset > 0 && utc < 0 || m.Offset < 0 && utc > int64(m.At) ||
+		utc < earliestUTC || utc > latestUTC*1e9 {
+		return 0, ErrOutOfRange
+	}
+	if utc < d.cfg.Floor {
+		return 0, ErrBeforeFloor
+	}
+	if s.any && m.At <= s.lastAt {
+		return 0, ErrNotNewer
+	}
+	return utc, nil
+}
+
+// take enters a measurement into its source.
+func (d *Discipline) take(i int, m Measurement, y float64) {
+	s := &d.sources[i]
+	t := d.seconds(m.At)
+	// Half the delay on either side: nothing is assumed of the path's symmetry. While the round
+	// trip lasted the raw clock ran at its own rate.
+	v := d.rate.over(t)
+	fast := math.Max(math.Abs(v.lo), math.Abs(v.hi)) * 1e-9
+	half := float64(m.Delay)/2 + float64(m.RootDelay)/2 + float64(m.RootDispersion) +
+		float64(m.Precision) + fast*(float64(m.Delay)+1e6)/2 + 2
+	iv := interval{y - half, y + half}
+	s.any, s.lastAt, s.last, s.lastY = true, m.At, m, y
+	if m.DatesDeferred {
+		s.deferred, s.deferredIv = true, iv
+		return
+	}
+	s.deferred = false
+	s.enter(t, iv, &d.rate)
+}
+
+// judge runs selection at d.now and sets the state. fresh: a measurement was just entered.
+func (d *Discipline) judge(fresh bool) {
+	now := d.seconds(d.now)
+	if d.known {
+		d.truth = d.rate.carry(d.truth, d.truthAt, now)
+		d.truthAt = now
+	}
+	v := d.vote(now)
+	switch {
+	case v.agreed && !d.known:
+		d.known, d.truth, d.truthAt = true, v.hull, now
+		d.agree(now, fresh)
+	case v.agreed && d.truth.overlaps(v.hull):
+		d.truth = d.truth.and(v.hull)
+		d.clash = clash{}
+		d.agree(now, fresh)
+	case v.agreed:
+		d.contradict(now, v.hull, fresh)
+	default:
+		d.disagree(now)
+	}
+	d.limit(now)
+	d.leap.pass(d, now)
+}
+
+// agree: a majority was measured and fits the timeline.
+func (d *Discipline) agree(now float64, fresh bool) {
+	d.state = Synchronized
+	d.voted = now
+	if !fresh {
+		return
+	}
+	d.lastUsed = d.now
+	if !d.rate.learn(now, d.truth) {
+		d.rate.scale = math.Min(d.rate.scale*2, 64)
+		d.rate.forget(now, wanderMost*2)
+	}
+	for i := range d.sources {
+		s := &d.sources[i]
+		if s.state == stateSelected && s.unfiltered {
+			d.residual(s)
+			d.filter.add(i, d.seconds(s.last.At), s.lastY, float64(s.last.Delay), float64(s.last.Precision))
+		}
+		s.unfiltered = false
+	}
+}
+
+// residual notes how far a source's new sample lies from the timeline.
+func (d *Discipline) residual(s *source) {
+	d.polls = s.last.Poll
+	if !d.filter.started {
+		return
+	}
+	r := s.lastY - d.filter.present(d.seconds(s.last.At)).y
+	s.noise += (r*r - s.noise) / 8
+}
+
+// contradict: a majority agrees with itself, but not with what was promised. Either they lie
+// together or a promise of ours was wrong; until that is known the bound covers both, or, where
+// they lie far apart, nothing is served.
+func (d *Discipline) contradict(now float64, hull interval, fresh bool) {
+	if d.clash.samples == 0 {
+		d.clash.since = now
+	}
+	d.doubt = hull
+	d.clash.gap = hull.mid() - d.truth.mid()
+	if fresh {
+		d.clash.samples++
+	}
+	if d.clash.samples >= clashSamples*max(1, d.selectedCount()) && now-d.clash.since >= clashSeconds {
+		if math.Abs(d.clash.gap) > float64(d.cfg.PanicThreshold) && !d.cfg.Observing {
+			d.state = Unsynchronized
+			d.steer.panicking = true
+			return
+		}
+		d.restart()
+		d.known, d.truth, d.truthAt = true, hull, now
+		d.agree(now, fresh)
+		return
+	}
+	if math.Abs(d.clash.gap) > float64(d.cfg.StepThreshold) {
+		d.state = Unsynchronized
+		return
+	}
+	d.state = Synchronized
+	d.voted = now
+}
+
+// disagree: no majority at present.
+func (d *Discipline) disagree(now float64) {
+	d.clash = clash{}
+	if !d.known {
+		d.state = Unsynchronized
+		for i := range d.sources {
+			if d.sources[i].has || d.sources[i].deferred {
+				d.state = Acquiring
+			}
+		}
+		return
+	}
+	d.state = Holdover
+	if h := d.cfg.HoldoverMax; h > 0 && now-d.voted > h.Seconds() {
+		d.restart()
+		d.state = Unsynchronized
+	}
+}
+
+// limit withholds a bound beyond what the operator allows.
+func (d *Discipline) limit(float64) {
+	if d.cfg.MaxErrorLimit <= 0 || d.state != Synchronized && d.state != Holdover {
+		return
+	}
+	if _, _, e := d.bound(); e > float64(d.cfg.MaxErrorLimit) {
+		if d.state == Synchronized {
+			d.state = Acquiring
+		} else {
+			d.state = Unsynchronized
+		}
+	}
+}
+
+// bound returns the estimate, the interval that is stated, and its half-width about the estimate.
+func (d *Discipline) bound() (e estimate, iv interval, half float64) {
+	now := d.seconds(d.now)
+	iv = d.truth
+	if d.clash.samples > 0 {
+		iv = iv.hull(d.doubt)
+	}
+	e = d.filter.present(now)
+	v := d.rate.over(now)
+	if !d.filter.started {
+		e.y = iv.mid()
+	}
+	e.y = iv.clamp(e.y)
+	e.rate = v.clamp(e.rate)
+	half = math.Max(iv.hi-e.y, e.y-iv.lo)
+	return e, iv, half
+}
+
+// Learned returns the raw clock's rate error, for the drift file; ok is false until it is known
+// to 5 ppm.
+func (d *Discipline) Learned() (freqPPM, stdPPM float64, ok bool) {
+	if !d.begun || !d.filter.started {
+		return 0, 0, false
+	}
+	e := d.filter.present(d.seconds(d.now))
+	std := math.Sqrt(math.Max(e.prr, 0)) / nsPerPPM
+	return e.rate / nsPerPPM, std, std < 5
+}
+
+func (d *Discipline) String() string {
+	return fmt.Sprintf("discipline %s", d.state)
+}

@@ -1,0 +1,227 @@
+package discipline
+
+import (
+	"math"
+	"time"
+)
+
+// The words for a source's state.
+const (
+	stateSelected    = "selected"
+	stateCandidate   = "candidate"
+	stateFalseticker = "falseticker"
+	stateUnreachable = "unreachable"
+	stateDenied      = "denied"
+)
+
+// source is what is kept of one server.
+type source struct {
+	cfg       SourceConfig
+	reachable bool
+	denied    string
+	state     string
+
+	any    bool // lastAt is set
+	lastAt Raw
+	last   Measurement
+	lastY  float64
+
+	has        bool     // seen is set
+	seen       interval // all that its samples since the last contradiction allow, at seenAt
+	seenAt     float64
+	recent     interval // the same of the newest block of samples only
+	inBlock    int
+	unfiltered bool // the last sample was not given to the filter yet
+
+	noise float64 // mean square of its residuals about the timeline, ns²
+
+	deferred   bool // its last sample was taken with certificate dates deferred
+	deferredIv interval
+}
+
+// memory is how many samples of a source its interval rests on at most twice over: what one
+// bad reading did to it is forgotten after that many.
+const memory = 64
+
+// enter intersects a sample's interval at t with what is known of the source.
+func (s *source) enter(t float64, iv interval, r *rateClock) {
+	s.unfiltered = true
+	if !s.has {
+		s.has, s.seen, s.recent, s.seenAt, s.inBlock = true, iv, iv, t, 1
+		return
+	}
+	s.seen = r.carry(s.seen, s.seenAt, t).and(iv)
+	s.recent = r.carry(s.recent, s.seenAt, t).and(iv)
+	s.seenAt = t
+	s.inBlock++
+	switch {
+	case s.recent.empty() || s.seen.empty() && s.inBlock < memory/2:
+		// The server, its path or the raw clock contradicts itself: only the new sample counts.
+		s.seen, s.recent, s.inBlock = iv, iv, 1
+	case s.seen.empty() || s.inBlock >= memory:
+		s.seen, s.recent, s.inBlock = s.recent, iv, 1
+	}
+}
+
+// fresh reports whether the source answers at present.
+func (s *source) fresh(now Raw) bool {
+	if !s.reachable || s.denied != "" || !s.any {
+		return false
+	}
+	poll := s.last.Poll
+	if poll < 4e9 {
+		poll = 4e9
+	}
+	return now.Sub(s.lastAt) <= freshPolls*poll
+}
+
+// verdict is the outcome of a vote.
+type verdict struct {
+	agreed bool
+	hull   interval // contains truth, if at most the tolerated number of sources lie
+}
+
+// tolerated is how many of n configured sources may lie: the largest minority.
+func tolerated(n int) int { return max(0, (n-1)/2) }
+
+func (d *Discipline) minSources() int {
+	if d.cfg.MinSources > 0 {
+		return d.cfg.MinSources
+	}
+	return min(2, len(d.sources))
+}
+
+func (d *Discipline) bootstrapQuorum() int {
+	if d.cfg.BootstrapQuorum > 0 {
+		return d.cfg.BootstrapQuorum
+	}
+	switch n := len(d.sources); {
+	case n <= 1:
+		return 1
+	case n <= 3:
+		return 2
+	}
+	return 3
+}
+
+// vote finds whether a majority of the answering sources agrees at now, names each source's
+// state, and returns the hull that truth lies in.
+func (d *Discipline) vote(now float64) verdict {
+	d.ivs, d.owners = d.ivs[:0], d.owners[:0]
+	for i := range d.sources {
+		s := &d.sources[i]
+		switch {
+		case s.denied != "":
+			s.state = stateDenied
+		case !s.fresh(d.now):
+			s.state = stateUnreachable
+		default:
+			s.state = stateCandidate
+			if s.has && !s.deferred {
+				d.ivs = append(d.ivs, d.rate.carry(s.seen, s.seenAt, now))
+				d.owners = append(d.owners, i)
+			}
+		}
+	}
+	m := len(d.ivs)
+	if m == 0 {
+		return verdict{}
+	}
+	most := 0
+	need := max(m/2+1, d.minSources())
+	_, most = covered(d.ivs, 1, d.edges)
+	if most < need {
+		return verdict{}
+	}
+	core, _ := covered(d.ivs, most, d.edges)
+	for j, i := range d.owners {
+		if d.ivs[j].overlaps(core) {
+			d.sources[i].state = stateSelected
+		} else {
+			d.sources[i].state = stateFalseticker
+		}
+	}
+	k := min(most, max(1, m-tolerated(len(d.sources))))
+	hull, _ := covered(d.ivs, k, d.edges)
+	return verdict{agreed: true, hull: hull}
+}
+
+func (d *Discipline) selectedCount() int {
+	n := 0
+	for i := range d.sources {
+		if d.sources[i].state == stateSelected {
+			n++
+		}
+	}
+	return n
+}
+
+// candidate returns the time that a quorum of sources with deferred certificate dates agrees on.
+func (d *Discipline) candidate(now float64) (iv interval, ok bool) {
+	d.ivs, d.owners = d.ivs[:0], d.owners[:0]
+	for i := range d.sources {
+		s := &d.sources[i]
+		if s.deferred && s.fresh(d.now) {
+			d.ivs = append(d.ivs, d.rate.carry(s.deferredIv, d.seconds(s.lastAt), now))
+			d.owners = append(d.owners, i)
+		}
+	}
+	m := len(d.ivs)
+	quorum := d.bootstrapQuorum()
+	if m == 0 || m < quorum {
+		return interval{}, false
+	}
+	_, most := covered(d.ivs, 1, d.edges)
+	if most < max(quorum, m/2+1) {
+		return interval{}, false
+	}
+	core, _ := covered(d.ivs, most, d.edges)
+	if d.operators(func(j int) bool { return d.ivs[j].overlaps(core) }) < min(quorum, d.configuredOperators()) {
+		return interval{}, false
+	}
+	hull, _ := covered(d.ivs, min(most, max(1, m-tolerated(len(d.sources)))), d.edges)
+	return hull, !hull.empty() && hull.finite() && !math.IsNaN(hull.lo)
+}
+
+// operators counts the different operators among the owners that take part.
+func (d *Discipline) operators(takes func(j int) bool) int {
+	n := 0
+	for j, i := range d.owners {
+		if !takes(j) {
+			continue
+		}
+		seen := false
+		for k := 0; k < j && !seen; k++ {
+			seen = takes(k) && d.operator(d.owners[k]) == d.operator(i)
+		}
+		if !seen {
+			n++
+		}
+	}
+	return n
+}
+
+func (d *Discipline) configuredOperators() int {
+	n := 0
+	for i := range d.sources {
+		seen := false
+		for k := 0; k < i && !seen; k++ {
+			seen = d.operator(k) == d.operator(i)
+		}
+		if !seen {
+			n++
+		}
+	}
+	return n
+}
+
+// operator is who runs source i; a source without one is run by nobody else.
+func (d *Discipline) operator(i int) string {
+	if o := d.sources[i].cfg.Operator; o != "" {
+		return o
+	}
+	return "\x00" + d.sources[i].cfg.Name
+}
+
+// jitter is the RMS of the source's recent samples about the timeline.
+func (s *source) jitter() time.Duration { return time.Duration(math.Sqrt(s.noise)) }

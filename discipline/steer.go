@@ -1,0 +1,61 @@
+package discipline
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// steering is what is remembered of the host clock.
+type steering struct {
+	set       bool // the host clock was set once
+	panicking bool // the majority jumped beyond the panic threshold
+	day       float64
+	moved     float64 // ns, the sum of the steps since day
+}
+
+// Steer says what to do with the host clock, read just now. While nothing is served the clock
+// is left alone.
+func (d *Discipline) Steer(h HostReading) Decision {
+	if d.steer.panicking && !d.cfg.Observing {
+		return Decision{Action: Panic, Phase: time.Duration(d.clash.gap),
+			Reason: fmt.Sprintf("the servers' majority moved by %v, more than panic_threshold", time.Duration(d.clash.gap))}
+	}
+	if !d.begun || d.state != Synchronized && d.state != Holdover {
+		return Decision{Action: Hold, FrequencyPPM: h.FrequencyPPM, Reason: "not synchronized"}
+	}
+	s := d.Snapshot()
+	u := s.UTCAt(h.Raw)
+	phase := time.Duration(u.UnixNano() - h.Real)
+	if d.cfg.Observing {
+		return Decision{Action: Hold, FrequencyPPM: h.FrequencyPPM, Phase: phase, Reason: "observing"}
+	}
+	if u.Inserted {
+		return Decision{Action: Hold, FrequencyPPM: h.FrequencyPPM, Phase: phase, Reason: "leap second"}
+	}
+	limit := d.cfg.MaxFrequencyPPM
+	feed := math.Max(-limit, math.Min(limit, s.FrequencyPPM))
+	now := d.seconds(h.Raw)
+	if now-d.steer.day > 86400 {
+		d.steer.day, d.steer.moved = now, 0
+	}
+	size := math.Abs(float64(phase))
+	if size > float64(d.cfg.StepThreshold) {
+		panics := float64(d.cfg.PanicThreshold)
+		if d.steer.set && (size > panics || d.steer.moved+size > panics) {
+			return Decision{Action: Panic, FrequencyPPM: feed, Phase: phase,
+				Reason: fmt.Sprintf("a step by %v would pass panic_threshold", phase)}
+		}
+		if d.steer.set {
+			d.steer.moved += size
+		}
+		d.steer.set = true
+		return Decision{Action: Step, FrequencyPPM: feed, Phase: phase,
+			Reason: fmt.Sprintf("the host clock is off by %v, more than step_threshold", phase)}
+	}
+	d.steer.set = true
+	span := math.Max(2, d.polls.Seconds())
+	ppm := feed + float64(phase)/span/nsPerPPM
+	return Decision{Action: Slew, FrequencyPPM: math.Max(-limit, math.Min(limit, ppm)), Phase: phase,
+		Reason: "follow the timeline"}
+}

@@ -1,0 +1,113 @@
+package discipline
+
+import (
+	"math"
+	"time"
+)
+
+// horizon is for how long a snapshot's linear growth covers the oscillator's wander, seconds.
+// Snapshots that are served must be younger.
+const horizon = 1024.0
+
+// Snapshot returns the timeline as of the newest instant the Discipline was told.
+func (d *Discipline) Snapshot() *Snapshot {
+	s := &Snapshot{State: d.state, Epoch: d.epoch, At: d.now, Stratum: 16,
+		Leap: LeapUnknown, TAIOffset: d.leap.offset(d), LastUpdate: d.lastUsed}
+	s.Sources = make([]SourceState, len(d.sources))
+	s.RateBoundPPM = rateUnknown / nsPerPPM
+	now := d.seconds(d.now)
+	e, iv, half := estimate{}, interval{}, 0.0
+	if d.begun && d.known {
+		e, iv, half = d.bound()
+		v := d.rate.over(now + horizon)
+		s.TAI = d.base + int64(d.now) + int64(math.Round(e.y))
+		s.FrequencyPPM = e.rate / nsPerPPM
+		s.RateBoundPPM = math.Max(v.hi-e.rate, e.rate-v.lo) / nsPerPPM
+		s.MaxErrorAt = time.Duration(math.Ceil(half)) + 2 + time.Duration(d.leap.doubt)*time.Second
+		s.MaxErrorPPM = s.RateBoundPPM
+		s.EstErrorAt = time.Duration(math.Ceil(math.Min(math.Sqrt(math.Max(e.pyy, 0)), half)))
+		s.EstErrorPPM = math.Min(math.Sqrt(math.Max(e.prr, 0))/nsPerPPM, s.RateBoundPPM)
+		_ = iv
+	}
+	d.leap.describe(d, s)
+	if d.state == Acquiring && !d.known {
+		if iv, ok := d.candidate(now); ok {
+			s.CandidateTAI = d.base + int64(d.now) + int64(math.Round(iv.mid()))
+			s.CandidateError = time.Duration(math.Ceil(iv.width()/2)) + 2
+		}
+	}
+	d.describeSources(s, e.y)
+	if s.Serving() && s.Stratum == 16 {
+		s.Stratum = 15
+	}
+	s.Warnings = d.warn(s)
+	return s
+}
+
+func (d *Discipline) describeSources(s *Snapshot, y float64) {
+	best := math.Inf(1)
+	s.NTS = false
+	all := true
+	jitter, n := 0.0, 0
+	for i := range d.sources {
+		src := &d.sources[i]
+		st := SourceState{Name: src.cfg.Name, State: src.state, Stratum: src.last.Stratum, LastAt: src.lastAt}
+		if st.State == "" {
+			st.State = stateUnreachable
+		}
+		if src.any && d.known {
+			e := d.filter.present(d.seconds(d.now))
+			st.Offset = time.Duration(src.lastY - (y - e.rate*(d.seconds(d.now)-d.seconds(src.lastAt))))
+		}
+		st.Jitter = src.jitter()
+		s.Sources[i] = st
+		if src.state != stateSelected {
+			continue
+		}
+		n++
+		jitter += float64(st.Jitter) * float64(st.Jitter)
+		all = all && src.last.Authenticated
+		s.SourceStratum = max(s.SourceStratum, src.last.Stratum)
+		if dist := float64(src.last.Delay+src.last.RootDelay)/2 + float64(src.last.RootDispersion); dist < best {
+			best = dist
+			s.RefID = src.last.RefID
+			s.RootDelay = src.last.Delay + src.last.RootDelay
+			s.RootDispersion = src.last.RootDispersion + src.last.Precision
+		}
+	}
+	if n > 0 {
+		s.NTS = all
+		s.Jitter = time.Duration(math.Sqrt(jitter / float64(n)))
+		if s.Serving() {
+			s.Stratum = min(15, s.SourceStratum+1)
+		}
+	}
+}
+
+// warn lists the conditions a person can act on.
+func (d *Discipline) warn(s *Snapshot) []Warning {
+	w := append([]Warning(nil), d.warnings...)
+	if len(d.sources) == 1 {
+		w = append(w, Warning{"single-source", "only one server is configured, so a lie of it can't be noticed: add at least two more"})
+	}
+	if d.clash.samples > 0 {
+		w = append(w, Warning{"majority-jumped", "a majority of the servers contradicts the time they gave before: check the servers and this host's oscillator"})
+	}
+	answering, agreed := 0, 0
+	for i := range s.Sources {
+		switch s.Sources[i].State {
+		case stateSelected:
+			agreed++
+			answering++
+		case stateCandidate, stateFalseticker:
+			answering++
+		}
+		if s.Sources[i].State == stateFalseticker {
+			w = append(w, Warning{"falseticker", "server " + s.Sources[i].Name + " disagrees with the majority and is not used"})
+		}
+	}
+	if agreed == 0 && answering >= 2 && d.state != Acquiring {
+		w = append(w, Warning{"no-majority", "the servers that answer don't agree, so none is believed: add servers or check them"})
+	}
+	return w
+}
