@@ -1,0 +1,226 @@
+package sysclock
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ntsgw/ntsgw/discipline"
+)
+
+// ErrObserver is what an Observer answers to everything that would set the clock.
+var ErrObserver = errors.New("the clock is only observed, never set")
+
+// kernel is what a System stands on; tests put a simulated one here.
+type kernel interface {
+	adjtime(*kernelTimex) (state int, err error)
+	pair() discipline.HostReading
+	now() discipline.Raw
+	suspended() time.Duration
+}
+
+type realKernel struct{}
+
+func (realKernel) adjtime(t *kernelTimex) (int, error) { return realAdjtime(t) }
+func (realKernel) pair() discipline.HostReading        { return ReadPair() }
+func (realKernel) now() discipline.Raw                 { return Now() }
+func (realKernel) suspended() time.Duration            { return Suspended() }
+
+// System is the host clock, which it sets. One goroutine owns it. Now and Suspended alone are
+// safe for concurrent use.
+type System struct {
+	k     kernel
+	watch watch
+	taken bool // the kernel's own loop was put out of action
+}
+
+// NewSystem returns the host clock. It sets nothing yet.
+func NewSystem() *System { return &System{k: realKernel{}} }
+
+// CanSet reports true: this clock is one that is set. Whether the kernel agrees is what
+// MaySetTime says, and PermissionError at the first try.
+func (*System) CanSet() bool { return true }
+
+// Now reads CLOCK_MONOTONIC_RAW.
+func (s *System) Now() discipline.Raw { return s.k.now() }
+
+// Suspended is how long the machine was suspended since boot.
+func (s *System) Suspended() time.Duration { return s.k.suspended() }
+
+// Read reads REALTIME beside RAW, and the frequency that the kernel applies.
+func (s *System) Read() (discipline.HostReading, error) { return readHost(s.k, &s.watch) }
+
+// Kernel returns what the kernel says of its clock.
+func (s *System) Kernel() (KernelState, error) { return readKernel(s.k) }
+
+// Interference returns, and forgets, what others did to the clock since the last call.
+func (s *System) Interference() []Interference { return s.watch.take() }
+
+// SetFrequency makes REALTIME run (1 + ppm·10⁻⁶) times as fast as RAW, through freq up to
+// ±500 ppm and through tick and freq beyond, up to ±MaxFrequencyPPM. The resolution is
+// 2⁻¹⁶ ppm. The first call puts the kernel's own loop (PLL, adjtime) out of action.
+func (s *System) SetFrequency(ppm float64) error {
+	if math.IsNaN(ppm) || math.Abs(ppm) > MaxFrequencyPPM {
+		return fmt.Errorf("setting the clock's frequency: %v ppm is beyond the kernel's ±%v ppm", ppm, float64(MaxFrequencyPPM))
+	}
+	const op = "setting the clock's frequency"
+	if err := s.takeOver(); err != nil {
+		return wrap(op, err)
+	}
+	var t kernelTimex
+	if _, err := s.k.adjtime(&t); err != nil {
+		return wrap(op, err)
+	}
+	s.watch.see(s.k.pair(), &t)
+	tick, freq := splitFrequency(ppm, t.tick)
+	t = kernelTimex{modes: unix.ADJ_FREQUENCY | unix.ADJ_TICK, tick: tick, freq: freq}
+	if _, err := s.k.adjtime(&t); err != nil {
+		return wrap(op, err)
+	}
+	s.watch.own(s.k.pair(), &t)
+	return nil
+}
+
+// Step moves REALTIME by d at once. The kernel then calls its clock unsynchronized until
+// SetStatus says otherwise.
+func (s *System) Step(d time.Duration) error {
+	const op = "stepping the clock"
+	if err := s.takeOver(); err != nil {
+		return wrap(op, err)
+	}
+	var t kernelTimex
+	if _, err := s.k.adjtime(&t); err != nil {
+		return wrap(op, err)
+	}
+	s.watch.see(s.k.pair(), &t)
+	sec := int64(d / time.Second)
+	nsec := int64(d % time.Second)
+	if nsec < 0 { // the kernel wants the fraction positive
+		sec, nsec = sec-1, nsec+1e9
+	}
+	t = kernelTimex{modes: unix.ADJ_SETOFFSET | unix.ADJ_NANO, sec: sec, usec: nsec}
+	if _, err := s.k.adjtime(&t); err != nil {
+		return wrap(op, err)
+	}
+	s.watch.own(s.k.pair(), &t)
+	return nil
+}
+
+// SetStatus tells the kernel, and through it every program on the host, how good its clock is.
+func (s *System) SetStatus(k KernelStatus) error {
+	const op = "setting the clock's status"
+	if err := s.takeOver(); err != nil {
+		return wrap(op, err)
+	}
+	t := kernelTimex{
+		modes:    unix.ADJ_STATUS | unix.ADJ_MAXERROR | unix.ADJ_ESTERROR | unix.ADJ_NANO,
+		maxerror: micros(k.MaxError),
+		esterror: micros(k.EstError),
+	}
+	if !k.Synchronized {
+		t.status |= unix.STA_UNSYNC
+	}
+	switch k.Leap {
+	case discipline.LeapInsert:
+		t.status |= unix.STA_INS
+	case discipline.LeapDelete:
+		t.status |= unix.STA_DEL
+	}
+	if _, err := s.k.adjtime(&t); err != nil {
+		return wrap(op, err)
+	}
+	if k.TAIOffset <= 0 || int32(k.TAIOffset) == t.tai {
+		return nil
+	}
+	// A call of its own: TAI shares its field (constant) with the PLL's time constant.
+	t = kernelTimex{modes: unix.ADJ_TAI, constant: int64(k.TAIOffset)}
+	if _, err := s.k.adjtime(&t); err != nil {
+		return wrap("setting the TAI offset", err)
+	}
+	s.watch.tai = t.tai
+	return nil
+}
+
+// takeOver ends what another daemon's PLL or adjtime left pending: only the frequency is used
+// here, and a rest of theirs would move the clock behind our back.
+func (s *System) takeOver() error {
+	if s.taken {
+		return nil
+	}
+	var t kernelTimex
+	if _, err := s.k.adjtime(&t); err != nil {
+		return err
+	}
+	kept := t.status & (unix.STA_UNSYNC | unix.STA_INS | unix.STA_DEL)
+	for _, t := range []kernelTimex{
+		{modes: unix.ADJ_OFFSET_SINGLESHOT}, // adjtime(0)
+		{modes: unix.ADJ_STATUS | unix.ADJ_OFFSET | unix.ADJ_NANO, status: kept | unix.STA_PLL | unix.STA_FREQHOLD},
+		{modes: unix.ADJ_STATUS | unix.ADJ_NANO, status: kept},
+	} {
+		if _, err := s.k.adjtime(&t); err != nil {
+			return err
+		}
+	}
+	s.taken = true
+	return nil
+}
+
+// Observer is the host clock, which it never sets. One goroutine owns it. Now and Suspended
+// alone are safe for concurrent use.
+type Observer struct {
+	k     kernel
+	watch watch
+}
+
+// NewObserver returns the observing twin of System.
+func NewObserver() *Observer { return &Observer{k: realKernel{}} }
+
+// CanSet reports false.
+func (*Observer) CanSet() bool { return false }
+
+// Now reads CLOCK_MONOTONIC_RAW.
+func (o *Observer) Now() discipline.Raw { return o.k.now() }
+
+// Suspended is how long the machine was suspended since boot.
+func (o *Observer) Suspended() time.Duration { return o.k.suspended() }
+
+// Read reads REALTIME beside RAW, and the frequency that the kernel applies.
+func (o *Observer) Read() (discipline.HostReading, error) { return readHost(o.k, &o.watch) }
+
+// Kernel returns what the kernel says of its clock.
+func (o *Observer) Kernel() (KernelState, error) { return readKernel(o.k) }
+
+// Interference returns, and forgets, what was done to the clock since the last call.
+func (o *Observer) Interference() []Interference { return o.watch.take() }
+
+// SetFrequency returns ErrObserver.
+func (*Observer) SetFrequency(float64) error { return ErrObserver }
+
+// Step returns ErrObserver.
+func (*Observer) Step(time.Duration) error { return ErrObserver }
+
+// SetStatus returns ErrObserver.
+func (*Observer) SetStatus(KernelStatus) error { return ErrObserver }
+
+func readHost(k kernel, w *watch) (discipline.HostReading, error) {
+	var t kernelTimex
+	if _, err := k.adjtime(&t); err != nil {
+		return discipline.HostReading{}, wrap("reading the kernel's clock state", err)
+	}
+	h := k.pair()
+	h.FrequencyPPM = joinFrequency(t.tick, t.freq)
+	w.see(h, &t)
+	return h, nil
+}
+
+func readKernel(k kernel) (KernelState, error) {
+	var t kernelTimex
+	state, err := k.adjtime(&t)
+	if err != nil {
+		return KernelState{}, wrap("reading the kernel's clock state", err)
+	}
+	return decode(&t, state), nil
+}
