@@ -2,6 +2,12 @@ package discipline
 
 import "math"
 
+// The estimator: a bank of Kalman filters over one common state (offset, rate, and one bias a
+// source), one filter a hypothesis on how much the oscillator wanders. Each source's noise is
+// itself a small mixture of hypotheses: how an exchange's extra delay divides between the way
+// out and the way back, or that the extra delay says nothing. All are weighted by likelihood;
+// nothing is tuned to a kind of network. The bound does not depend on any of it.
+
 // estimate is the filter's opinion: y = TAI − raw and its rate at an instant.
 type estimate struct {
 	at            float64 // seconds
@@ -14,62 +20,425 @@ type estimate struct {
 func (e estimate) to(t, wander float64) estimate {
 	dt := t - e.at
 	if dt <= 0 {
+		e.y += e.rate * dt
 		return e
 	}
 	e.y += e.rate * dt
-	e.pyy += 2*dt*e.pyr + dt*dt*e.prr + wander*dt*dt*dt/3
+	e.pyy += 2*dt*e.pyr + dt*dt*e.prr + wander*dt*dt*dt/3 + phaseNoise*dt
 	e.pyr += dt*e.prr + wander*dt*dt/2
 	e.prr += wander * dt
 	e.at = t
 	return e
 }
 
-// filter is a Kalman filter over offset and rate.
+const (
+	window     = 256 // samples that are filtered again when the noise model changed
+	phaseNoise = 4.0 // ns²/s: the oscillator's white frequency noise
+	memoryLog  = 1.0 / 192
+)
+
+// wanders are the hypotheses on the rate's random walk, (ns/s)²/s.
+var wanders = [...]float64{0.003, 0.1, 1, 10, 100, 1500}
+
+// class is a hypothesis on a source's noise. With extra delay e, z = y + noise lies in
+// [−e/2, e/2] when both ways have a least delay; tilt is the slope of the density's logarithm
+// across that box in units of 1/e's mean.
+type class struct {
+	kind  byte
+	par   float64 // kind box: tilt; edge: ±1; level: standard deviation over e's mean
+	prior float64 // logarithm
+}
+
+const (
+	box byte = iota
+	edgy
+	level
+	scaled
+)
+
+var classes = [...]class{
+	{box, 0, 0},
+	{box, 4, -3}, {box, -4, -3},
+	{edgy, 1, -6}, {edgy, -1, -6},
+	{level, 0.1, -2}, {level, 0.2, -1}, {level, 0.4, -2},
+	{scaled, 0, -1},
+	{scaled, 1, -4},
+}
+
+const nc = len(classes)
+
+type sampleAt struct {
+	source    int
+	t, y      float64
+	delay     float64
+	precision float64
+}
+
+// way is what is known of one source's path.
+type way struct {
+	n       int
+	least   [4]float64 // its least delays, ascending
+	floor   float64    // the least delay that is taken for real
+	soft    float64    // how soft a box's edges are, ns
+	mean    float64    // mean extra delay
+	used    way2       // the values the filters were last run with
+	bias    float64    // prior variance of its bias
+	rebased float64    // instant of its last route change
+}
+
+type way2 struct{ floor, soft, mean, bias float64 }
+
+// hypothesis is one filter of the bank.
+type hypothesis struct {
+	wander float64
+	at     float64
+	log    float64
+	x      []float64 // offset, rate, biases
+	p      []float64 // row-major, square
+	w      []float64 // sources × classes: log weights
+}
+
 type filter struct {
-	e       estimate
-	wander  float64
-	started bool
-	least   []float64 // least delay of each source
+	started  bool
+	n        int // sources
+	ring     [window]sampleAt
+	head, in int // next slot, samples held
+	ways     []way
+	bank     []hypothesis
+	rate0    float64
+	var0     float64
+	stale    int // samples since the last refiltering
+	col      []float64
 }
 
 func newFilter(sources int) filter {
-	f := filter{wander: 1, least: make([]float64, sources)}
+	f := filter{n: sources, ways: make([]way, sources), bank: make([]hypothesis, len(wanders))}
+	d := sources + 2
+	f.col = make([]float64, d)
+	for i := range f.bank {
+		f.bank[i] = hypothesis{wander: wanders[i], x: make([]float64, d), p: make([]float64, d*d), w: make([]float64, sources*nc)}
+	}
 	f.reset()
 	return f
 }
 
+// reset forgets all samples.
 func (f *filter) reset() {
-	f.started = false
-	for i := range f.least {
-		f.least[i] = math.Inf(1)
+	f.started, f.in, f.head, f.stale = false, 0, 0, 0
+	for i := range f.ways {
+		f.ways[i] = way{}
+	}
+	for i := range f.bank {
+		f.bank[i].log = 0
+		f.forgetClasses(i)
+	}
+}
+
+func (f *filter) forgetClasses(i int) {
+	for s := range f.n {
+		for c := range classes {
+			f.bank[i].w[s*nc+c] = classes[c].prior
+		}
 	}
 }
 
 // start gives the rate that was learned before and its standard deviation, ns/s.
-func (f *filter) start(rate, std float64) {
-	f.e.rate, f.e.prr = rate, std*std
-}
+func (f *filter) start(rate, std float64) { f.rate0, f.var0 = rate, std*std }
 
 // add takes a sample of source s: y measured at t with this delay and precision, ns.
 func (f *filter) add(s int, t, y, delay, precision float64) {
-	f.least[s] = math.Min(f.least[s], delay)
-	extra := delay - f.least[s]
-	r := precision*precision + extra*extra/12 + 0.0001*f.least[s]*f.least[s]
-	if !f.started {
-		f.started = true
-		f.e = estimate{at: t, y: y, rate: f.e.rate, pyy: r + delay*delay/16, prr: f.e.prr}
+	m := sampleAt{s, t, y, delay, precision}
+	f.ring[f.head] = m
+	f.head = (f.head + 1) % window
+	f.in = min(f.in+1, window)
+	f.survey(s)
+	f.stale++
+	w, u := &f.ways[s], &f.ways[s].used
+	changed := math.Abs(w.floor-u.floor) > 0.1*w.soft || w.soft < 0.7*u.soft || w.soft > 1.5*u.soft ||
+		w.mean < 0.8*u.mean || w.mean > 1.25*u.mean
+	if !f.started || changed && f.stale >= f.in/16 || f.stale >= window/2 {
+		f.again()
 		return
 	}
-	e := f.e.to(t, f.wander)
-	k := 1 / (e.pyy + r)
-	ky, kr := e.pyy*k, e.pyr*k
-	d := y - e.y
-	e.y += ky * d
-	e.rate += kr * d
-	e.prr -= kr * e.pyr
-	e.pyr -= ky * e.pyr
-	e.pyy -= ky * e.pyy
-	f.e = e
+	f.one(&m)
 }
 
-func (f *filter) present(now float64) estimate { return f.e.to(now, f.wander) }
+// at returns the i-th oldest sample.
+func (f *filter) at(i int) *sampleAt {
+	return &f.ring[(f.head-f.in+i+window)%window]
+}
+
+// survey works out the delays of source s over the window.
+func (f *filter) survey(s int) {
+	w := &f.ways[s]
+	w.n = 0
+	sum, precision := 0.0, 0.0
+	w.least = [4]float64{math.Inf(1), math.Inf(1), math.Inf(1), math.Inf(1)}
+	for i := range f.in {
+		m := f.at(i)
+		if m.source != s {
+			continue
+		}
+		w.n++
+		sum += m.delay
+		precision = m.precision
+		d := m.delay
+		for k := range w.least {
+			if d < w.least[k] {
+				w.least[k], d = d, w.least[k]
+			}
+		}
+	}
+	last := w.least[0]
+	for _, l := range w.least {
+		if !math.IsInf(l, 1) {
+			last = l
+		}
+	}
+	gap := last - w.least[0]
+	w.floor = w.least[0] - deltaK*gap
+	w.soft = precision + softK*gap
+	w.mean = math.Max(sum/float64(w.n)-w.floor, precision)
+	w.bias = 0.05*w.least[0] + 1000
+	w.bias *= w.bias
+}
+
+var deltaK, softK = 0.5, 0.25
+
+// again runs all samples of the window through the bank.
+func (f *filter) again() {
+	f.stale = 0
+	for i := range f.ways {
+		w := &f.ways[i]
+		w.used = way2{w.floor, w.soft, w.mean, w.bias}
+	}
+	first := f.at(0)
+	d := f.n + 2
+	for i := range f.bank {
+		h := &f.bank[i]
+		h.log = 0
+		h.at = first.t
+		for k := range h.p {
+			h.p[k] = 0
+		}
+		for k := range h.x {
+			h.x[k] = 0
+		}
+		h.x[0], h.x[1] = first.y, f.rate0
+		h.p[0] = 1e4*first.delay*first.delay + 1e12
+		h.p[d+1] = f.var0
+		for s := range f.n {
+			h.p[(2+s)*d+2+s] = f.ways[s].bias
+		}
+		// What was learned of the noise is kept, softened, as the prior.
+		for k := range h.w {
+			h.w[k] = 0.5 * h.w[k]
+		}
+	}
+	f.started = true
+	for i := range f.in {
+		f.one(f.at(i))
+	}
+}
+
+// one gives a sample to every hypothesis.
+func (f *filter) one(m *sampleAt) {
+	for i := range f.bank {
+		f.bank[i].log *= 1 - memoryLog
+		f.bank[i].log += f.bank[i].update(m, &f.ways[m.source], f.n, f.col)
+	}
+}
+
+const (
+	invSqrt2   = 1 / math.Sqrt2
+	logSqrt2Pi = 0.91893853320467274178
+)
+
+// update enters one sample and returns the logarithm of its likelihood.
+func (h *hypothesis) update(m *sampleAt, w *way, n int, col []float64) float64 {
+	d := n + 2
+	p := h.p
+	if dt := m.t - h.at; dt > 0 {
+		h.x[0] += h.x[1] * dt
+		for k := range d { // row 0 += dt·row 1
+			p[k] += dt * p[d+k]
+		}
+		for k := range d { // column likewise
+			p[k*d] += dt * p[k*d+1]
+		}
+		p[0] += h.wander*dt*dt*dt/3 + phaseNoise*dt
+		p[1] += h.wander * dt * dt / 2
+		p[d] = p[1]
+		p[d+1] += h.wander * dt
+		h.at = m.t
+	}
+	b := 2 + m.source
+	// What is measured is s = offset + bias.
+	mean := h.x[0] + h.x[b]
+	for k := range d {
+		col[k] = p[k*d] + p[k*d+b]
+	}
+	vs := col[0] + col[b]
+	if !(vs > 0) {
+		vs = 1
+	}
+	e := math.Max(m.delay-w.used.floor, 0)
+	soft := w.used.soft
+	// Each class gives its evidence and the moments that s has after the sample.
+	var logs, ms, vars [nc]float64
+	cw := h.w[m.source*nc : (m.source+1)*nc]
+	top := math.Inf(-1)
+	for c := range classes {
+		switch k := &classes[c]; k.kind {
+		case box:
+			logs[c], ms[c], vars[c] = boxUpdate(mean, vs, m.y, e, soft, k.par/w.used.mean)
+		case edgy:
+			r := soft*soft + e*e/400
+			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y+k.par*e/2, r)
+		case level:
+			r := k.par * w.used.mean
+			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, r*r+m.precision*m.precision)
+		case scaled:
+			r := e*e/12 + soft*soft
+			if k.par > 0 {
+				r = e*e + w.used.mean*w.used.mean
+			}
+			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, r)
+		}
+		top = math.Max(top, logs[c]+cw[c])
+	}
+	sum, norm := 0.0, 0.0
+	for c := range classes {
+		norm += math.Exp(cw[c])
+	}
+	mm := 0.0
+	var wt [nc]float64
+	for c := range classes {
+		wt[c] = math.Exp(logs[c] + cw[c] - top)
+		sum += wt[c]
+		mm += wt[c] * ms[c]
+	}
+	mm /= sum
+	vv := 0.0
+	most := math.Inf(-1)
+	for c := range classes {
+		dm := ms[c] - mm
+		vv += wt[c] / sum * (vars[c] + dm*dm)
+		cw[c] = (cw[c]+logs[c])*(1-memoryLog) + memoryLog*classes[c].prior
+		most = math.Max(most, cw[c])
+	}
+	for c := range cw {
+		cw[c] = math.Max(cw[c]-most, -60)
+	}
+	// Moment matching: s went from (mean, vs) to (mm, vv); the rest of the state follows.
+	g := (mm - mean) / vs
+	q := (vs - vv) / (vs * vs)
+	for k := range d {
+		h.x[k] += col[k] * g
+	}
+	for i := range d {
+		for k := i; k < d; k++ {
+			v := p[i*d+k] - col[i]*col[k]*q
+			p[i*d+k], p[k*d+i] = v, v
+		}
+	}
+	return top + math.Log(sum/norm)
+}
+
+// gaussUpdate is Kalman's: s ~ N(m, v), measured z with variance r.
+func gaussUpdate(m, v, z, r float64) (log, mean, variance float64) {
+	k := 1 / (v + r)
+	d := z - m
+	return -logSqrt2Pi + 0.5*math.Log(k) - 0.5*d*d*k, m + v*k*d, v * r * k
+}
+
+// boxUpdate: s ~ N(m, v) and lies within e/2 of z, with edges softened by a Gaussian and the
+// density's logarithm tilted by tilt per ns.
+func boxUpdate(m, v, z, e, soft, tilt float64) (log, mean, variance float64) {
+	// The tilt's normalisation over the box, then the prior shifted by it.
+	log = 0
+	if tilt != 0 {
+		te := tilt * e
+		if math.Abs(te) > 1e-6 {
+			// ∫ exp(tilt·(s−z)) over the box, over e.
+			log = -math.Log(math.Sinh(math.Min(math.Abs(te)/2, 300)) * 2 / math.Abs(te))
+		}
+		log += tilt*(m-z) + tilt*tilt*v/2
+		m += v * tilt
+	}
+	half := e / 2
+	sd := math.Sqrt(v + soft*soft)
+	a, b := (z-half-m)/sd, (z+half-m)/sd
+	if half < 0.5*soft {
+		// Nearly a point.
+		l, mm, vv := gaussUpdate(m, v, z, soft*soft+e*e/12)
+		return log + l, mm, vv
+	}
+	zz, l1, l2 := truncated(a, b)
+	log += zz - math.Log(e)
+	// Derivatives of log Z by m: l1/sd, l2/sd².
+	mean = m + v/sd*l1
+	variance = v + v*v/(sd*sd)*l2
+	if !(variance > 1e-6*v) {
+		variance = 1e-6 * v
+	}
+	return log, mean, variance
+}
+
+// truncated returns log(Φ(b) − Φ(a)) and its first and second derivatives by a shift of the
+// mean, in units of the deviation.
+func truncated(a, b float64) (log, d1, d2 float64) {
+	if a > 0 { // by symmetry stay where erfc is accurate
+		log, d1, d2 = truncated(-b, -a)
+		return log, -d1, d2
+	}
+	if b < -25 || b-a < 1e-9 {
+		// Far in the tail: the mass sits at b's edge.
+		x := math.Min(b, -1e-3)
+		log = -0.5*x*x - math.Log(-x) - logSqrt2Pi
+		return log, x - 1/x*0, -1 + 1/(x*x)
+	}
+	za := math.Exp(-0.5*a*a - logSqrt2Pi)
+	zb := math.Exp(-0.5*b*b - logSqrt2Pi)
+	z := 0.5 * (math.Erfc(-b*invSqrt2) - math.Erfc(-a*invSqrt2))
+	if !(z > 1e-300) {
+		z = 1e-300
+	}
+	d1 = (za - zb) / z
+	d2 = (a*za-b*zb)/z - d1*d1
+	return math.Log(z), d1, d2
+}
+
+// present returns the bank's opinion at now.
+func (f *filter) present(now float64) estimate {
+	if !f.started {
+		return estimate{at: now, rate: f.rate0, prr: f.var0}
+	}
+	top := math.Inf(-1)
+	for i := range f.bank {
+		top = math.Max(top, f.bank[i].log)
+	}
+	var sum float64
+	var es [len(wanders)]estimate
+	var ws [len(wanders)]float64
+	var out estimate
+	d := f.n + 2
+	for i := range f.bank {
+		h := &f.bank[i]
+		ws[i] = math.Exp(h.log - top)
+		es[i] = estimate{h.at, h.x[0], h.x[1], h.p[0], h.p[1], h.p[d+1]}.to(now, h.wander)
+		sum += ws[i]
+		out.y += ws[i] * (es[i].y - es[0].y)
+		out.rate += ws[i] * es[i].rate
+	}
+	out.y = es[0].y + out.y/sum
+	out.rate /= sum
+	out.at = now
+	for i := range es {
+		w, dy, dr := ws[i]/sum, es[i].y-out.y, es[i].rate-out.rate
+		out.pyy += w * (es[i].pyy + dy*dy)
+		out.pyr += w * (es[i].pyr + dy*dr)
+		out.prr += w * (es[i].prr + dr*dr)
+	}
+	return out
+}
