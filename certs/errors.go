@@ -4,10 +4,10 @@ import "fmt"
 
 // Why a server, a host or a file was refused: the words that are counted, logged and shown.
 const (
-	WhyUnknownServer     = "unknown-server"     // not in the configuration
-	WhyNotTrusted        = "not-trusted"        // outside [trust] servers
-	WhyTimeUnknown       = "time-unknown"       // dates must be judged, but time is not known
-	WhyNoCertificate     = "no-certificate"     // the server sent none
+	WhyUnknownServer     = "unknown-server" // not in the configuration
+	WhyNotTrusted        = "not-trusted"    // outside [trust] servers
+	WhyTimeUnknown       = "time-unknown"   // dates must be judged, but time is not known
+	WhyNoCertificate     = "no-certificate" // the server sent none
 	WhyTooManyCerts      = "too-many-certificates"
 	WhyExpired           = "expired"
 	WhyNotYetValid       = "not-yet-valid"

@@ -1,11 +1,13 @@
 package certs
 
 import (
+	"cmp"
 	"crypto/tls"
 	"log/slog"
 	"maps"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -28,21 +30,28 @@ type Options struct {
 	// StateDir is where answers about revocation are kept; empty: in memory only.
 	StateDir string
 	Log      *slog.Logger // nil: silent
+	// RevocationTimeout bounds what one handshake waits for responders; 0: 3 s. The recheck of a
+	// standing session may take eight times as long.
+	RevocationTimeout time.Duration
 }
 
 // Policy decides by the configuration. It is safe for concurrent use.
 type Policy struct {
-	opts  Options
-	log   *slog.Logger
-	state atomic.Pointer[state]
+	opts    Options
+	log     *slog.Logger
+	state   atomic.Pointer[state]
+	checker *revocation.Checker
 
-	mu     sync.Mutex
-	counts map[string]uint64
+	mu      sync.Mutex
+	counts  map[string]uint64
+	reports map[string]*Report
 }
 
 // state is everything that was read from files; it is replaced whole.
 type state struct {
 	servers map[string]*server
+	lists   []*revocation.List
+	listErr *Error // the local lists could not be read
 }
 
 // server is one server's part of it.
@@ -50,6 +59,7 @@ type server struct {
 	cfg    configs.Server
 	host   string
 	req    requirement
+	mode   string           // off, prefer, require
 	client *tls.Certificate // nil: none configured
 	err    *Error           // not nil: the server is refused until its files are right
 }
@@ -57,7 +67,12 @@ type server struct {
 // New reads every file that opts names. A server whose files are wrong does not stop the others:
 // it is refused with its reason (see Problems) until they are right.
 func New(opts Options) (*Policy, error) {
-	p := &Policy{opts: opts, log: opts.Log, counts: map[string]uint64{}}
+	p := &Policy{opts: opts, log: opts.Log, counts: map[string]uint64{}, reports: map[string]*Report{}}
+	dir := ""
+	if opts.StateDir != "" {
+		dir = filepath.Join(opts.StateDir, "revocation")
+	}
+	p.checker = revocation.New(revocation.Options{Dir: dir, Timeout: opts.RevocationTimeout, MaxAge: opts.Trust.RevocationCheck})
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -123,7 +138,7 @@ func (p *Policy) KEConfig(name string) (cfg *tls.Config, deferred bool, err erro
 			if err != nil {
 				return p.counted(name, err)
 			}
-			return p.counted(name, p.judge(s, &cs, w))
+			return p.counted(name, p.judge(s, &cs, w, revocation.AskIfOld))
 		},
 	}
 	if s.client != nil {
@@ -136,11 +151,12 @@ func (p *Policy) KEConfig(name string) (cfg *tls.Config, deferred bool, err erro
 }
 
 // Recheck judges the connection state of a standing session again, as if it were made now.
-// Its error is an *Error: the session, its keys and its cookies must then be dropped.
+// Its error is an *Error: the session, its keys and its cookies must then be dropped. It asks
+// responders again and may take as long as they let it wait.
 func (p *Policy) Recheck(name string, cs *tls.ConnectionState) error {
 	s, err := p.lookup(name)
 	if err == nil {
-		err = p.judge(s, cs, p.window())
+		err = p.judge(s, cs, p.window(), revocation.AskAgain)
 	}
 	return p.counted(name, err)
 }
@@ -187,12 +203,6 @@ func (p *Policy) lookup(name string) (*server, error) {
 	return s, nil
 }
 
-// judge decides on one connection.
-func (p *Policy) judge(s *server, cs *tls.ConnectionState, w revocation.Window) error {
-	_, err := s.req.chains(cs.PeerCertificates, w)
-	return err
-}
-
 // counted counts a refusal and names the server in it.
 func (p *Policy) counted(name string, err error) error {
 	if err == nil {
@@ -202,9 +212,7 @@ func (p *Policy) counted(name string, err error) error {
 	if !ok {
 		return err
 	}
-	p.mu.Lock()
-	p.counts[e.Why]++
-	p.mu.Unlock()
+	p.count(e.Why)
 	if e.Server == "" && name != "" {
 		named := *e
 		named.Server = name
@@ -212,6 +220,14 @@ func (p *Policy) counted(name string, err error) error {
 	}
 	return e
 }
+
+func (p *Policy) count(why string) {
+	p.mu.Lock()
+	p.counts[why]++
+	p.mu.Unlock()
+}
+
+func (p *Policy) lists() []*revocation.List { return p.state.Load().lists }
 
 // serverName is what the server is asked for (SNI): the host, or for an address the first allowed
 // name that is one.
@@ -230,11 +246,25 @@ func (s *server) serverName() string {
 // load reads all files.
 func (p *Policy) load() *state {
 	st := &state{servers: map[string]*server{}}
+	for _, path := range p.opts.Trust.CRL {
+		lists, err := revocation.LoadLists(path)
+		if err != nil {
+			st.listErr = refuse(WhyBadFile, "cannot read a revocation list").because(err)
+			continue
+		}
+		st.lists = append(st.lists, lists...)
+	}
 	roots := newRootSet(p.opts.Trust.Roots)
 	for _, cfg := range p.opts.Servers {
 		s := loadServer(cfg, roots)
+		s.mode = cmp.Or(cfg.Revocation, p.opts.Trust.Revocation, "prefer")
+		if s.err == nil && st.listErr != nil && s.mode != "off" {
+			s.err = st.listErr
+		}
 		if s.err != nil {
-			s.err.Server = cfg.Name
+			named := *s.err
+			named.Server = cfg.Name
+			s.err = &named
 		}
 		st.servers[cfg.Name] = s
 	}

@@ -1,0 +1,167 @@
+package revocation
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// List is one certificate revocation list (RFC 5280 §5). It is safe for concurrent use.
+type List struct {
+	From   string // the file or the URL
+	Number string // the CRL number in decimal; empty: none
+
+	ThisUpdate, NextUpdate time.Time
+
+	rl      *x509.RevocationList
+	revoked map[string]entry // by the serial number's bytes
+	scope   scope
+
+	mu     sync.Mutex
+	signed map[[32]byte]error // by the issuer's fingerprint: the signature was checked
+}
+
+type entry struct {
+	at     time.Time
+	reason int
+}
+
+// scope is the issuing distribution point extension (RFC 5280 §5.2.5).
+type scope struct {
+	Point struct {
+		FullName []asn1.RawValue `asn1:"optional,tag:0"`
+	} `asn1:"optional,tag:0"`
+	UserOnly      bool           `asn1:"optional,tag:1"`
+	CAOnly        bool           `asn1:"optional,tag:2"`
+	Reasons       asn1.BitString `asn1:"optional,tag:3"`
+	Indirect      bool           `asn1:"optional,tag:4"`
+	AttributeOnly bool           `asn1:"optional,tag:5"`
+}
+
+// ParseList reads a list in DER. Lists that it can't apply in full are refused: deltas, indirect
+// lists, lists of some reasons, unknown critical extensions.
+func ParseList(der []byte) (*List, *Error) {
+	rl, err := x509.ParseRevocationList(der)
+	if err != nil {
+		return nil, problem(WhyCRLMalformed, err, "not a revocation list")
+	}
+	l := &List{ThisUpdate: rl.ThisUpdate, NextUpdate: rl.NextUpdate, rl: rl, signed: map[[32]byte]error{}}
+	if rl.Number != nil {
+		l.Number = rl.Number.String()
+	}
+	if rl.NextUpdate.IsZero() || rl.NextUpdate.Before(rl.ThisUpdate) {
+		return nil, problem(WhyCRLMalformed, nil, "the list does not say until when it holds")
+	}
+	for _, x := range rl.Extensions {
+		switch {
+		case x.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 28}):
+			if rest, err := asn1.Unmarshal(x.Value, &l.scope); err != nil || len(rest) > 0 {
+				return nil, problem(WhyCRLMalformed, err, "the list's issuing distribution point can't be read")
+			}
+			if l.scope.Indirect || l.scope.AttributeOnly || l.scope.Reasons.BitLength > 0 {
+				return nil, problem(WhyCRLUnsupported, nil, "an indirect list, or one of some reasons only")
+			}
+		case x.Critical:
+			return nil, problem(WhyCRLUnsupported, nil, "the list has a critical extension (%v) that is not understood", x.Id)
+		}
+	}
+	l.revoked = make(map[string]entry, len(rl.RevokedCertificateEntries))
+	for i := range rl.RevokedCertificateEntries {
+		e := &rl.RevokedCertificateEntries[i]
+		for _, x := range e.Extensions {
+			if x.Critical && !x.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 21}) {
+				return nil, problem(WhyCRLUnsupported, nil, "an entry has a critical extension (%v) that is not understood", x.Id)
+			}
+		}
+		l.revoked[string(e.SerialNumber.Bytes())] = entry{at: e.RevocationTime, reason: e.ReasonCode}
+	}
+	rl.RevokedCertificateEntries = nil // kept once, not twice
+	return l, nil
+}
+
+// LoadLists reads every list of a file: one in DER, or any number in PEM.
+func LoadLists(path string) ([]*List, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var lists []*List
+	add := func(der []byte) error {
+		l, e := ParseList(der)
+		if e != nil {
+			return fmt.Errorf("%s: %w", path, e)
+		}
+		l.From = path
+		lists = append(lists, l)
+		return nil
+	}
+	if !bytes.Contains(text, []byte("-----BEGIN ")) {
+		return lists, add(text)
+	}
+	for bytes.Contains(text, []byte("-----BEGIN ")) {
+		block, rest := pem.Decode(text)
+		if block == nil || bytes.Count(text[:len(text)-len(rest)], []byte("-----BEGIN ")) > 1 {
+			return nil, fmt.Errorf("%s: a PEM block is cut short or damaged", path)
+		}
+		text = rest
+		if block.Type != "X509 CRL" {
+			continue
+		}
+		if err := add(block.Bytes); err != nil {
+			return nil, err
+		}
+	}
+	if len(lists) == 0 {
+		return nil, fmt.Errorf("%s: no revocation list in it (PEM blocks of type X509 CRL are wanted)", path)
+	}
+	return lists, nil
+}
+
+// covers reports whether l speaks of certificates like cert: its issuer, its kind, its
+// distribution point.
+func (l *List) covers(cert *x509.Certificate) bool {
+	if !bytes.Equal(l.rl.RawIssuer, cert.RawIssuer) || l.scope.UserOnly && cert.IsCA || l.scope.CAOnly && !cert.IsCA {
+		return false
+	}
+	if len(l.scope.Point.FullName) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(l.scope.Point.FullName, func(n asn1.RawValue) bool {
+		return n.Class == asn1.ClassContextSpecific && n.Tag == 6 && slices.Contains(cert.CRLDistributionPoints, string(n.Bytes))
+	})
+}
+
+// signedBy checks the signature once for each issuer.
+func (l *List) signedBy(issuer *x509.Certificate) error {
+	id := sha256.Sum256(issuer.Raw)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err, known := l.signed[id]
+	if !known {
+		err = l.rl.CheckSignatureFrom(issuer)
+		l.signed[id] = err
+	}
+	return err
+}
+
+// about returns what l says of cert. It does not judge the window.
+func (l *List) about(cert, issuer *x509.Certificate) (*Answer, *Error) {
+	if !l.covers(cert) {
+		return nil, problem(WhyCRLOther, nil, "the list %s does not speak of this certificate", l.From)
+	}
+	if err := l.signedBy(issuer); err != nil {
+		return nil, problem(WhyCRLWrongSigner, err, "the list %s is not signed by %s", l.From, issuer.Subject)
+	}
+	a := &Answer{Status: Good, Source: SourceCRL, From: l.From, ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate}
+	if e, found := l.revoked[string(cert.SerialNumber.Bytes())]; found {
+		a.Status, a.RevokedAt, a.ReasonCode = Revoked, e.at, e.reason
+	}
+	return a, nil
+}
