@@ -1,0 +1,105 @@
+package loop
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Files keeps the learned frequency and the last good time in two small text files, each
+// replaced atomically.
+type Files struct {
+	Drift    string // path; empty: not kept
+	LastGood string // path; empty: not kept
+}
+
+// SaveDrift writes the frequency and its standard deviation, ppm.
+func (f *Files) SaveDrift(freqPPM, stdPPM float64) error {
+	if f.Drift == "" {
+		return nil
+	}
+	return replace(f.Drift, fmt.Sprintf("%.6f %.6f\n", freqPPM, stdPPM))
+}
+
+// LoadDrift reads what SaveDrift wrote; ok is false when there is none. A file that makes no
+// sense is an error and nothing is taken from it.
+func (f *Files) LoadDrift() (freqPPM, stdPPM float64, ok bool, err error) {
+	b, err := readSmall(f.Drift)
+	if b == "" || err != nil {
+		return 0, 0, false, err
+	}
+	parts := strings.Fields(b)
+	if len(parts) == 2 {
+		a, errA := strconv.ParseFloat(parts[0], 64)
+		s, errS := strconv.ParseFloat(parts[1], 64)
+		if errA == nil && errS == nil && math.Abs(a) <= 1e5 && s > 0 && s <= 1e5 {
+			return a, s, true, nil
+		}
+	}
+	return 0, 0, false, fmt.Errorf("%s: want two numbers, the frequency and its standard deviation in ppm: remove the file to learn anew", f.Drift)
+}
+
+// SaveLastGood writes a time that has surely passed.
+func (f *Files) SaveLastGood(utc time.Time) error {
+	if f.LastGood == "" {
+		return nil
+	}
+	return replace(f.LastGood, utc.UTC().Truncate(time.Second).Format(time.RFC3339)+"\n")
+}
+
+// LoadLastGood reads what SaveLastGood wrote; ok is false when there is none.
+func (f *Files) LoadLastGood() (utc time.Time, ok bool, err error) {
+	b, err := readSmall(f.LastGood)
+	if b == "" || err != nil {
+		return time.Time{}, false, err
+	}
+	utc, err = time.Parse(time.RFC3339, strings.TrimSpace(b))
+	if err != nil {
+		return time.Time{}, false, fmt.Errorf("%s: want a time like 2026-01-31T12:00:00Z: remove the file to begin anew", f.LastGood)
+	}
+	return utc.UTC(), true, nil
+}
+
+// readSmall returns a file's text; none, or none configured, is the empty string.
+func readSmall(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return string(b), err
+}
+
+// replace writes a file so that a crash leaves the old one or the new one.
+func replace(path, text string) (err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(tmp.Name())
+		}
+	}()
+	if err = tmp.Chmod(0o644); err == nil {
+		_, err = tmp.WriteString(text)
+	}
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if e := tmp.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}

@@ -1,0 +1,169 @@
+// Package loop runs a Discipline against a clock: measurements and source events come in
+// through channels; the host clock is steered, the kernel told how good its clock is, and one
+// immutable Snapshot after the other published.
+package loop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/discipline/sysclock"
+)
+
+// ErrPanic is what Run returns, wrapped, when following the timeline would move the host clock
+// by more than the panic threshold. The program then ends with exit code 3.
+var ErrPanic = errors.New("refused a clock change beyond panic_threshold")
+
+// Mode says what the loop does to the host clock.
+type Mode string
+
+// The modes; the words are those of clock.mode.
+const (
+	System  Mode = "system"  // steer it
+	Observe Mode = "observe" // measure it only
+	Follow  Mode = "follow"  // another daemon steers it: measure, compare, and bound both
+)
+
+// Clock is the host clock: *sysclock.System or *sysclock.Observer. Now and Suspended are called
+// from several goroutines, the others from Run's only.
+type Clock interface {
+	Now() discipline.Raw
+	Suspended() time.Duration
+	Read() (discipline.HostReading, error)
+	Kernel() (sysclock.KernelState, error)
+	Interference() []sysclock.Interference
+	CanSet() bool
+	SetFrequency(ppm float64) error
+	Step(d time.Duration) error
+	SetStatus(sysclock.KernelStatus) error
+}
+
+// Engine is what decides: *discipline.Discipline. Run's goroutine owns it.
+type Engine interface {
+	Update(discipline.Measurement) error
+	SetSource(name string, reachable bool, denied string)
+	Advance(now discipline.Raw)
+	Suspended(now discipline.Raw)
+	Snapshot() *discipline.Snapshot
+	Steer(discipline.HostReading) discipline.Decision
+	Learned() (freqPPM, stdPPM float64, ok bool)
+}
+
+// SourceEvent tells that a source began or ceased to answer, or is denied.
+type SourceEvent struct {
+	Name      string
+	Reachable bool
+	Denied    string // why it is denied; empty when it isn't
+}
+
+// Store keeps what outlives the process; *Files does. Each is called rarely, from one goroutine.
+type Store interface {
+	SaveDrift(freqPPM, stdPPM float64) error // the raw clock's learned rate error
+	SaveLastGood(utc time.Time) error        // true time is surely later
+}
+
+// RTC keeps the battery clock; *sysclock.RTC does. It is called rarely, from one goroutine.
+type RTC interface {
+	// Keep sets the battery clock to the host clock where it is off by seconds; stepped: the
+	// host clock was just stepped.
+	Keep(stepped bool) error
+}
+
+// Options are what New needs. Engine, Clock and Measurements are required.
+type Options struct {
+	Engine       Engine
+	Clock        Clock
+	Mode         Mode
+	Measurements <-chan discipline.Measurement
+	Sources      <-chan SourceEvent
+	// Decide, when not nil, chooses the mode while the loop already measures (clock.mode =
+	// "auto"): until it returns, the host clock is left alone. It runs once in a goroutine that
+	// Run waits for. Why is one sentence for the log.
+	Decide   func(ctx context.Context) (mode Mode, why string)
+	Store    Store        // nil: nothing is kept
+	RTC      RTC          // nil: the battery clock is left to the kernel
+	Tracking io.Writer    // nil: no tracking log; see Tracking columns
+	Log      *slog.Logger // nil: none
+	// Refused, when not nil, is told the source and reason word of each measurement that the
+	// engine refused.
+	Refused func(source, reason string)
+}
+
+// Host is what is known of the host clock at one instant. It is immutable.
+type Host struct {
+	At           discipline.Raw
+	Mode         Mode
+	Deciding     bool                   // clock.mode = "auto" has not chosen yet; Mode is observe so far
+	Phase        time.Duration          // timeline minus host clock; 0 while nothing is served
+	PhaseKnown   bool                   // Phase means something
+	Width        time.Duration          // the reading's error
+	FrequencyPPM float64                // what the kernel applies to REALTIME relative to RAW
+	MaxError     time.Duration          // bound on the host clock's error; the largest Duration when none
+	Kernel       sysclock.KernelState   // as read back
+	Action       discipline.Action      // the last one
+	Steps        uint64                 // how often the host clock was stepped
+	Set          uint64                 // how often others set it
+	Last         *sysclock.Interference // the newest of what others did; nil: nothing
+}
+
+// Loop owns an Engine. Snapshot, Host and SuspendBase are safe for concurrent use.
+type Loop struct {
+	o    Options
+	log  *slog.Logger
+	snap atomic.Pointer[discipline.Snapshot]
+	host atomic.Pointer[Host]
+	base atomic.Int64 // BOOTTIME − MONOTONIC when the timeline began
+	s    steering
+}
+
+// New returns a Loop that Run starts.
+func New(o Options) (*Loop, error) {
+	switch {
+	case o.Engine == nil || o.Clock == nil || o.Measurements == nil:
+		return nil, errors.New("loop: engine, clock and measurements are required")
+	case o.Decide != nil:
+		o.Mode = Observe
+	case o.Mode != System && o.Mode != Observe && o.Mode != Follow:
+		return nil, fmt.Errorf("loop: clock mode %q is not system, observe or follow", o.Mode)
+	}
+	if o.Mode == System && !o.Clock.CanSet() {
+		return nil, errors.New("loop: mode system needs a clock that can be set")
+	}
+	l := &Loop{o: o, log: o.Log}
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	l.s.mode = o.Mode
+	l.base.Store(int64(o.Clock.Suspended()))
+	l.publish(o.Engine.Snapshot())
+	l.host.Store(&Host{At: o.Clock.Now(), Mode: o.Mode, Deciding: o.Decide != nil, MaxError: forever})
+	return l, nil
+}
+
+// Snapshot returns the newest snapshot. One that is older than a minute, because the process
+// was stopped or starved, is returned as unsynchronized: its growth isn't sure to hold.
+func (l *Loop) Snapshot() *discipline.Snapshot {
+	s := l.snap.Load()
+	if !s.Serving() || l.o.Clock.Now().Sub(s.At) < stale {
+		return s
+	}
+	old := *s
+	old.State, old.Stratum, old.Leap = discipline.Unsynchronized, 16, discipline.LeapUnknown
+	return &old
+}
+
+// Host returns what is known of the host clock.
+func (l *Loop) Host() *Host { return l.host.Load() }
+
+// SuspendBase returns BOOTTIME − MONOTONIC as it was when the present timeline began. A reading
+// that differs from it by more than a millisecond means that the machine slept since, and that
+// nothing may be served until the loop has seen it too.
+func (l *Loop) SuspendBase() time.Duration { return time.Duration(l.base.Load()) }
+
+func (l *Loop) publish(s *discipline.Snapshot) { l.snap.Store(s) }

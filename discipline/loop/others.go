@@ -1,0 +1,74 @@
+package loop
+
+import (
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/discipline/sysclock"
+)
+
+// others judges what somebody else did to the host clock. A clock that was set once is an
+// operator: it is warned of and steered back. A frequency that keeps changing is another
+// daemon: two that steer one clock spoil it for both, so this one only observes.
+func (l *Loop) others(read discipline.HostReading) {
+	s := &l.s
+	for _, i := range l.o.Clock.Interference() {
+		s.last = &i
+		switch i.Kind {
+		case sysclock.KindSet:
+			s.sets++
+			s.setAt = i.At
+			l.log.Warn("the host clock was set by somebody else", "by", i.By)
+			continue
+		case sysclock.KindFrequency, sysclock.KindPhase:
+			s.quietAt = i.At
+			if !s.yielded {
+				l.log.Warn(i.String())
+			}
+		}
+		if s.mode != System {
+			continue
+		}
+		s.fights = append(s.fights, i.At)
+		for len(s.fights) > 0 && i.At.Sub(s.fights[0]) > fightSpan {
+			s.fights = s.fights[1:]
+		}
+		if len(s.fights) >= fightCount && !s.yielded {
+			s.yielded = true
+			l.log.Warn("another program keeps steering the host clock: only observing from now on")
+		}
+	}
+	if s.yielded && read.Raw.Sub(s.quietAt) > fightQuiet {
+		s.yielded, s.fights = false, nil
+		l.log.Warn("nobody else has steered the host clock for a while: steering it again")
+	}
+}
+
+// warn adds what only the loop knows to a snapshot that nobody else has yet.
+func (l *Loop) warn(snap *discipline.Snapshot, h *Host) {
+	s := &l.s
+	add := func(id, text string) {
+		snap.Warnings = append(snap.Warnings[:len(snap.Warnings):len(snap.Warnings)], discipline.Warning{ID: id, Text: text})
+	}
+	if s.sets > 0 && h.At.Sub(s.setAt) < setRemember && s.mode != Follow {
+		add("host-clock-set", s.last.String()+": what is served didn't move; find out who runs date or another time daemon")
+	}
+	if s.yielded {
+		add("another-daemon", "another program keeps steering the host clock, so it is only observed: stop chrony, ntpd or systemd-timesyncd, or set clock.mode = \"follow\"")
+	}
+}
+
+// report logs one line a change of state.
+func (l *Loop) report(snap *discipline.Snapshot, h *Host, d discipline.Decision) {
+	s := &l.s
+	if snap.State == s.state && (snap.Epoch == s.epoch || !snap.Serving()) {
+		return
+	}
+	attrs := []any{"state", snap.State.String(), "was", s.state.String()}
+	if snap.Serving() {
+		attrs = append(attrs, "host_offset", h.Phase, "max_error", snap.MaxError(h.At), "stratum", snap.Stratum)
+	} else if d.Reason != "" {
+		attrs = append(attrs, "why", d.Reason)
+	}
+	l.log.Info("time", attrs...)
+	s.state = snap.State
+	s.epoch = snap.Epoch
+}

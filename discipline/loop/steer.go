@@ -1,0 +1,247 @@
+package loop
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/discipline/sysclock"
+)
+
+// steering is what Run's goroutine remembers.
+type steering struct {
+	mode     Mode
+	keep     *keeper
+	state    discipline.State
+	epoch    discipline.Epoch
+	phase    time.Duration
+	slewing  bool
+	served   bool // the kernel was told of a served timeline once
+	steps    uint64
+	sets     uint64
+	slept    uint64
+	last     *sysclock.Interference
+	setAt    discipline.Raw // of the last KindSet
+	fights   []discipline.Raw
+	yielded  bool           // another daemon fights: only observe
+	quietAt  discipline.Raw // of the last sign of it
+	readFail bool
+	savedAt  discipline.Raw
+	saved    bool
+	rtcAt    discipline.Raw
+	stepped  bool // since the battery clock was last kept
+}
+
+const (
+	slewMost    = 450.0            // ppm beside the learned rate; the kernel's maxerror grows by 500
+	fightCount  = 3                // signs of another daemon …
+	fightSpan   = 5 * time.Minute  // … within this end our steering …
+	fightQuiet  = 15 * time.Minute // … until it was quiet for this long
+	setRemember = 10 * time.Minute // how long the warning of a set clock stands
+	saveEvery   = time.Hour
+	rtcEvery    = time.Hour
+)
+
+func (s *steering) next() time.Duration {
+	if s.slewing && s.phase.Abs() > quickPhase {
+		return quickTick
+	}
+	return tick
+}
+
+// choose takes the mode that Decide chose.
+func (l *Loop) choose(c chosen) {
+	l.o.Decide = nil
+	if c.mode == System && !l.o.Clock.CanSet() {
+		c.mode, c.why = Observe, "the clock can't be set"
+	}
+	l.s.mode = c.mode
+	if o, ok := l.o.Engine.(interface{ SetObserving(bool) }); ok {
+		o.SetObserving(c.mode != System)
+	}
+	l.log.Info("clock mode", "mode", string(c.mode), "why", c.why)
+}
+
+// steer reads the host clock, moves it as the engine says, tells the kernel how good it is, and
+// publishes. m is the measurement that was taken in this turn, or nil.
+func (l *Loop) steer(m *discipline.Measurement) error {
+	s := &l.s
+	read, err := l.o.Clock.Read()
+	if err != nil {
+		return fmt.Errorf("clock: %w", err)
+	}
+	if s.mode != Follow {
+		l.others(read)
+	}
+	s.slewing = false
+	deciding := l.o.Decide != nil
+	decision := discipline.Decision{Action: discipline.Hold, FrequencyPPM: read.FrequencyPPM}
+	if !deciding {
+		decision = l.o.Engine.Steer(read)
+	}
+	snap := l.o.Engine.Snapshot()
+	steers := s.mode == System && !s.yielded
+	if steers && decision.Action != discipline.Hold {
+		if err := l.apply(decision, snap); err != nil {
+			return err
+		}
+		if read, err = l.o.Clock.Read(); err != nil {
+			return fmt.Errorf("clock: %w", err)
+		}
+	}
+	h := l.describe(snap, read, decision.Action)
+	if steers {
+		if err := l.tell(snap, h); err != nil {
+			return err
+		}
+	}
+	if h.Kernel, err = l.o.Clock.Kernel(); err != nil {
+		return fmt.Errorf("clock: %w", err)
+	}
+	if s.mode == Follow {
+		h.MaxError = max(h.MaxError, h.Kernel.MaxError)
+		snap = widen(snap, h)
+	}
+	l.warn(snap, h)
+	s.phase = h.Phase
+	l.publish(snap)
+	l.host.Store(h)
+	l.report(snap, h, decision)
+	l.remember(snap, h)
+	if m != nil {
+		s.keep.track(line(snap, h, decision, m))
+	}
+	return nil
+}
+
+// apply carries a decision out.
+func (l *Loop) apply(d discipline.Decision, snap *discipline.Snapshot) error {
+	s := &l.s
+	switch d.Action {
+	case discipline.Panic:
+		return fmt.Errorf("%w: %s", ErrPanic, d.Reason)
+	case discipline.Step:
+		l.log.Warn("stepping the host clock", "by", d.Phase, "why", d.Reason)
+		if err := l.o.Clock.Step(d.Phase); err != nil {
+			return fmt.Errorf("clock: %w", err)
+		}
+		s.steps++
+		s.stepped = true
+	case discipline.Slew:
+		s.slewing = true
+	}
+	// A slew is kept slow enough that the kernel's own growth of maxerror covers it if this
+	// process is killed in the middle of it.
+	feed := snap.FrequencyPPM
+	ppm := math.Max(feed-slewMost, math.Min(feed+slewMost, d.FrequencyPPM))
+	if err := l.o.Clock.SetFrequency(ppm); err != nil {
+		return fmt.Errorf("clock: %w", err)
+	}
+	return nil
+}
+
+// describe works out where the host clock is.
+func (l *Loop) describe(snap *discipline.Snapshot, read discipline.HostReading, a discipline.Action) *Host {
+	h := &Host{At: read.Raw, Mode: l.s.mode, Deciding: l.o.Decide != nil, Width: read.Width,
+		FrequencyPPM: read.FrequencyPPM, MaxError: forever, Action: a,
+		Steps: l.s.steps, Set: l.s.sets, Last: l.s.last}
+	if !snap.Serving() {
+		return h
+	}
+	h.Phase, h.PhaseKnown = time.Duration(snap.UTCAt(read.Raw).UnixNano()-read.Real), true
+	h.MaxError = snap.MaxError(read.Raw) + h.Phase.Abs() + read.Width
+	return h
+}
+
+// tell keeps STA_UNSYNC, maxerror, esterror, the TAI offset and a coming leap second true.
+func (l *Loop) tell(snap *discipline.Snapshot, h *Host) error {
+	s := &l.s
+	var k sysclock.KernelStatus
+	switch {
+	case snap.Serving():
+		// The kernel adds 500 ppm once a second by itself; what grows faster or sooner joins here.
+		const ahead = 2 * time.Second
+		grow := snap.MaxErrorPPM + math.Abs(h.FrequencyPPM-snap.FrequencyPPM)
+		k = sysclock.KernelStatus{Synchronized: true,
+			MaxError: h.MaxError + time.Duration(grow*1e-6*float64(ahead)) + time.Microsecond,
+			EstError: snap.EstError(h.At) + h.Phase.Abs()}
+		u := snap.UTCAt(h.At)
+		k.Leap, k.TAIOffset = leapToday(snap, u), u.TAIOffset
+		if edge := snap.LeapAt - u.Seconds; snap.LeapAt != 0 && edge > -5 && edge < 5 {
+			k.TAIOffset = 0 // the kernel moves it itself at the leap
+		}
+		s.served = true
+	case !s.served:
+		// A restart: what the last run told the kernel still grows as promised.
+		return nil
+	default:
+		k = sysclock.KernelStatus{MaxError: forever, EstError: forever}
+	}
+	if err := l.o.Clock.SetStatus(k); err != nil {
+		return fmt.Errorf("clock: %w", err)
+	}
+	return nil
+}
+
+// leapToday returns the leap that the kernel must be told of: it acts at the end of the present
+// UTC day, whatever the month.
+func leapToday(snap *discipline.Snapshot, u discipline.UTC) discipline.Leap {
+	if snap.Leap != discipline.LeapInsert && snap.Leap != discipline.LeapDelete || snap.LeapAt == 0 {
+		return discipline.LeapNone
+	}
+	if left := snap.LeapAt - u.Seconds; left <= 0 || left > 86_400-60 {
+		return discipline.LeapNone
+	}
+	return snap.Leap
+}
+
+// widen makes a snapshot whose bound covers the host clock too, which another daemon steers.
+func widen(snap *discipline.Snapshot, h *Host) *discipline.Snapshot {
+	if !snap.Serving() || h.MaxError == forever {
+		return snap
+	}
+	w := *snap
+	w.MaxErrorAt = max(w.MaxErrorAt, h.MaxError)
+	w.MaxErrorPPM += math.Abs(h.FrequencyPPM - snap.FrequencyPPM)
+	return &w
+}
+
+// leave ends the steering in order: the slew stops, the learned rate stays.
+func (l *Loop) leave() {
+	if l.s.mode == System && !l.s.yielded && l.s.served {
+		if err := l.settle(); err != nil {
+			l.log.Error("leaving the clock", "err", err)
+		}
+	}
+	l.s.keep.last(l.o.Engine, l.snap.Load(), l.o.Clock.Now())
+}
+
+func (l *Loop) settle() error {
+	read, err := l.o.Clock.Read()
+	if err != nil {
+		return err
+	}
+	snap := l.o.Engine.Snapshot()
+	if !snap.Serving() {
+		return l.o.Clock.SetStatus(sysclock.KernelStatus{MaxError: forever, EstError: forever})
+	}
+	if err := l.o.Clock.SetFrequency(snap.FrequencyPPM); err != nil {
+		return err
+	}
+	h := l.describe(snap, read, discipline.Hold)
+	h.FrequencyPPM = snap.FrequencyPPM
+	return l.tell(snap, h)
+}
+
+// refuse publishes that nothing is served any more, and tells the kernel.
+func (l *Loop) refuse() {
+	s := *l.snap.Load()
+	s.State, s.Stratum, s.Leap = discipline.Unsynchronized, 16, discipline.LeapUnknown
+	l.publish(&s)
+	if l.s.mode == System && l.s.served {
+		if err := l.o.Clock.SetStatus(sysclock.KernelStatus{MaxError: forever, EstError: forever}); err != nil {
+			l.log.Error("telling the kernel that its clock is unsynchronized", "err", err)
+		}
+	}
+}
