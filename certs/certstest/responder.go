@@ -24,7 +24,7 @@ type Behaviour string
 
 // The behaviours. The first group is for OCSP answers and revocation lists alike.
 const (
-	Honest       Behaviour = ""
+	Honest       Behaviour = "honest" // as is the zero value
 	WrongKey     Behaviour = "signed by a stranger"
 	Stale        Behaviour = "ended an hour ago"
 	Future       Behaviour = "begins in an hour"

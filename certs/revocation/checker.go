@@ -166,7 +166,7 @@ func (r *Result) take(a *Answer, w Window) bool {
 // fromFiles asks the local lists. It reports whether the matter is closed.
 func (c *Checker) fromFiles(q *Request, r *Result) bool {
 	for _, l := range q.Lists {
-		if !l.covers(q.Cert) {
+		if !l.covers(q.Cert, q.Issuer) {
 			continue
 		}
 		a, e := l.about(q.Cert, q.Issuer)

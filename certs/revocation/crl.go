@@ -124,9 +124,12 @@ func LoadLists(path string) ([]*List, error) {
 	return lists, nil
 }
 
-// covers reports whether l speaks of certificates like cert: its issuer, its kind, its
-// distribution point.
-func (l *List) covers(cert *x509.Certificate) bool {
+// covers reports whether l speaks of certificates like cert: its issuer by name and key, its kind,
+// its distribution point.
+func (l *List) covers(cert, issuer *x509.Certificate) bool {
+	if a, s := l.rl.AuthorityKeyId, issuer.SubjectKeyId; len(a) > 0 && len(s) > 0 && !bytes.Equal(a, s) {
+		return false // another authority of the same name, or an earlier key of this one
+	}
 	if !bytes.Equal(l.rl.RawIssuer, cert.RawIssuer) || l.scope.UserOnly && cert.IsCA || l.scope.CAOnly && !cert.IsCA {
 		return false
 	}
@@ -153,7 +156,7 @@ func (l *List) signedBy(issuer *x509.Certificate) error {
 
 // about returns what l says of cert. It does not judge the window.
 func (l *List) about(cert, issuer *x509.Certificate) (*Answer, *Error) {
-	if !l.covers(cert) {
+	if !l.covers(cert, issuer) {
 		return nil, problem(WhyCRLOther, nil, "the list %s does not speak of this certificate", l.From)
 	}
 	if err := l.signedBy(issuer); err != nil {
