@@ -2,7 +2,6 @@ package discipline
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 	"time"
 )
@@ -22,14 +21,15 @@ type Discipline struct {
 	rate   rateClock
 	filter filter
 
-	truth   interval // contains y at truthAt, if at most a minority lied
-	truthAt float64
-	known   bool // truth is set
-	state   State
-	epoch   Epoch
-	voted   float64  // when a majority last agreed, seconds
-	doubt   interval // what a majority says that contradicts truth
-	clash   clash
+	truth  interval // contains y at heard, if at most a minority lied
+	stated interval // the same at now, with what a contradicting majority says
+	heard  float64  // the instant that truth and the sources' intervals stand for
+	floor  float64  // Assumptions.WanderPPM, ns/s
+	known  bool     // truth is set
+	state  State
+	epoch  Epoch
+	voted  float64 // when a majority last agreed, seconds
+	clash  clash
 
 	leap leapState
 
@@ -78,14 +78,21 @@ func New(cfg Config) *Discipline {
 		d.sources[i] = source{cfg: c, reachable: true, seen: everything()}
 		d.byName[c.Name] = i
 	}
+	if cfg.Assume.Asymmetry <= 0 {
+		d.cfg.Assume.Asymmetry = 1
+	}
+	d.floor = wanderFloor
+	if cfg.Assume.WanderPPM > 0 {
+		d.floor = cfg.Assume.WanderPPM * nsPerPPM
+	}
 	d.filter = newFilter(len(cfg.Sources))
 	d.edges = make([]edge, 0, 2*len(cfg.Sources))
 	d.ivs = make([]interval, 0, len(cfg.Sources))
 	d.owners = make([]int, 0, len(cfg.Sources))
-	d.rate = newRateClock(interval{-rateUnknown, rateUnknown})
+	d.rate = newRateClock(interval{-rateUnknown, rateUnknown}, d.floor)
 	if usable(cfg.FrequencyPPM, cfg.FrequencyStdPPM) {
 		f, w := cfg.FrequencyPPM*nsPerPPM, rateStored+10*cfg.FrequencyStdPPM*nsPerPPM
-		d.rate = newRateClock(interval{f - w, f + w})
+		d.rate = newRateClock(interval{f - w, f + w}, d.floor)
 		d.filter.start(f, cfg.FrequencyStdPPM*nsPerPPM+100)
 	} else {
 		d.filter.start(0, rateUnknown/30)
@@ -196,7 +203,6 @@ func (d *Discipline) Update(m Measurement) error {
 		d.now = m.At
 	}
 	d.take(i, m, float64(tai-int64(m.At)-d.base))
-	d.judge(!m.DatesDeferred)
 	return nil
 }
 
@@ -231,49 +237,94 @@ func (d *Discipline) check(s *source, m Measurement) (utc int64, err error) {
 	return utc, nil
 }
 
-// take enters a measurement into its source.
+// take enters a measurement into its source and judges anew.
 func (d *Discipline) take(i int, m Measurement, y float64) {
 	s := &d.sources[i]
-	t := d.seconds(m.At)
-	// Half the delay on either side: nothing is assumed of the path's symmetry. While the round
-	// trip lasted the raw clock ran at its own rate.
-	v := d.rate.over(t)
-	fast := math.Max(math.Abs(v.lo), math.Abs(v.hi)) * 1e-9
-	half := float64(m.Delay)/2 + float64(m.RootDelay)/2 + float64(m.RootDispersion) +
+	t, now := d.seconds(m.At), d.seconds(d.now)
+	prior := d.ahead(now)
+	// At most all of the delay lies on one way: nothing is assumed of the path's symmetry.
+	// While the round trip lasted the raw clock ran at its own rate.
+	fast := math.Max(math.Abs(prior.lo), math.Abs(prior.hi)) * 1e-9
+	half := d.cfg.Assume.Asymmetry*(float64(m.Delay)+float64(m.RootDelay))/2 + float64(m.RootDispersion) +
 		float64(m.Precision) + fast*(float64(m.Delay)+1e6)/2 + 2
-	iv := interval{y - half, y + half}
+	iv := interval{y - half, y + half}.carry(prior, now-t)
 	s.any, s.lastAt, s.last, s.lastY = true, m.At, m, y
+	s.deferred, s.deferredIv, s.deferredAt = m.DatesDeferred, iv, now
 	if m.DatesDeferred {
-		s.deferred, s.deferredIv = true, iv
+		d.judge(false)
 		return
 	}
-	s.deferred = false
-	s.enter(t, iv, &d.rate)
+	// First with the rate as it was bounded before this sample, to see who agrees.
+	dt := now - d.heard
+	d.project(prior, dt)
+	if s.at = s.at.and(iv); !s.has || s.at.empty() {
+		s.at = iv
+	}
+	had := s.has
+	s.has = true
+	d.vote(now)
+	s.has = had
+	if s.state == stateSelected && !(d.known && !d.truth.carry(prior, dt).overlaps(iv)) {
+		d.residual(s)
+		d.filter.add(i, t, y, float64(m.Delay), float64(m.Precision))
+	}
+	// Then, the filter having the sample, with the rate as it is seen in hindsight.
+	d.heard = now
+	hind := d.behind(prior)
+	if s.has && s.state == stateSelected &&
+		!s.seen.carry(hind, dt).overlaps(iv) && s.seen.carry(prior, dt).overlaps(iv) {
+		d.surprise()
+		hind = prior
+	}
+	for j := range d.sources {
+		d.sources[j].carry(hind, dt)
+	}
+	d.truth = d.truth.carry(hind, dt)
+	s.enter(iv)
+	d.judge(true)
+}
+
+// surprise notes that the oscillator wandered more than was thought in hindsight.
+func (d *Discipline) surprise() { d.rate.scale = math.Min(d.rate.scale*2, 32) }
+
+// project works out where the sources' intervals lie dt seconds after d.heard.
+func (d *Discipline) project(v interval, dt float64) {
+	for i := range d.sources {
+		d.sources[i].at = d.sources[i].seen.carry(v, dt)
+	}
 }
 
 // judge runs selection at d.now and sets the state. fresh: a measurement was just entered.
 func (d *Discipline) judge(fresh bool) {
 	now := d.seconds(d.now)
-	if d.known {
-		d.truth = d.rate.carry(d.truth, d.truthAt, now)
-		d.truthAt = now
-	}
-	v := d.vote(now)
-	switch {
-	case v.agreed && !d.known:
-		d.known, d.truth, d.truthAt = true, v.hull, now
+	dt := now - d.heard
+	v := d.ahead(now)
+	d.project(v, dt)
+	d.stated = d.truth.carry(v, dt)
+	switch vote := d.vote(now); {
+	case vote.agreed && !d.known:
+		if !fresh {
+			d.await(now)
+			break
+		}
+		d.known, d.truth, d.stated = true, vote.hull, vote.hull
 		d.agree(now, fresh)
-	case v.agreed && d.truth.overlaps(v.hull):
-		d.truth = d.truth.and(v.hull)
-		d.clash = clash{}
+	case vote.agreed && d.stated.overlaps(vote.hull):
+		d.stated = d.stated.and(vote.hull)
+		if fresh {
+			d.truth = d.stated
+			d.clash = clash{}
+		}
 		d.agree(now, fresh)
-	case v.agreed:
-		d.contradict(now, v.hull, fresh)
+	case vote.agreed:
+		d.contradict(now, vote.hull, fresh)
+	case d.known:
+		d.hold(now)
 	default:
-		d.disagree(now)
+		d.await(now)
 	}
-	d.limit(now)
-	d.leap.pass(d, now)
+	d.limit()
+	d.leap.pass(d)
 }
 
 // agree: a majority was measured and fits the timeline.
@@ -284,17 +335,10 @@ func (d *Discipline) agree(now float64, fresh bool) {
 		return
 	}
 	d.lastUsed = d.now
+	d.rate.scale = math.Max(1, d.rate.scale*0.995)
 	if !d.rate.learn(now, d.truth) {
-		d.rate.scale = math.Min(d.rate.scale*2, 64)
+		d.surprise()
 		d.rate.forget(now, wanderMost*2)
-	}
-	for i := range d.sources {
-		s := &d.sources[i]
-		if s.state == stateSelected && s.unfiltered {
-			d.residual(s)
-			d.filter.add(i, d.seconds(s.last.At), s.lastY, float64(s.last.Delay), float64(s.last.Precision))
-		}
-		s.unfiltered = false
 	}
 }
 
@@ -315,19 +359,18 @@ func (d *Discipline) contradict(now float64, hull interval, fresh bool) {
 	if d.clash.samples == 0 {
 		d.clash.since = now
 	}
-	d.doubt = hull
-	d.clash.gap = hull.mid() - d.truth.mid()
+	d.clash.gap = hull.mid() - d.stated.mid()
 	if fresh {
 		d.clash.samples++
 	}
-	if d.clash.samples >= clashSamples*max(1, d.selectedCount()) && now-d.clash.since >= clashSeconds {
+	if fresh && d.clash.samples >= clashSamples*max(1, d.selectedCount()) && now-d.clash.since >= clashSeconds {
 		if math.Abs(d.clash.gap) > float64(d.cfg.PanicThreshold) && !d.cfg.Observing {
 			d.state = Unsynchronized
 			d.steer.panicking = true
 			return
 		}
 		d.restart()
-		d.known, d.truth, d.truthAt = true, hull, now
+		d.known, d.truth, d.stated = true, hull, hull
 		d.agree(now, fresh)
 		return
 	}
@@ -335,22 +378,13 @@ func (d *Discipline) contradict(now float64, hull interval, fresh bool) {
 		d.state = Unsynchronized
 		return
 	}
+	d.stated = d.stated.hull(hull)
 	d.state = Synchronized
 	d.voted = now
 }
 
-// disagree: no majority at present.
-func (d *Discipline) disagree(now float64) {
-	d.clash = clash{}
-	if !d.known {
-		d.state = Unsynchronized
-		for i := range d.sources {
-			if d.sources[i].has || d.sources[i].deferred {
-				d.state = Acquiring
-			}
-		}
-		return
-	}
+// hold: no majority at present, but a timeline.
+func (d *Discipline) hold(now float64) {
 	d.state = Holdover
 	if h := d.cfg.HoldoverMax; h > 0 && now-d.voted > h.Seconds() {
 		d.restart()
@@ -358,12 +392,22 @@ func (d *Discipline) disagree(now float64) {
 	}
 }
 
+// await: no timeline yet.
+func (d *Discipline) await(float64) {
+	d.state = Unsynchronized
+	for i := range d.sources {
+		if d.sources[i].has || d.sources[i].deferred {
+			d.state = Acquiring
+		}
+	}
+}
+
 // limit withholds a bound beyond what the operator allows.
-func (d *Discipline) limit(float64) {
+func (d *Discipline) limit() {
 	if d.cfg.MaxErrorLimit <= 0 || d.state != Synchronized && d.state != Holdover {
 		return
 	}
-	if _, _, e := d.bound(); e > float64(d.cfg.MaxErrorLimit) {
+	if _, e := d.bound(); e > float64(d.cfg.MaxErrorLimit) {
 		if d.state == Synchronized {
 			d.state = Acquiring
 		} else {
@@ -372,22 +416,16 @@ func (d *Discipline) limit(float64) {
 	}
 }
 
-// bound returns the estimate, the interval that is stated, and its half-width about the estimate.
-func (d *Discipline) bound() (e estimate, iv interval, half float64) {
+// bound returns the estimate and the half-width, about it, of the interval that is stated.
+func (d *Discipline) bound() (e estimate, half float64) {
 	now := d.seconds(d.now)
-	iv = d.truth
-	if d.clash.samples > 0 {
-		iv = iv.hull(d.doubt)
-	}
 	e = d.filter.present(now)
-	v := d.rate.over(now)
 	if !d.filter.started {
-		e.y = iv.mid()
+		e.y = d.stated.mid()
 	}
-	e.y = iv.clamp(e.y)
-	e.rate = v.clamp(e.rate)
-	half = math.Max(iv.hi-e.y, e.y-iv.lo)
-	return e, iv, half
+	e.y = d.stated.clamp(e.y)
+	e.rate = d.ahead(now).clamp(e.rate)
+	return e, math.Max(d.stated.hi-e.y, e.y-d.stated.lo)
 }
 
 // Learned returns the raw clock's rate error, for the drift file; ok is false until it is known
@@ -399,8 +437,4 @@ func (d *Discipline) Learned() (freqPPM, stdPPM float64, ok bool) {
 	e := d.filter.present(d.seconds(d.now))
 	std := math.Sqrt(math.Max(e.prr, 0)) / nsPerPPM
 	return e.rate / nsPerPPM, std, std < 5
-}
-
-func (d *Discipline) String() string {
-	return fmt.Sprintf("discipline %s", d.state)
 }

@@ -24,6 +24,20 @@ type Config struct {
 	Leap            LeapTable     // nil: nothing known of leap seconds
 	Observing       bool          // the host clock is never set: no Panic, no Step
 	NewEpoch        func() Epoch  // 8 random bytes; called at each start or jump of the timeline
+	Assume          Assumptions   // what the bound rests on; zero values mean the defaults
+}
+
+// Assumptions are what the stated bound rests on beside the servers' honest majority. The
+// defaults suit crystals on boards that stand still in a room; smaller values are for tests
+// that show that the promise then breaks.
+type Assumptions struct {
+	// WanderPPM is by how much the raw clock's rate may differ at once from what its history
+	// says, ppm. 1 when 0. A sixteenth of it is allowed in hindsight, once the next samples
+	// have confirmed the rate.
+	WanderPPM float64
+	// Asymmetry is how much of the round trip may lie on one of its ways, as a multiple of the
+	// half. 1 when 0: all of it.
+	Asymmetry float64
 }
 
 // LeapTable answers what is known of leap seconds.

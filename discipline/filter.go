@@ -108,6 +108,7 @@ type filter struct {
 	rate0    float64
 	var0     float64
 	stale    int // samples since the last refiltering
+	taken    int // samples since the last reset
 	col      []float64
 }
 
@@ -124,7 +125,7 @@ func newFilter(sources int) filter {
 
 // reset forgets all samples.
 func (f *filter) reset() {
-	f.started, f.in, f.head, f.stale = false, 0, 0, 0
+	f.started, f.in, f.head, f.stale, f.taken = false, 0, 0, 0, 0
 	for i := range f.ways {
 		f.ways[i] = way{}
 	}
@@ -153,6 +154,7 @@ func (f *filter) add(s int, t, y, delay, precision float64) {
 	f.in = min(f.in+1, window)
 	f.survey(s)
 	f.stale++
+	f.taken++
 	w, u := &f.ways[s], &f.ways[s].used
 	changed := math.Abs(w.floor-u.floor) > 0.1*w.soft || w.soft < 0.7*u.soft || w.soft > 1.5*u.soft ||
 		w.mean < 0.8*u.mean || w.mean > 1.25*u.mean
@@ -441,4 +443,19 @@ func (f *filter) present(now float64) estimate {
 		out.prr += w * (es[i].prr + dr*dr)
 	}
 	return out
+}
+
+// wander is the mean of the hypotheses on the rate's random walk, (ns/s)²/s.
+func (f *filter) wander() float64 {
+	top := math.Inf(-1)
+	for i := range f.bank {
+		top = math.Max(top, f.bank[i].log)
+	}
+	sum, q := 0.0, 0.0
+	for i := range f.bank {
+		w := math.Exp(f.bank[i].log - top)
+		sum += w
+		q += w * f.bank[i].wander
+	}
+	return q / sum
 }

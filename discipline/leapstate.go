@@ -27,7 +27,7 @@ func (l *leapState) utcSeconds(d *Discipline) int64 {
 	if !d.begun || !d.known {
 		return 0
 	}
-	return floorDiv(d.base+int64(d.now)+int64(d.truth.mid()), 1e9) - presentTAIOffset
+	return floorDiv(d.base+int64(d.now)+int64(d.stated.mid()), 1e9) - presentTAIOffset
 }
 
 func (l *leapState) offset(d *Discipline) int {
@@ -38,7 +38,7 @@ func (l *leapState) offset(d *Discipline) int {
 	return off
 }
 
-func (l *leapState) pass(d *Discipline, now float64) {}
+func (l *leapState) pass(d *Discipline) {}
 
 func (l *leapState) describe(d *Discipline, s *Snapshot) {
 	if !s.Serving() {

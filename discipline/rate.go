@@ -2,27 +2,33 @@ package discipline
 
 import "math"
 
-// The oscillator's assumed steadiness, which the stated bound rests on: the rate of the raw
-// clock, averaged over a second or more, differs between two instants T apart by at most
-// wanderFloor + wanderSlope·T, and by at most wanderMost at any two instants. Learned wander
-// makes the first two larger, never smaller.
+// The oscillator's assumed steadiness, which the stated bound rests on (docs/architecture.md).
+// For what lies ahead: the rate stays within wanderFloor + wanderSlope·τ of the filter's
+// opinion, τ seconds after its last sample, with rateSigmas standard deviations (which grow
+// with the learned wander) on top. In hindsight, when the next sample has agreed: within
+// wanderFloor/hindsight and the same standard deviations. Always: within what intervals alone
+// prove, allowing proofSlope and never more than wanderMost between any two instants.
 const (
 	wanderFloor = 1000.0  // ns/s: 1 ppm
-	wanderSlope = 5.0     // ns/s per second: 0.3 ppm a minute, 18 ppm an hour
+	wanderSlope = 2.0     // ns/s per second: 0.12 ppm a minute
+	hindsight   = 16      // divides wanderFloor in hindsight
+	rateSigmas  = 5.0     //
+	proofSlope  = 5.0     // ns/s per second
 	wanderMost  = 15000.0 // ns/s: the 15 ppm of RFC 5905's PHI
 	rateUnknown = 1e7     // ns/s: a raw clock that nothing is known of is within 1 %
 	rateStored  = 50000.0 // ns/s: how far a drift file is believed (cards move between boards)
+	matureAfter = 8       // samples until the filter's opinion of the rate counts
 )
 
 // rateClock keeps an interval that contains the present rate of the raw clock. It rests on
 // interval evidence only (truth lay in one interval then and in another now), never on the
 // filter's opinion, so no delay that the network makes can mislead it.
 type rateClock struct {
-	near    interval // from short spans; grows with wanderSlope after at
+	near    interval // from short spans; grows with proofSlope after at
 	far     interval // from any span, with wanderMost allowed; does not grow
 	at      float64  // seconds
 	scale   float64  // learned wander as a multiple of the floor, ≥ 1
-	floor   float64  // wanderFloor, lowered only by tests that show the check can fail
+	floor   float64  // ns/s
 	anchors [40]anchor
 	n       int
 }
@@ -33,26 +39,24 @@ type anchor struct {
 	iv interval
 }
 
-func newRateClock(r interval) rateClock {
-	return rateClock{near: r, far: r, scale: 1, floor: wanderFloor}
+func newRateClock(r interval, floor float64) rateClock {
+	return rateClock{near: r, far: r, scale: 1, floor: floor}
 }
 
 func (r *rateClock) wander(span float64) float64 {
-	return math.Min(wanderMost*math.Max(1, r.scale/10), r.scale*(r.floor+wanderSlope*span))
+	return math.Min(wanderMost*math.Max(1, r.scale/10), r.scale*(r.floor+proofSlope*span))
 }
 
 // over returns bounds on the average rate between two instants from ≥ r.at.
 func (r *rateClock) over(to float64) interval {
-	return r.near.grow(r.scale * wanderSlope * math.Max(0, to-r.at)).and(r.far)
+	return r.near.grow(r.scale * proofSlope * math.Max(0, to-r.at)).and(r.far)
 }
 
-// carry widens iv, which holds at from, to the instant to.
-func (r *rateClock) carry(iv interval, from, to float64) interval {
-	if to <= from {
+// carry moves iv over dt seconds at rates within v.
+func (iv interval) carry(v interval, dt float64) interval {
+	if dt <= 0 {
 		return iv
 	}
-	v := r.over(to)
-	dt := to - from
 	return interval{iv.lo + v.lo*dt, iv.hi + v.hi*dt}
 }
 
@@ -106,4 +110,35 @@ func (r *rateClock) forget(now, w float64) {
 	mid := v.mid()
 	r.near, r.far = interval{mid - w, mid + w}, interval{mid - w, mid + w}
 	r.at, r.n = now, 0
+}
+
+// ahead bounds the raw clock's rate from the last sample until to.
+func (d *Discipline) ahead(to float64) interval {
+	proved := d.rate.over(to)
+	if d.filter.taken < matureAfter {
+		return proved
+	}
+	e := d.filter.present(d.heard)
+	tau := math.Max(0, to-d.heard)
+	// The rate's own wander adds to its variance with the time ahead.
+	w := rateSigmas*math.Sqrt(e.prr+d.filter.wander()*tau) + d.floor + wanderSlope*tau
+	return within(proved, e.rate, w*d.rate.scale)
+}
+
+// behind bounds the mean rate between the last two samples, after the filter took the second.
+func (d *Discipline) behind(prior interval) interval {
+	if d.filter.taken <= matureAfter {
+		return prior
+	}
+	e := d.filter.present(d.heard)
+	return within(prior, e.rate, (rateSigmas*math.Sqrt(e.prr)+d.floor/hindsight)*d.rate.scale)
+}
+
+// within cuts proved to rate ± w where that leaves something.
+func within(proved interval, rate, w float64) interval {
+	v := proved.and(interval{rate - w, rate + w})
+	if v.empty() {
+		return proved
+	}
+	return v
 }

@@ -26,33 +26,35 @@ type source struct {
 	last   Measurement
 	lastY  float64
 
-	has        bool     // seen is set
-	seen       interval // all that its samples since the last contradiction allow, at seenAt
-	seenAt     float64
-	recent     interval // the same of the newest block of samples only
-	inBlock    int
-	unfiltered bool // the last sample was not given to the filter yet
+	has     bool     // seen is set
+	seen    interval // all that its samples since the last contradiction allow, at Discipline.heard
+	recent  interval // the same of the newest block of samples only
+	inBlock int
+	at      interval // seen carried to the instant that is being judged
 
 	noise float64 // mean square of its residuals about the timeline, ns²
 
 	deferred   bool // its last sample was taken with certificate dates deferred
 	deferredIv interval
+	deferredAt float64
 }
 
 // memory is how many samples of a source its interval rests on at most twice over: what one
 // bad reading did to it is forgotten after that many.
 const memory = 64
 
-// enter intersects a sample's interval at t with what is known of the source.
-func (s *source) enter(t float64, iv interval, r *rateClock) {
-	s.unfiltered = true
+// carry moves what is known of the source over dt seconds at rates within v.
+func (s *source) carry(v interval, dt float64) {
+	s.seen, s.recent = s.seen.carry(v, dt), s.recent.carry(v, dt)
+}
+
+// enter intersects a new sample's interval with what is known of the source.
+func (s *source) enter(iv interval) {
 	if !s.has {
-		s.has, s.seen, s.recent, s.seenAt, s.inBlock = true, iv, iv, t, 1
+		s.has, s.seen, s.recent, s.inBlock = true, iv, iv, 1
 		return
 	}
-	s.seen = r.carry(s.seen, s.seenAt, t).and(iv)
-	s.recent = r.carry(s.recent, s.seenAt, t).and(iv)
-	s.seenAt = t
+	s.seen, s.recent = s.seen.and(iv), s.recent.and(iv)
 	s.inBlock++
 	switch {
 	case s.recent.empty() || s.seen.empty() && s.inBlock < memory/2:
@@ -118,7 +120,7 @@ func (d *Discipline) vote(now float64) verdict {
 		default:
 			s.state = stateCandidate
 			if s.has && !s.deferred {
-				d.ivs = append(d.ivs, d.rate.carry(s.seen, s.seenAt, now))
+				d.ivs = append(d.ivs, s.at)
 				d.owners = append(d.owners, i)
 			}
 		}
@@ -162,7 +164,7 @@ func (d *Discipline) candidate(now float64) (iv interval, ok bool) {
 	for i := range d.sources {
 		s := &d.sources[i]
 		if s.deferred && s.fresh(d.now) {
-			d.ivs = append(d.ivs, d.rate.carry(s.deferredIv, d.seconds(s.lastAt), now))
+			d.ivs = append(d.ivs, s.deferredIv.carry(d.ahead(now), now-s.deferredAt))
 			d.owners = append(d.owners, i)
 		}
 	}

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// horizon is for how long a snapshot's linear growth covers the oscillator's wander, seconds.
-// Snapshots that are served must be younger.
-const horizon = 1024.0
+// leastHorizon is for how long a snapshot's linear growth covers the oscillator's wander at
+// least, seconds; two polls when those are longer. Snapshots that are served must be younger.
+const leastHorizon = 64.0
 
 // Snapshot returns the timeline as of the newest instant the Discipline was told.
 func (d *Discipline) Snapshot() *Snapshot {
@@ -16,10 +16,10 @@ func (d *Discipline) Snapshot() *Snapshot {
 	s.Sources = make([]SourceState, len(d.sources))
 	s.RateBoundPPM = rateUnknown / nsPerPPM
 	now := d.seconds(d.now)
-	e, iv, half := estimate{}, interval{}, 0.0
+	e, half := estimate{}, 0.0
 	if d.begun && d.known {
-		e, iv, half = d.bound()
-		v := d.rate.over(now + horizon)
+		e, half = d.bound()
+		v := d.ahead(now + math.Max(leastHorizon, 2*d.polls.Seconds()))
 		s.TAI = d.base + int64(d.now) + int64(math.Round(e.y))
 		s.FrequencyPPM = e.rate / nsPerPPM
 		s.RateBoundPPM = math.Max(v.hi-e.rate, e.rate-v.lo) / nsPerPPM
@@ -27,7 +27,6 @@ func (d *Discipline) Snapshot() *Snapshot {
 		s.MaxErrorPPM = s.RateBoundPPM
 		s.EstErrorAt = time.Duration(math.Ceil(math.Min(math.Sqrt(math.Max(e.pyy, 0)), half)))
 		s.EstErrorPPM = math.Min(math.Sqrt(math.Max(e.prr, 0))/nsPerPPM, s.RateBoundPPM)
-		_ = iv
 	}
 	d.leap.describe(d, s)
 	if d.state == Acquiring && !d.known {

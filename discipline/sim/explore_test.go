@@ -33,19 +33,26 @@ func TestExplore(t *testing.T) {
 	add := func(n string, chrony float64, o Oscillator, poll float64, s []Server) {
 		cs = append(cs, c{n, chrony, Scenario{Name: n, Osc: o, Servers: s, Poll: poll, Hours: 11, Settle: 4000, Start: 10e6}})
 	}
-	add("exp 20us", 10.5, walk, 64, same(1, ex(50*us, 20*us)))
-	add("exp 100us", 24.5, walk, 64, same(1, ex(100*us, 100*us)))
-	add("exp 1ms", 95, walk, 64, same(1, ex(1*ms, 1*ms)))
+	add("exp 20us", 8.5, walk, 64, same(1, ex(50*us, 20*us)))
+	add("exp 100us", 23.5, walk, 64, same(1, ex(100*us, 100*us)))
+	add("exp 1ms", 105, walk, 64, same(1, ex(1*ms, 1*ms)))
 	add("exp 1ms p4", 103, walk, 16, same(1, ex(1*ms, 1*ms)))
-	add("10ms+exp 1ms", 0, walk, 64, same(1, ex(10*ms, 1*ms)))
-	add("gauss 1ms", 290, walk, 64, same(1, Path{Out: 10 * ms, Back: 10 * ms, JitterOut: Gaussian(ms), JitterBack: Gaussian(ms)}))
-	add("gauss 1ms p4", 212, walk, 16, same(1, Path{Out: 10 * ms, Back: 10 * ms, JitterOut: Gaussian(ms), JitterBack: Gaussian(ms)}))
-	add("down 2ms", 27.6, walk, 64, same(1, Path{Out: 10 * ms, Back: 10 * ms, JitterBack: Exponential(2 * ms)}))
-	add("wifi", 138, walk, 64, same(1, Path{Out: 1 * ms, Back: 1 * ms, JitterOut: HeavyTail(ms), JitterBack: HeavyTail(ms)}))
-	add("4x exp 1ms", 201, walk, 64, same(4, ex(10*ms, 1*ms)))
-	add("4x wifi", 114, walk, 64, same(4, Path{Out: 1 * ms, Back: 1 * ms, JitterOut: HeavyTail(ms), JitterBack: HeavyTail(ms)}))
-	add("walk10 exp 1ms", 262, Oscillator{Walk: 10}, 64, same(1, ex(1*ms, 1*ms)))
-	add("walk10 exp 20us", 19.4, Oscillator{Walk: 10}, 64, same(1, ex(50*us, 20*us)))
+	add("10ms+exp 1ms", 110, walk, 64, same(1, ex(10*ms, 1*ms)))
+	add("gauss 1ms", 235, walk, 64, same(1, Path{Out: 10 * ms, Back: 10 * ms, JitterOut: Gaussian(ms), JitterBack: Gaussian(ms)}))
+	add("gauss 1ms p4", 215, walk, 16, same(1, Path{Out: 10 * ms, Back: 10 * ms, JitterOut: Gaussian(ms), JitterBack: Gaussian(ms)}))
+	add("down 2ms", 25.5, walk, 64, same(1, Path{Out: 10 * ms, Back: 10 * ms, JitterBack: Exponential(2 * ms)}))
+	add("wifi", 72.7, walk, 64, same(1, Path{Out: 1 * ms, Back: 1 * ms, JitterOut: HeavyTail(ms), JitterBack: HeavyTail(ms)}))
+	add("4x exp 1ms", 61.5, walk, 64, same(4, ex(10*ms, 1*ms)))
+	add("4x wifi", 67.1, walk, 64, same(4, Path{Out: 1 * ms, Back: 1 * ms, JitterOut: HeavyTail(ms), JitterBack: HeavyTail(ms)}))
+	add("walk10 exp 1ms", 238, Oscillator{Walk: 10}, 64, same(1, ex(1*ms, 1*ms)))
+	add("walk10 exp 20us", 19.3, Oscillator{Walk: 10}, 64, same(1, ex(50*us, 20*us)))
+	w10 := Oscillator{Walk: 10}
+	g := Path{Out: 10 * ms, Back: 10 * ms, JitterOut: Gaussian(ms), JitterBack: Gaussian(ms)}
+	wf := Path{Out: 1 * ms, Back: 1 * ms, JitterOut: HeavyTail(ms), JitterBack: HeavyTail(ms)}
+	add("walk10 4x exp 1ms", 217, w10, 64, same(4, ex(10*ms, 1*ms)))
+	add("walk10 gauss", 345, w10, 64, same(1, g))
+	add("walk10 gauss p4", 233, w10, 16, same(1, g))
+	add("walk10 4x wifi", 201, w10, 64, same(4, wf))
 	seeds := 6
 	out := make([]string, len(cs))
 	var wg sync.WaitGroup

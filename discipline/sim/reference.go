@@ -67,35 +67,42 @@ func (p *plainLoop) steer(h discipline.HostReading) (ppm, step float64) {
 	return p.freq + theta/1000/tc, 0
 }
 
-// rootDistance is what chrony would state: the best of its latest 64 samples, aged at a skew of
-// 0.05 ppm, and 1 ppm (maxclockerror) since the last update. Its term for the samples' standard
-// deviation is left out, which makes the comparison harder for us.
+// rootDistance is what chrony 4.3 would state, checked against its own tracking log: the best of
+// a source's latest 32 samples, aged at a skew of 0.05 ppm, their offsets' standard deviation
+// over the root of their number, and 1 ppm (maxclockerror) since the last update.
 type rootDistance struct {
 	samples [][]rootSample
 	last    float64
 }
 
-type rootSample struct{ at, root float64 }
+type rootSample struct{ at, root, noise float64 }
 
 func newRootDistance(n int) *rootDistance { return &rootDistance{samples: make([][]rootSample, n)} }
 
-func (r *rootDistance) add(i int, at, root float64, servers []Server) {
+func (r *rootDistance) add(i int, at, root, noise float64, servers []Server) {
 	if servers[i].Liar {
 		return
 	}
-	s := append(r.samples[i], rootSample{at, root})
-	if len(s) > 64 {
+	s := append(r.samples[i], rootSample{at, root, noise})
+	if len(s) > 32 {
 		s = s[1:]
 	}
 	r.samples[i], r.last = s, at
 }
 
 func (r *rootDistance) at(now float64) float64 {
-	best := math.Inf(1)
+	least := math.Inf(1)
 	for _, s := range r.samples {
+		best, sum, sq := math.Inf(1), 0.0, 0.0
 		for _, x := range s {
 			best = math.Min(best, x.root+50*(now-x.at))
+			sum += x.noise
+			sq += x.noise * x.noise
+		}
+		n := float64(len(s))
+		if n > 0 {
+			least = math.Min(least, best+math.Sqrt(math.Max(0, sq/n-sum*sum/n/n)/n))
 		}
 	}
-	return best + 1000*(now-r.last)
+	return least + 1000*(now-r.last)
 }

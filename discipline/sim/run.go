@@ -154,7 +154,7 @@ func Run(sc Scenario, seed uint64, reference bool) Result {
 				}
 				loop.update(m)
 				used = true
-				roots.add(i, at, (out+back+s.RootDelay)/2+s.Dispersion+500, sc.Servers)
+				roots.add(i, at, (out+back+s.RootDelay)/2+s.Dispersion+500, (out-back)/2, sc.Servers)
 			}
 		}
 		raw += rate
