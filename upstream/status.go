@@ -20,5 +20,8 @@ type Status struct {
 	Delay     time.Duration
 	Sent      uint64
 	Received  uint64
-	Rejected  map[string]uint64 // by reason, see Reason
+	Rejected  map[string]uint64 // by reason: the Reason constants here and in nts and ntske
+
+	DatesDeferred bool      // the session's certificate dates could not be judged yet
+	NotAfter      time.Time // of the session's certificate; zero without a session
 }

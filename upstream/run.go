@@ -1,0 +1,401 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/upstream/ntp"
+	"github.com/ntsgw/ntsgw/upstream/nts"
+)
+
+// deferredCheck is how often Trust is asked whether dates can be judged, while they can't.
+const deferredCheck = 500 * time.Millisecond
+
+// maxDatagram is longer than any reply, so that a longer one is seen to be.
+const maxDatagram = 2 * nts.MaxPacketSize
+
+// errEnded says that the session ended, to a runner that makes no keys.
+var errEnded = errors.New("the session ended")
+
+// runner is the I/O around a Source's poller: it owns the socket and every goroutine.
+type runner struct {
+	*Source
+	once bool // end instead of making keys
+
+	wg       sync.WaitGroup
+	outcomes chan outcome  // of the one key exchange under way
+	verdicts chan verdict  // of the one recheck under way
+	packets  chan datagram // of the present and past sockets
+
+	session   *keys // the poller's, as of the last turn
+	socket    Socket
+	done      chan struct{} // closed with the socket
+	requestID uint32        // of the open request, for its stamp
+	checking  bool
+	recheckAt discipline.Raw
+	told      told
+}
+
+// told is what Changed and the log were told.
+type told struct {
+	any       bool
+	reachable bool
+	denied    string
+	lastError string
+}
+
+type outcome struct {
+	keys *keys
+	fail *failure
+}
+
+type verdict struct {
+	session *keys
+	err     error
+}
+
+type datagram struct {
+	socket Socket
+	bytes  []byte
+	peer   netip.AddrPort
+	cut    bool
+	at     arrival
+	err    error
+}
+
+func newRunner(s *Source) *runner {
+	return &runner{
+		Source:   s,
+		outcomes: make(chan outcome, 1),
+		verdicts: make(chan verdict, 1),
+		packets:  make(chan datagram, 8),
+	}
+}
+
+// run turns until ctx ends.
+func (r *runner) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer r.wg.Wait()
+	defer r.hangUp()
+	defer cancel()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		now := r.opt.Clock.Now()
+		r.mu.Lock()
+		act, wake := r.poller.due(now)
+		r.mu.Unlock()
+		r.follow(now)
+		r.tell()
+		switch act {
+		case keyExchange:
+			if r.once {
+				return errEnded
+			}
+			r.startKeys(ctx)
+			continue
+		case request:
+			if !r.dates(now) {
+				r.ask(now)
+			}
+			continue
+		}
+		pause := time.Hour
+		if r.present() != keying {
+			pause = min(pause, wake.Sub(now))
+		}
+		if r.session != nil {
+			if r.session.deferred {
+				pause = min(pause, deferredCheck)
+			}
+			if !r.checking {
+				pause = min(pause, r.recheckAt.Sub(now))
+			}
+		}
+		timer.Reset(max(pause, 0))
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+			r.housekeep(r.opt.Clock.Now())
+		case <-r.kick:
+		case <-r.recheck:
+			r.startRecheck()
+			r.with(func(p *poller, now discipline.Raw) { p.hurry(now) })
+		case o := <-r.outcomes:
+			r.keysDone(o)
+		case v := <-r.verdicts:
+			r.judged(v)
+		case d := <-r.packets:
+			r.take(ctx, d)
+		}
+	}
+	return nil
+}
+
+// with runs f under the lock.
+func (r *runner) with(f func(p *poller, now discipline.Raw)) {
+	now := r.opt.Clock.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f(r.poller, now)
+}
+
+func (r *runner) present() phase {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.poller.phase
+}
+
+// follow notes that the poller's session is another one, or gone.
+func (r *runner) follow(now discipline.Raw) {
+	r.mu.Lock()
+	k := r.poller.keys
+	r.mu.Unlock()
+	if k == r.session {
+		return
+	}
+	r.hangUp()
+	r.session = k
+	r.recheckAt = now.Add(r.opt.RecheckEvery)
+}
+
+// tell reports what others must know, once a change.
+func (r *runner) tell() {
+	r.mu.Lock()
+	t := told{true, r.poller.reach != 0, r.poller.denied, r.poller.lastError}
+	r.mu.Unlock()
+	old := r.told
+	r.told = t
+	if !old.any || t.reachable != old.reachable || t.denied != old.denied {
+		if r.opt.Changed != nil {
+			r.opt.Changed(r.opt.Name, t.reachable, t.denied)
+		}
+	}
+	log := r.opt.Log.With("source", r.opt.Name)
+	switch {
+	case t.reachable && !old.reachable:
+		log.Info("server answers")
+	case !t.reachable && old.reachable:
+		log.Warn("server does not answer", "cause", t.lastError)
+	case !t.reachable && t.lastError != "" && t.lastError != old.lastError:
+		log.Warn("server can't be used", "cause", t.lastError)
+	}
+}
+
+func (r *runner) startKeys(ctx context.Context) {
+	r.mu.Lock()
+	turn := r.poller.turns
+	r.mu.Unlock()
+	r.wg.Go(func() {
+		k, f := makeKeys(ctx, &r.opt, turn)
+		r.outcomes <- outcome{k, f}
+	})
+}
+
+func (r *runner) keysDone(o outcome) {
+	r.with(func(p *poller, now discipline.Raw) {
+		if o.fail != nil {
+			p.keysFailed(now, o.fail)
+			return
+		}
+		p.keysMade(now, o.keys)
+		r.keAt = r.opt.Now()
+	})
+	if o.fail == nil {
+		r.opt.Log.Info("keys made", "source", r.opt.Name, "ntp", o.keys.peer, "aead", o.keys.AEAD,
+			"cookies", len(o.keys.Cookies), "dates_deferred", o.keys.deferred)
+	}
+}
+
+// housekeep does what time alone calls for, beside the poller's own.
+func (r *runner) housekeep(now discipline.Raw) {
+	if r.session == nil {
+		return
+	}
+	if r.dates(now) {
+		return
+	}
+	if !r.checking && now >= r.recheckAt {
+		r.startRecheck()
+	}
+}
+
+// dates ends a session whose dates were deferred as soon as they can be judged.
+func (r *runner) dates(now discipline.Raw) (ended bool) {
+	if r.session == nil || !r.session.deferred {
+		return false
+	}
+	_, deferred, err := r.opt.Trust.KEConfig(r.opt.Name)
+	switch {
+	case err != nil:
+		r.with(func(p *poller, now discipline.Raw) {
+			p.refuse(now, refusal(err, ReasonTrust, r.opt.Name+" is not trusted"))
+		})
+	case !deferred:
+		r.opt.Log.Info("time is known: keys are made again with certificate dates judged", "source", r.opt.Name)
+		r.with(func(p *poller, now discipline.Raw) { p.redo(now) })
+	default:
+		return false
+	}
+	return true
+}
+
+func (r *runner) startRecheck() {
+	k := r.session
+	if k == nil || r.checking {
+		return
+	}
+	r.checking = true
+	// Trust may ask a responder of revocation, so it does not hold up polls.
+	r.wg.Go(func() { r.verdicts <- verdict{k, r.recheckSession(k)} })
+}
+
+func (r *runner) recheckSession(k *keys) error {
+	if k.NTPServer != "" {
+		if err := r.opt.Trust.AllowHost(k.NTPServer); err != nil {
+			return err
+		}
+	}
+	state := k.state
+	return r.opt.Trust.Recheck(r.opt.Name, &state)
+}
+
+func (r *runner) judged(v verdict) {
+	r.checking = false
+	r.recheckAt = r.opt.Clock.Now().Add(r.opt.RecheckEvery)
+	if v.err == nil || v.session != r.session {
+		return
+	}
+	r.with(func(p *poller, now discipline.Raw) {
+		p.refuse(now, refusal(v.err, ReasonTrust, r.opt.Name+" is no longer trusted"))
+	})
+}
+
+// ask sends a request.
+func (r *runner) ask(now discipline.Raw) {
+	var packet []byte
+	var peer netip.AddrPort
+	var misses int
+	r.with(func(p *poller, _ discipline.Raw) {
+		peer, misses = p.keys.peer, p.misses
+		packet, _ = p.ask(now)
+	})
+	if packet == nil {
+		return
+	}
+	if misses >= 2 {
+		// A connected socket keeps the source address it began with: after two misses this
+		// machine may have another.
+		r.hangUp()
+	}
+	if r.socket == nil {
+		socket, err := r.opt.Open(peer)
+		if err != nil {
+			r.with(func(p *poller, now discipline.Raw) { p.notSent(now, err) })
+			return
+		}
+		r.socket, r.done = socket, make(chan struct{})
+		done := r.done
+		r.wg.Go(func() { r.receive(socket, done) })
+	}
+	d := departure{suspended: r.opt.Clock.Suspended(), pair: r.opt.Clock.ReadPair()}
+	d.before = r.opt.Clock.Now()
+	sent, err := r.socket.Send(packet, peer, netip.Addr{})
+	if unreachable(err) {
+		// It is about an earlier request; this one was not sent.
+		r.with(func(p *poller, _ discipline.Raw) { p.refusedBySystem(err) })
+		d.suspended, d.pair = r.opt.Clock.Suspended(), r.opt.Clock.ReadPair()
+		d.before = r.opt.Clock.Now()
+		sent, err = r.socket.Send(packet, peer, netip.Addr{})
+	}
+	if err != nil {
+		r.hangUp()
+		r.with(func(p *poller, now discipline.Raw) { p.notSent(now, err) })
+		return
+	}
+	r.requestID, d.stamp = sent.ID, sent.Stamp
+	r.with(func(p *poller, _ discipline.Raw) { p.sent(d) })
+}
+
+// unreachable reports whether err is what ICMP said of an earlier datagram.
+func unreachable(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
+}
+
+// take judges a datagram.
+func (r *runner) take(ctx context.Context, d datagram) {
+	if d.socket != r.socket {
+		return // of a session that is over
+	}
+	if d.err != nil {
+		r.with(func(p *poller, _ discipline.Raw) { p.refusedBySystem(d.err) })
+		if !unreachable(d.err) {
+			r.hangUp()
+		}
+		return
+	}
+	var m discipline.Measurement
+	var ok bool
+	stamp := r.socket.SendStamp(r.requestID)
+	r.with(func(p *poller, now discipline.Raw) {
+		switch {
+		case d.cut:
+			p.count(nts.ReasonSize)
+		case p.keys == nil || d.peer != p.keys.peer:
+			p.count(ReasonSource)
+		default:
+			p.sentStamp(stamp)
+			m, ok = p.receive(now, d.bytes, d.at)
+		}
+	})
+	if !ok {
+		return
+	}
+	select {
+	case r.opt.Out <- m:
+	case <-ctx.Done():
+	}
+}
+
+// receive hands on what comes in until the socket is closed.
+func (r *runner) receive(socket Socket, done <-chan struct{}) {
+	buffer := make([]byte, maxDatagram)
+	for {
+		in, err := socket.Receive(buffer)
+		d := datagram{socket: socket, err: err}
+		if err == nil {
+			d.at = arrival{stamp: in.Stamp, after: r.opt.Clock.Now()}
+			d.at.pair, d.at.suspended = r.opt.Clock.ReadPair(), r.opt.Clock.Suspended()
+			d.bytes, d.peer, d.cut = append([]byte(nil), buffer[:in.N]...), in.Peer, in.Truncated
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		select {
+		case r.packets <- d:
+		case <-done:
+			return
+		}
+		if err != nil && !unreachable(err) {
+			return
+		}
+	}
+}
+
+// hangUp closes the socket; its reader ends by that.
+func (r *runner) hangUp() {
+	if r.socket == nil {
+		return
+	}
+	close(r.done)
+	r.socket.Close()
+	r.socket = nil
+}
+
+var _ Socket = (*ntp.Socket)(nil)
