@@ -1,0 +1,58 @@
+package sysclock
+
+import (
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestWhatOthersDoIsTold names each thing that can happen to the clock between two readings.
+func TestWhatOthersDoIsTold(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(*simKernel, *System)
+		kind Kind // "": nothing is reported
+		by   time.Duration
+	}{
+		{name: "nothing", do: func(*simKernel, *System) {}},
+		{name: "date -s", do: func(k *simKernel, _ *System) { k.set(-5 * time.Second) }, kind: KindSet, by: -5 * time.Second},
+		{name: "a small setting", do: func(k *simKernel, _ *System) { k.set(2 * time.Millisecond) }, kind: KindSet, by: 2 * time.Millisecond},
+		{name: "reading noise", do: func(k *simKernel, _ *System) { k.base += 20_000 }},
+		{name: "another daemon's frequency", do: func(k *simKernel, _ *System) { k.t.freq = 77 << 16 }, kind: KindFrequency},
+		{name: "another daemon's tick", do: func(k *simKernel, _ *System) { k.t.tick = 10001 }, kind: KindFrequency},
+		{name: "another daemon's PLL", do: func(k *simKernel, _ *System) { k.t.status |= unix.STA_PLL; k.t.offset = 5000 }, kind: KindPhase},
+		{name: "the kernel's leap second", do: func(k *simKernel, _ *System) { k.base -= 1e9; k.t.tai++ }},
+		{name: "another program's TAI offset", do: func(k *simKernel, _ *System) { k.t.tai = 37 }},
+		{name: "our own step", do: func(_ *simKernel, s *System) { s.Step(time.Second) }},
+		{name: "our own frequency", do: func(_ *simKernel, s *System) { s.SetFrequency(-120) }},
+		{name: "date -s just before our own step", do: func(k *simKernel, s *System) { k.set(7 * time.Second); s.Step(time.Second) },
+			kind: KindSet, by: 7 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k := newSimKernel()
+			s := &System{k: k}
+			s.SetFrequency(25)
+			k.pass(time.Second)
+			s.Read()
+			c.do(k, s)
+			k.pass(time.Second)
+			s.Read()
+			k.pass(time.Second)
+			s.Read()
+			events := s.Interference()
+			if c.kind == "" {
+				if len(events) != 0 {
+					t.Fatalf("reported %v", events)
+				}
+				return
+			}
+			if len(events) != 1 || events[0].Kind != c.kind || (events[0].By-c.by).Abs() > 200*time.Microsecond {
+				t.Fatalf("reported %+v, want one %s by %v", events, c.kind, c.by)
+			}
+			if s.Interference() != nil {
+				t.Error("reported twice")
+			}
+		})
+	}
+}

@@ -1,0 +1,195 @@
+package sysclock
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ntsgw/ntsgw/discipline"
+)
+
+func TestReadingsOfTheRealClock(t *testing.T) {
+	a := Now()
+	h := ReadPair()
+	b := Now()
+	if h.Raw < a || h.Raw > b {
+		t.Errorf("the pair's raw reading %d is not between %d and %d", h.Raw, a, b)
+	}
+	if h.Width < 1 || h.Width > time.Millisecond {
+		t.Errorf("width %v", h.Width)
+	}
+	if d := time.Since(time.Unix(0, h.Real)); d.Abs() > time.Minute {
+		t.Errorf("REALTIME reading is %v from time.Now", d)
+	}
+	if x, y := Suspended(), Suspended(); (x - y).Abs() > 500*time.Microsecond {
+		t.Errorf("two readings of the suspended time differ: %v, %v", x, y)
+	}
+}
+
+func TestKernelStateOfThisMachineCanBeRead(t *testing.T) {
+	k, err := NewObserver().Kernel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := time.Since(time.Unix(0, k.Real)); d.Abs() > time.Minute {
+		t.Errorf("the kernel's time field reads %v off: the structure's layout is wrong", d)
+	}
+	if math.Abs(k.FrequencyPPM) > MaxFrequencyPPM {
+		t.Errorf("frequency %v ppm", k.FrequencyPPM)
+	}
+}
+
+func TestWithoutTheCapabilityTheErrorSaysWhatToDo(t *testing.T) {
+	if MaySetTime() {
+		t.Skip("this process may set the clock; the test runs where it may not (setpriv --bounding-set -sys_time)")
+	}
+	err := NewSystem().SetStatus(KernelStatus{})
+	var p *PermissionError
+	if !errors.As(err, &p) || !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "CAP_SYS_TIME") {
+		t.Fatalf("err = %v", err)
+	}
+}
+
+func TestSplitFrequency(t *testing.T) {
+	for _, c := range []struct {
+		ppm  float64
+		tick int64 // present
+		want int64
+	}{
+		{0, 10000, 10000}, {405, 10000, 10000}, {500, 10000, 10000}, {-500, 10000, 10000},
+		{500.5, 10000, 10005}, {600, 10000, 10006}, {-8960, 10000, 9910},
+		{590, 10006, 10006}, {120, 10006, 10006}, // kept while it fits
+		{50, 10006, 10000}, {600, 12000, 10006}, {MaxFrequencyPPM, 10000, 10905 - 0},
+	} {
+		tick, freq := splitFrequency(c.ppm, c.tick)
+		if c.ppm != MaxFrequencyPPM && tick != c.want {
+			t.Errorf("%v ppm from tick %d: tick %d, want %d", c.ppm, c.tick, tick, c.want)
+		}
+		if freq > 500<<16 || freq < -500<<16 {
+			t.Errorf("%v ppm: freq %d beyond the kernel's limit", c.ppm, freq)
+		}
+		if got := joinFrequency(tick, freq); math.Abs(got-c.ppm) > 1.0/65536 {
+			t.Errorf("%v ppm came back as %v", c.ppm, got)
+		}
+	}
+}
+
+func TestFrequencyIsAppliedAndReadBack(t *testing.T) {
+	for _, ppm := range []float64{0, 405, 600, -8960, 499.99, 90000} {
+		k := newSimKernel()
+		s := &System{k: k}
+		if err := s.SetFrequency(ppm); err != nil {
+			t.Fatal(err)
+		}
+		a, err := s.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.pass(100 * time.Second)
+		b, _ := s.Read()
+		rate := (float64(b.Real-a.Real)/float64(b.Raw-a.Raw) - 1) * 1e6
+		if math.Abs(rate-ppm) > 0.001 || math.Abs(a.FrequencyPPM-ppm) > 0.001 {
+			t.Errorf("set %v ppm: the clock runs at %v and reads back %v", ppm, rate, a.FrequencyPPM)
+		}
+		if e := s.Interference(); e != nil {
+			t.Errorf("own changes were reported: %v", e)
+		}
+	}
+	for _, ppm := range []float64{90501, -1e9, math.NaN(), math.Inf(1)} {
+		if err := (&System{k: newSimKernel()}).SetFrequency(ppm); err == nil {
+			t.Errorf("%v ppm was taken", ppm)
+		}
+	}
+}
+
+func TestStepMovesByExactlyThatMuch(t *testing.T) {
+	for _, d := range []time.Duration{3 * time.Second, -3*time.Second - 1, -1, 1, -999_999_999, 50 * 365 * 24 * time.Hour} {
+		k := newSimKernel()
+		s := &System{k: k}
+		before := k.real()
+		if err := s.Step(d); err != nil {
+			t.Fatal(err)
+		}
+		if got := k.real() - before; got != int64(d) {
+			t.Errorf("step by %v moved by %v", d, time.Duration(got))
+		}
+		s.Read()
+		if e := s.Interference(); e != nil {
+			t.Errorf("own step was reported: %v", e)
+		}
+	}
+}
+
+func TestStatusReachesTheKernel(t *testing.T) {
+	k := newSimKernel()
+	s := &System{k: k}
+	want := KernelStatus{Synchronized: true, MaxError: 1234567, EstError: 1001, TAIOffset: 37, Leap: discipline.LeapInsert}
+	if err := s.SetStatus(want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Kernel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Unsynchronized || got.MaxError != 1235*time.Microsecond || got.EstError != 2*time.Microsecond ||
+		got.TAIOffset != 37 || got.Leap != discipline.LeapInsert || !got.Nano || got.PLL {
+		t.Errorf("kernel: %+v", got)
+	}
+	if err := s.SetStatus(KernelStatus{MaxError: math.MaxInt64, EstError: math.MaxInt64, Leap: discipline.LeapDelete}); err != nil {
+		t.Fatal(err)
+	}
+	got, _ = s.Kernel()
+	if !got.Unsynchronized || got.MaxError != 16*time.Second || got.TAIOffset != 37 || got.Leap != discipline.LeapDelete {
+		t.Errorf("kernel: %+v", got)
+	}
+}
+
+func TestTheKernelsOwnLoopIsPutOutOfAction(t *testing.T) {
+	k := newSimKernel()
+	k.t.status, k.t.offset = unix.STA_PLL|unix.STA_UNSYNC, 250_000
+	s := &System{k: k}
+	if err := s.SetFrequency(1); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := s.Kernel()
+	if got.PLL || got.Pending != 0 {
+		t.Errorf("kernel: %+v", got)
+	}
+}
+
+func TestPermissionIsATypedError(t *testing.T) {
+	k := newSimKernel()
+	k.deny = true
+	s := &System{k: k}
+	var p *PermissionError
+	for op, err := range map[string]error{
+		"frequency": s.SetFrequency(1), "step": s.Step(1), "status": s.SetStatus(KernelStatus{}),
+	} {
+		if !errors.As(err, &p) {
+			t.Errorf("%s: %v", op, err)
+		}
+	}
+	if _, err := s.Read(); err != nil {
+		t.Errorf("reading needs no permission: %v", err)
+	}
+}
+
+func TestObserverNeverSets(t *testing.T) {
+	k := newSimKernel()
+	o := &Observer{k: k}
+	for _, err := range []error{o.SetFrequency(1), o.Step(1), o.SetStatus(KernelStatus{})} {
+		if !errors.Is(err, ErrObserver) {
+			t.Errorf("err = %v", err)
+		}
+	}
+	o.Read()
+	o.Kernel()
+	if len(k.calls) != 0 || o.CanSet() {
+		t.Errorf("calls %v, CanSet %v", k.calls, o.CanSet())
+	}
+}
