@@ -1,0 +1,85 @@
+package mqtt
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"syscall"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+	"golang.org/x/sys/unix"
+
+	"github.com/ntsgw/ntsgw/configs"
+)
+
+// userTimeout ends a TCP connection whose peer has acknowledged nothing for so long: without it
+// the kernel would keep sent beacons for a quarter of an hour and deliver them late.
+const userTimeout = 5 * time.Second
+
+// dialBroker opens a connection to a broker: TCP, TLS, WebSocket or a Unix socket. Certificates and
+// keys are read each time, so that new ones are used at the next connect.
+func dialBroker(ctx context.Context, u *url.URL, cfg configs.MQTT) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	d := &net.Dialer{Timeout: connectTimeout, Control: boundDelivery}
+	switch u.Scheme {
+	case "mqtt", "tcp":
+		return d.DialContext(ctx, "tcp", u.Host)
+	case "unix":
+		return (&net.Dialer{}).DialContext(ctx, "unix", u.Path)
+	case "mqtts", "tls":
+		t, err := clientTLS(u.Hostname(), cfg)
+		if err != nil {
+			return nil, err
+		}
+		return (&tls.Dialer{NetDialer: d, Config: t}).DialContext(ctx, "tcp", u.Host)
+	case "ws", "wss":
+		var t *tls.Config
+		if u.Scheme == "wss" {
+			var err error
+			if t, err = clientTLS(u.Hostname(), cfg); err != nil {
+				return nil, err
+			}
+		}
+		plain := *u
+		plain.User = nil // it goes into the CONNECT packet
+		return paho.NewWebsocket(plain.String(), t, connectTimeout, nil, nil)
+	}
+	return nil, fmt.Errorf("scheme %s is not known", u.Scheme)
+}
+
+func boundDelivery(_, _ string, c syscall.RawConn) error {
+	return c.Control(func(fd uintptr) {
+		// Best effort: not every kernel has it.
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds()))
+	})
+}
+
+// clientTLS is what a broker's certificate must satisfy, with our own certificate where one is
+// configured.
+func clientTLS(host string, cfg configs.MQTT) (*tls.Config, error) {
+	t := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	if cfg.CA != "" {
+		pem, err := os.ReadFile(cfg.CA)
+		if err != nil {
+			return nil, fmt.Errorf("read the broker's certificate authority: %w", err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate in PEM form", cfg.CA)
+		}
+	}
+	if cfg.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
+		if err != nil {
+			return nil, fmt.Errorf("client certificate for the broker: %w", err)
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	return t, nil
+}

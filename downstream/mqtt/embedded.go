@@ -1,0 +1,232 @@
+package mqtt
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/listeners"
+)
+
+const (
+	// Everything on this broker's topics fits into 256 bytes; a CONNECT of MQTT 5 or a SUBSCRIBE
+	// with many filters may be longer.
+	embeddedPacket = 1024
+	// A subscriber that reads so slowly that this many messages wait loses the next ones: a beacon
+	// that comes late is worth less than the next one.
+	embeddedPending = 32
+	// A new connection must have sent its CONNECT by then.
+	embeddedHello = 10 * time.Second
+	// acceptPause is waited after a failed accept.
+	acceptPause = 20 * time.Millisecond
+)
+
+// embedded is the broker in the gateway's own process.
+type embedded struct {
+	broker    *mochi.Server
+	hook      *gate
+	listeners []*boundListener
+	running   atomic.Bool
+}
+
+// newEmbedded opens the listeners; nothing is accepted before run.
+func newEmbedded(o *Options, t topics, resp *responder, c *counters) (*embedded, error) {
+	caps := mochi.NewDefaultServerCapabilities()
+	caps.MaximumClients = int64(o.Config.MaxClients)
+	caps.MaximumPacketSize = embeddedPacket
+	caps.MaximumClientWritesPending = embeddedPending
+	caps.MaximumMessageExpiryInterval = 0 // else retained delegations would be dropped after a day
+	caps.MaximumSessionExpiryInterval = 0 // nothing is kept for who is away: a beacon is never stored
+	caps.MaximumQos = 1                   // accepted from nodes; what is sent is QoS 0
+	caps.ReceiveMaximum = 16
+	caps.MaximumInflight = 16
+	caps.TopicAliasMaximum = 0
+	caps.SharedSubAvailable = 0
+	b := mochi.New(&mochi.Options{
+		Capabilities:             caps,
+		ClientNetReadBufferSize:  512,
+		ClientNetWriteBufferSize: 1024,
+		Logger:                   slog.New(slog.DiscardHandler), // it logs per packet; the gate counts instead
+		SysTopicResendInterval:   24 * 3600,                     // each one stops the world to read memory statistics
+		InlineClient:             true,
+	})
+	e := &embedded{broker: b, hook: newGate(o, t, resp, c)}
+	e.hook.publish = func(topic string, payload []byte) error { return e.publish(topic, payload, false) }
+	if err := b.AddHook(e.hook, nil); err != nil {
+		return nil, fmt.Errorf("embedded broker: %w", err)
+	}
+	if err := e.open(o, "tcp", o.Config.Listen, nil); err != nil {
+		return nil, err
+	}
+	if o.Config.TLSListen != "" {
+		cfg, err := serverTLS(o.Config.TLSCert, o.Config.TLSKey)
+		if err != nil {
+			e.closeListeners()
+			return nil, fmt.Errorf("embedded broker: %w", err)
+		}
+		if err := e.open(o, "tls", o.Config.TLSListen, cfg); err != nil {
+			e.closeListeners()
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// open binds one listener.
+func (e *embedded) open(o *Options, id, addr string, cfg *tls.Config) error {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("embedded broker: %w", err)
+	}
+	bl := &boundListener{Listener: ln, limit: int64(o.Config.MaxClients) + 16}
+	var l net.Listener = bl
+	if cfg != nil {
+		l = tls.NewListener(bl, cfg)
+	}
+	loopback := false
+	if a, ok := ln.Addr().(*net.TCPAddr); ok {
+		loopback = a.IP.IsLoopback()
+	}
+	e.hook.listeners[id] = loopback
+	if err := e.broker.AddListener(listeners.NewNet(id, l)); err != nil {
+		ln.Close()
+		return fmt.Errorf("embedded broker: %w", err)
+	}
+	e.listeners = append(e.listeners, bl)
+	return nil
+}
+
+func (e *embedded) closeListeners() {
+	for _, l := range e.listeners {
+		l.Close()
+	}
+}
+
+// run serves until ctx ends, and keeps the retained topics as keep says.
+func (e *embedded) run(ctx context.Context, t topics, keep *retained) error {
+	if err := e.broker.Serve(); err != nil {
+		e.closeListeners()
+		return fmt.Errorf("embedded broker: %w", err)
+	}
+	e.running.Store(true)
+	defer e.running.Store(false)
+	seen := make(map[string]uint64)
+	for {
+		changed := keep.changed()
+		for _, r := range keep.all() {
+			if seen[r.topic] != r.version {
+				if err := e.publish(r.topic, r.payload, true); err != nil {
+					return fmt.Errorf("embedded broker: publish %s: %w", r.topic, err)
+				}
+				seen[r.topic] = r.version
+			}
+		}
+		select {
+		case <-changed:
+			continue
+		case <-ctx.Done():
+		}
+		_ = e.publish(t.status, []byte("offline"), true)
+		return e.broker.Close()
+	}
+}
+
+// publish hands a message to all subscribers that are connected now.
+func (e *embedded) publish(topic string, payload []byte, retain bool) error {
+	return e.broker.Publish(topic, payload, retain, 0)
+}
+
+// addresses are the bound addresses, the plain listener's first.
+func (e *embedded) addresses() []string {
+	var a []string
+	for _, l := range e.listeners {
+		a = append(a, l.Addr().String())
+	}
+	return a
+}
+
+func (e *embedded) clients() int {
+	return int(atomic.LoadInt64(&e.broker.Info.ClientsConnected))
+}
+
+func (e *embedded) connects() uint64 { return e.hook.connects.Load() }
+
+func (e *embedded) state() string {
+	if e.running.Load() {
+		return BrokerConnected
+	}
+	return BrokerStopped
+}
+
+// dropStale ends the connections of nodes whose secrets are no longer valid.
+func (e *embedded) dropStale() {
+	for _, cl := range e.broker.Clients.GetAll() {
+		if cl.Net.Inline || cl.Closed() {
+			continue
+		}
+		if !e.hook.stillValid(cl) {
+			cl.Stop(errors.New("the node's secrets have changed"))
+		}
+	}
+}
+
+// boundListener accepts at most limit connections at a time, and gives each until embeddedHello
+// to say who it is: the broker itself waits for a CONNECT without end.
+type boundListener struct {
+	net.Listener
+	limit   int64
+	open    atomic.Int64
+	refused atomic.Uint64
+}
+
+func (l *boundListener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return nil, err
+			}
+			// Out of descriptors, or the peer was gone already: the broker would stop accepting for good.
+			time.Sleep(acceptPause)
+			continue
+		}
+		if l.open.Add(1) > l.limit {
+			l.open.Add(-1)
+			l.refused.Add(1)
+			c.Close()
+			continue
+		}
+		_ = c.SetDeadline(time.Now().Add(embeddedHello))
+		return &boundConn{Conn: c, l: l}, nil
+	}
+}
+
+type boundConn struct {
+	net.Conn
+	l    *boundListener
+	once sync.Once
+}
+
+func (c *boundConn) Close() error {
+	c.once.Do(func() { c.l.open.Add(-1) })
+	return c.Conn.Close()
+}
+
+// serverTLS loads a certificate and reads it again at each change of the files.
+func serverTLS(cert, key string) (*tls.Config, error) {
+	pair, err := newPair(cert, key)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12, // BearSSL, on the ESP8266, has no TLS 1.3
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.get() },
+	}, nil
+}

@@ -1,0 +1,447 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/downstream/beacon"
+)
+
+const (
+	connectTimeout = 4 * time.Second
+	writeTimeout   = 2 * time.Second // a write that blocks longer ends the connection
+	keepAlive      = 10 * time.Second
+	pingTimeout    = 3 * time.Second
+	// Between attempts to connect: doubled up to the largest, with a quarter of jitter either way, so
+	// that a broker that comes back hears from every gateway within 5 s, but not from all at once.
+	backoffMin = 250 * time.Millisecond
+	backoffMax = 3 * time.Second
+	// A beacon that could not be handed on for so long is thrown away: the next one is worth more.
+	staleAfter = time.Second
+	// Requests that wait for an answer; more are refused.
+	requestQueue = 256
+)
+
+// message is something to publish.
+type message struct {
+	topic   string
+	payload []byte
+	at      time.Time // when it was made
+}
+
+// request is an exchange request as it came from a broker.
+type request struct {
+	node    string
+	payload []byte
+	at      beacon.Arrival
+}
+
+// external publishes to one broker that runs elsewhere, and answers the requests that come through
+// it. It keeps nothing for later: what can't be handed over now is dropped.
+type external struct {
+	url     *url.URL
+	cfg     configs.MQTT
+	id      string
+	topics  topics
+	arrived func() beacon.Arrival
+	keep    *retained
+	resp    *responder
+	count   *counters
+	log     *slog.Logger
+
+	out      chan message
+	requests chan request
+
+	mu     sync.Mutex
+	status BrokerStatus
+}
+
+func newExternal(o *Options, raw string, t topics, keep *retained, resp *responder, c *counters) (*external, error) {
+	u, err := brokerURL(raw)
+	if err != nil {
+		return nil, err
+	}
+	e := &external{
+		url: u, cfg: o.Config, id: "ntsgw-" + o.Gateway, topics: t, keep: keep,
+		arrived: func() beacon.Arrival { return arrival(o.Timeline, o.Clock) },
+		resp:    resp, count: c,
+		out:      make(chan message, 4), // a beacon for each algorithm, with room
+		requests: make(chan request, requestQueue),
+	}
+	e.status = BrokerStatus{URL: u.Redacted(), State: BrokerConnecting}
+	e.log = o.Log.With("broker", e.status.URL)
+	return e, nil
+}
+
+// brokerURL reads an address in the forms of the configuration.
+func brokerURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
+	port := map[string]string{"mqtt": "1883", "tcp": "1883", "mqtts": "8883", "tls": "8883", "ws": "80", "wss": "443"}
+	switch u.Scheme {
+	case "mqtt", "tcp", "mqtts", "tls", "ws", "wss":
+		if u.Hostname() == "" {
+			return nil, fmt.Errorf("broker %s: the host is missing", u.Redacted())
+		}
+		if u.Port() == "" {
+			u.Host = net.JoinHostPort(u.Hostname(), port[u.Scheme])
+		}
+	case "unix":
+		if u.Path == "" {
+			return nil, fmt.Errorf("broker %s: write unix:///PATH", u.Redacted())
+		}
+	default:
+		return nil, fmt.Errorf("broker %s: the scheme must be mqtt, mqtts, ws, wss or unix", u.Redacted())
+	}
+	return u, nil
+}
+
+// offer hands a beacon over, or drops it; it never waits.
+func (e *external) offer(m message) {
+	if !e.connected() {
+		e.count.dropped.Add(1)
+		return
+	}
+	select {
+	case e.out <- m:
+	default:
+		e.count.dropped.Add(1)
+	}
+}
+
+func (e *external) connected() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.status.State == BrokerConnected
+}
+
+func (e *external) snapshot() BrokerStatus {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.status
+}
+
+// run connects, serves and connects again until ctx ends.
+func (e *external) run(ctx context.Context) error {
+	wait := backoffMin
+	logged := ""
+	for ctx.Err() == nil {
+		up, err := e.session(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		e.lost(err)
+		if up {
+			wait, logged = backoffMin, ""
+		}
+		if s := fmt.Sprint(err); s != logged { // one line a change, not one an attempt
+			e.log.Warn("broker not reached", "error", err)
+			logged = s
+		}
+		pause := time.NewTimer(wait*3/4 + rand.N(wait/2))
+		select {
+		case <-ctx.Done():
+		case <-pause.C:
+		}
+		pause.Stop()
+		wait = min(2*wait, backoffMax)
+	}
+	e.mu.Lock()
+	e.status.State = BrokerStopped
+	e.mu.Unlock()
+	return nil
+}
+
+func (e *external) lost(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.status.State = BrokerConnecting
+	if err != nil {
+		e.status.LastError = err.Error()
+	}
+}
+
+// session is one connection, from the dialling to its end. up says whether it ever stood.
+func (e *external) session(ctx context.Context) (up bool, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	conn := &stampedConn{arrived: e.arrived}
+	client, err := e.connect(ctx, conn, cancel)
+	if err != nil {
+		return false, err
+	}
+	// Closing the connection ends all that the client still does, whatever it waits for.
+	defer conn.shut()
+
+	seen, err := e.publishRetained(ctx, client, nil)
+	if err != nil {
+		return false, err
+	}
+	if e.resp.nodes != nil {
+		tok := client.Subscribe(e.topics.req+"+", 0, func(_ paho.Client, m paho.Message) { e.receive(conn, m) })
+		if err := await(ctx, tok, connectTimeout); err != nil {
+			return false, fmt.Errorf("subscribe to requests: %w", err)
+		}
+	}
+	e.mu.Lock()
+	e.status.State, e.status.LastError = BrokerConnected, ""
+	e.status.Connects++
+	e.mu.Unlock()
+	e.log.Info("broker connected")
+	e.drain()
+
+	var answers sync.WaitGroup
+	answers.Go(func() { e.answer(ctx, client, cancel) })
+	defer answers.Wait()
+	defer cancel(nil)
+	for {
+		changed := e.keep.changed()
+		if seen, err = e.publishRetained(ctx, client, seen); err != nil {
+			return true, err
+		}
+		select {
+		case <-ctx.Done():
+			if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+				return true, cause
+			}
+			e.leave(client)
+			return true, nil
+		case <-changed:
+		case m := <-e.out:
+			if time.Since(m.at) > staleAfter {
+				e.count.dropped.Add(1)
+				continue
+			}
+			if err := e.publish(ctx, client, m.topic, m.payload, false); err != nil {
+				e.count.dropped.Add(1)
+				return true, fmt.Errorf("publish: %w", err)
+			}
+			e.count.published.Add(1)
+		}
+	}
+}
+
+// drain throws away what was offered to an earlier connection.
+func (e *external) drain() {
+	for {
+		select {
+		case <-e.out:
+			e.count.dropped.Add(1)
+		case <-e.requests:
+			e.count.add(reasonSend)
+		default:
+			return
+		}
+	}
+}
+
+// connect makes a client for one connection. The client's own reconnecting is off: it would keep
+// messages for later and report them as delivered.
+func (e *external) connect(ctx context.Context, conn *stampedConn, lost context.CancelCauseFunc) (paho.Client, error) {
+	opts := paho.NewClientOptions()
+	opts.Servers = []*url.URL{e.url}
+	opts.SetClientID(e.id) // the same each time: the broker ends an older connection, and its last will comes before our "online"
+	opts.SetProtocolVersion(4)
+	opts.SetCleanSession(true)
+	opts.SetAutoReconnect(false)
+	opts.SetConnectRetry(false)
+	opts.SetOrderMatters(true) // the handler never waits; otherwise a flood starts a goroutine a message
+	opts.SetConnectTimeout(connectTimeout)
+	opts.SetWriteTimeout(writeTimeout)
+	opts.SetKeepAlive(keepAlive)
+	opts.SetPingTimeout(pingTimeout)
+	opts.SetBinaryWill(e.topics.status, []byte("offline"), 0, true)
+	opts.SetConnectionLostHandler(func(_ paho.Client, err error) { lost(fmt.Errorf("connection lost: %w", err)) })
+	user, password, err := e.credentials()
+	if err != nil {
+		return nil, err
+	}
+	opts.SetUsername(user)
+	opts.SetPassword(password)
+	opts.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
+		c, err := dialBroker(ctx, e.url, e.cfg)
+		if err != nil {
+			return nil, err
+		}
+		return conn.wrap(c)
+	})
+	client := paho.NewClient(opts)
+	// Dialling and the MQTT handshake each have connectTimeout.
+	if err := await(ctx, client.Connect(), 2*connectTimeout); err != nil {
+		conn.shut()
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	return client, nil
+}
+
+func (e *external) credentials() (user, password string, err error) {
+	user = e.cfg.User
+	if e.url.User != nil {
+		user = e.url.User.Username()
+		password, _ = e.url.User.Password()
+	}
+	if e.cfg.PasswordFile != "" && password == "" {
+		b, err := os.ReadFile(e.cfg.PasswordFile) // at each connect, so that a new password is used at once
+		if err != nil {
+			return "", "", fmt.Errorf("read the broker's password: %w", err)
+		}
+		password = strings.TrimRight(string(b), "\r\n")
+	}
+	return user, password, nil
+}
+
+// publishRetained publishes the retained messages that differ from those in seen, and returns
+// what was published by now.
+func (e *external) publishRetained(ctx context.Context, client paho.Client, seen map[string]uint64) (map[string]uint64, error) {
+	next := make(map[string]uint64)
+	for _, r := range e.keep.all() {
+		if seen[r.topic] != r.version {
+			if err := e.publish(ctx, client, r.topic, r.payload, true); err != nil {
+				return nil, fmt.Errorf("publish %s: %w", r.topic, err)
+			}
+		}
+		next[r.topic] = r.version
+	}
+	return next, nil
+}
+
+// publish hands one message over. An error means that the connection is to be given up: whether
+// the message went out is not known then.
+func (e *external) publish(ctx context.Context, client paho.Client, topic string, payload []byte, retain bool) error {
+	if !client.IsConnectionOpen() {
+		return paho.ErrNotConnected
+	}
+	return await(ctx, client.Publish(topic, 0, retain, payload), writeTimeout)
+}
+
+// leave says offline and goodbye, as far as the broker listens.
+func (e *external) leave(client paho.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = e.publish(ctx, client, e.topics.status, []byte("offline"), true)
+	client.Disconnect(250)
+}
+
+// receive takes a request from the client library's own goroutine: it never waits.
+func (e *external) receive(conn *stampedConn, m paho.Message) {
+	at := conn.last()
+	topic := m.Topic()
+	if !strings.HasPrefix(topic, e.topics.req) {
+		return
+	}
+	if m.Retained() { // planted: a request is never retained
+		e.count.add(reasonReplay)
+		return
+	}
+	payload := m.Payload()
+	if len(payload) > beacon.MaxMessage {
+		e.count.add(beacon.ReasonSize)
+		return
+	}
+	select {
+	case e.requests <- request{node: topic[len(e.topics.req):], payload: payload, at: at}:
+	default:
+		e.count.add(reasonBusy)
+	}
+}
+
+// answer answers the requests of one session.
+func (e *external) answer(ctx context.Context, client paho.Client, lost context.CancelCauseFunc) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case r := <-e.requests:
+			b := e.resp.answer(r.node, r.payload, r.at)
+			if b == nil {
+				continue
+			}
+			if err := e.publish(ctx, client, e.topics.resp+r.node, b, false); err != nil {
+				e.count.add(reasonSend)
+				lost(fmt.Errorf("answer: %w", err))
+				return
+			}
+		}
+	}
+}
+
+// errTimeout is what await returns when nothing happened in time.
+var errTimeout = errors.New("no answer in time")
+
+// await waits for a token. The token's own Wait can hang for ever.
+func await(ctx context.Context, tok paho.Token, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-tok.Done():
+		return tok.Error()
+	case <-ctx.Done():
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
+		return ctx.Err()
+	case <-t.C:
+		return errTimeout
+	}
+}
+
+// stampedConn notes when bytes have come in. A message that a handler sees was read at last() or
+// before, so last() may serve as the instant by which it had arrived whole.
+type stampedConn struct {
+	net.Conn
+	arrived func() beacon.Arrival
+
+	mu   sync.Mutex
+	read beacon.Arrival
+	gone bool
+}
+
+func (c *stampedConn) wrap(conn net.Conn) (net.Conn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone {
+		conn.Close()
+		return nil, net.ErrClosed
+	}
+	c.Conn = conn
+	return c, nil
+}
+
+// shut closes the connection, or the one that is about to come.
+func (c *stampedConn) shut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gone = true
+	if c.Conn != nil {
+		c.Conn.Close()
+	}
+}
+
+func (c *stampedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	at := c.arrived()
+	c.mu.Lock()
+	c.read = at
+	c.mu.Unlock()
+	return n, err
+}
+
+func (c *stampedConn) last() beacon.Arrival {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.read
+}

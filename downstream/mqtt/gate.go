@@ -1,0 +1,220 @@
+package mqtt
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"errors"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/ntsgw/ntsgw/downstream/beacon"
+)
+
+// gate is what the embedded broker asks: who may connect, read and write, and what becomes of an
+// exchange request. Requests are answered here, from the moment their last byte was read, and are
+// routed to nobody.
+type gate struct {
+	mochi.HookBase
+	topics    topics
+	nodes     *Nodes
+	timeline  Timeline
+	clock     Clock
+	resp      *responder
+	count     *counters
+	listeners map[string]bool // by id: is it bound to loopback only
+	publish   func(topic string, payload []byte) error
+	connects  atomic.Uint64
+}
+
+func newGate(o *Options, t topics, resp *responder, c *counters) *gate {
+	return &gate{topics: t, nodes: o.Nodes, timeline: o.Timeline, clock: o.Clock, resp: resp, count: c, listeners: map[string]bool{}}
+}
+
+// ID names the hook.
+func (g *gate) ID() string { return "ntsgw" }
+
+// Provides says which events the broker calls this hook for.
+func (g *gate) Provides(b byte) bool {
+	switch b {
+	case mochi.OnConnectAuthenticate, mochi.OnSessionEstablish, mochi.OnACLCheck,
+		mochi.OnPacketRead, mochi.OnPublish, mochi.OnDisconnect, mochi.OnSubscribe:
+		return true
+	}
+	return false
+}
+
+// OnConnectAuthenticate lets in enrolled nodes with their password, and anybody without a name on
+// a listener that only this machine reaches.
+func (g *gate) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
+	user := string(pk.Connect.Username)
+	if user == "" && !pk.Connect.PasswordFlag {
+		if g.listeners[cl.Net.Listener] {
+			return true
+		}
+		g.count.add(reasonAnonymous)
+		return false
+	}
+	if g.generation(pk) != 0 {
+		return true
+	}
+	g.count.add(reasonLogin)
+	return false
+}
+
+// generation returns the generation of the node whose name and password a CONNECT carries, or 0.
+func (g *gate) generation(pk packets.Packet) uint32 {
+	k := g.activeNode(string(pk.Connect.Username))
+	if k == nil || subtle.ConstantTimeCompare(pk.Connect.Password, []byte(k.password)) != 1 {
+		return 0
+	}
+	return k.Generation
+}
+
+// stillValid reports whether the secrets that a client logged in with are the present ones.
+func (g *gate) stillValid(cl *mochi.Client) bool {
+	user := string(cl.Properties.Username)
+	if user == "" {
+		return true
+	}
+	k := g.activeNode(user)
+	return k != nil && strings.HasPrefix(cl.ID, clientPrefix(user, k.Generation))
+}
+
+// clientPrefix is put before the identifiers of a node's clients.
+func clientPrefix(user string, generation uint32) string {
+	return user + "/" + strconv.FormatUint(uint64(generation), 10) + "/"
+}
+
+func (g *gate) activeNode(name string) *nodeKeys {
+	if g.nodes == nil {
+		return nil
+	}
+	if k := g.nodes.lookup(name); k != nil && k.State == NodeActive {
+		return k
+	}
+	return nil
+}
+
+// OnSessionEstablish keeps clients apart: a client identifier is only unique under one user, so
+// that nobody takes over another's session; no session outlives its connection; and a last will
+// that the client could not publish itself is dropped, since the broker sends wills unasked.
+func (g *gate) OnSessionEstablish(cl *mochi.Client, pk packets.Packet) {
+	cl.ID = clientPrefix(string(cl.Properties.Username), g.generation(pk)) + cl.ID
+	g.connects.Add(1)
+	cl.Properties.Clean = true
+	cl.Properties.Props.TopicAliasMaximum = 0 // an alias whose first message was dropped would name nothing
+	if cl.Properties.Will.Flag != 0 {
+		cl.Properties.Will = mochi.Will{}
+		g.count.add(reasonACL)
+	}
+}
+
+// OnACLCheck is asked with a filter at a subscription and with a topic at each delivery. A filter
+// with wildcards is let in when it can match something the client may read; what is delivered is
+// judged by topic.
+func (g *gate) OnACLCheck(cl *mochi.Client, topic string, write bool) bool {
+	user := cl.Properties.Username
+	if write {
+		ok := g.ownTopic(g.topics.req, topic, user)
+		if !ok && !strings.HasPrefix(topic, g.topics.req) {
+			g.count.add(reasonACL) // for requests it was counted when the packet was read
+		}
+		return ok
+	}
+	if g.topics.common(topic) || g.ownTopic(g.topics.resp, topic, user) {
+		return true
+	}
+	if !strings.ContainsAny(topic, "+#") {
+		return false
+	}
+	for _, n := range commonNames() {
+		if filterMatches(topic, g.topics.prefix+n) {
+			return true
+		}
+	}
+	return len(user) != 0 && filterMatches(topic, g.topics.resp+string(user))
+}
+
+// ownTopic reports whether topic is the named client's own below prefix.
+func (g *gate) ownTopic(prefix, topic string, user []byte) bool {
+	return len(user) != 0 && len(topic) == len(prefix)+len(user) &&
+		topic[:len(prefix)] == prefix && topic[len(prefix):] == string(user)
+}
+
+// OnSubscribe lowers the wish for QoS 1: nothing is stored for anybody.
+func (g *gate) OnSubscribe(_ *mochi.Client, pk packets.Packet) packets.Packet {
+	for i := range pk.Filters {
+		pk.Filters[i].Qos = 0
+	}
+	return pk
+}
+
+// OnPacketRead answers exchange requests. The raw clock is read first: the packet's last byte has
+// arrived just now.
+func (g *gate) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	if pk.FixedHeader.Type != packets.Publish || !strings.HasPrefix(pk.TopicName, g.topics.req) {
+		return pk, nil
+	}
+	at := arrival(g.timeline, g.clock)
+	g.request(cl, pk, at)
+	return pk, nil
+}
+
+func (g *gate) request(cl *mochi.Client, pk packets.Packet, at beacon.Arrival) {
+	node := pk.TopicName[len(g.topics.req):]
+	if !bytes.Equal(cl.Properties.Username, []byte(node)) {
+		g.count.add(reasonACL)
+		return
+	}
+	answer := g.resp.answer(node, pk.Payload, at)
+	if answer == nil {
+		return
+	}
+	_ = g.publish(g.topics.resp+node, answer) // nobody listens: nothing is lost
+}
+
+// OnPublish keeps requests from being routed or retained: they were answered when they were read.
+func (g *gate) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	if cl.Net.Inline {
+		return pk, nil
+	}
+	return pk, packets.CodeSuccessIgnore
+}
+
+// OnDisconnect counts what the broker itself refused.
+func (g *gate) OnDisconnect(_ *mochi.Client, err error, _ bool) {
+	switch {
+	case err == nil:
+	case errors.Is(err, packets.ErrPacketTooLarge):
+		g.count.add(beacon.ReasonSize)
+	case errors.As(err, new(packets.Code)):
+		g.count.add(reasonProtocol)
+	}
+}
+
+// filterMatches reports whether an MQTT topic filter (MQTT 3.1.1 §4.7) matches a topic.
+func filterMatches(filter, topic string) bool {
+	for {
+		f, frest, fmore := strings.Cut(filter, "/")
+		if f == "#" {
+			return !fmore
+		}
+		t, trest, tmore := strings.Cut(topic, "/")
+		if f != "+" && f != t {
+			return false
+		}
+		switch {
+		case !fmore && !tmore:
+			return true
+		case !tmore: // "a/#" matches "a" too
+			return frest == "#"
+		case !fmore:
+			return false
+		}
+		filter, topic = frest, trest
+	}
+}

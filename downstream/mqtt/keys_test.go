@@ -1,0 +1,84 @@
+package mqtt
+
+import (
+	"crypto/rand"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ntsgw/ntsgw/downstream/beacon"
+)
+
+// testKeys holds a root and an online key an algorithm.
+type testKeys struct {
+	t       testing.TB
+	gateway string
+	roots   map[beacon.Alg]*beacon.SigningKey
+
+	mu  sync.Mutex
+	now []SigningKey
+}
+
+func newTestKeys(t testing.TB, gateway string, algs []string) *testKeys {
+	t.Helper()
+	k := &testKeys{t: t, gateway: gateway, roots: make(map[beacon.Alg]*beacon.SigningKey)}
+	for _, a := range algs {
+		alg, err := beacon.ParseAlg(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k.roots[alg], err = beacon.GenerateSigningKey(alg, rand.Reader); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.rotate(1, time.Now().Add(-time.Hour), time.Now().Add(30*24*time.Hour))
+	return k
+}
+
+// rotate makes new online keys under the next delegation.
+func (k *testKeys) rotate(serial uint32, from, to time.Time) {
+	k.t.Helper()
+	var out []SigningKey
+	for alg, root := range k.roots {
+		online, err := beacon.GenerateSigningKey(alg, rand.Reader)
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		d := beacon.Delegation{Key: online.Public(), Serial: serial, NotBefore: uint32(from.Unix()), NotAfter: uint32(to.Unix())}
+		signed, err := d.AppendSigned(nil, root, k.gateway)
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		out = append(out, SigningKey{Online: online, Delegation: d, Signed: signed})
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.now = out
+}
+
+func (k *testKeys) Current() []SigningKey {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.now
+}
+
+// verify checks a beacon as a node would: the delegation under the root, the beacon under the
+// delegated key, its time inside the key's validity and near now.
+func (k *testKeys) verify(t testing.TB, alg beacon.Alg, key, msg []byte) beacon.Beacon {
+	t.Helper()
+	d, err := beacon.VerifyDelegation(key, k.roots[alg].Public(), k.gateway)
+	if err != nil {
+		t.Fatalf("delegation: %v", err)
+	}
+	b, err := beacon.VerifyBeacon(msg, d.Key, k.gateway)
+	if err != nil {
+		t.Fatalf("beacon: %v", err)
+	}
+	if !d.Covers(&b.Statement) {
+		t.Fatalf("beacon at %v outside its key's validity", b.UTC())
+	}
+	if diff := time.Since(b.UTC()).Abs(); diff > 5*time.Second {
+		t.Errorf("beacon is %v away from now", diff)
+	}
+	return b
+}

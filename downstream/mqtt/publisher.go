@@ -1,0 +1,209 @@
+package mqtt
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/downstream/beacon"
+)
+
+const (
+	// How often the timeline's state is looked at: a change is on the retained topics within it.
+	statePoll = 100 * time.Millisecond
+	// How old the retained state becomes while nothing changes.
+	stateRefresh = time.Minute
+)
+
+// publisher makes the beacons and keeps the retained topics current. One goroutine runs it.
+type publisher struct {
+	s *Server
+
+	mu       sync.Mutex // guards what last returns
+	sequence uint32
+	at       time.Time
+}
+
+func newPublisher(s *Server) *publisher { return &publisher{s: s} }
+
+func (p *publisher) last() (uint32, *time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.at.IsZero() {
+		return p.sequence, nil
+	}
+	at := p.at
+	return p.sequence, &at
+}
+
+// run publishes until ctx ends.
+func (p *publisher) run(ctx context.Context) error {
+	interval := p.s.opts.Config.Interval
+	p.s.keep.set(p.s.topics.status, []byte("online"), false)
+	var (
+		due      = time.Now() // of the next beacon
+		written  stateKey
+		writtenT time.Time
+	)
+	t := time.NewTimer(0)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		p.publishKeys()
+		snap := p.s.opts.Timeline.Snapshot()
+		now := time.Now()
+		if k := keyOf(snap); k != written || now.Sub(writtenT) >= stateRefresh {
+			p.s.keep.set(p.s.topics.state, p.stateJSON(snap), true)
+			if k != written {
+				p.s.opts.Log.Debug("state published", "state", snap.State.String())
+			}
+			written, writtenT = k, now
+		}
+		if !now.Before(due) {
+			following := due.Add(interval)
+			if !following.After(now) { // late by more than an interval: begin anew
+				following = now.Add(interval)
+			}
+			if p.beacon(following) {
+				due = following
+			} // else as soon as there is time again
+		}
+		wait := statePoll
+		if d := time.Until(due); d > 0 {
+			wait = min(wait, d)
+		}
+		t.Reset(wait)
+	}
+}
+
+// publishKeys keeps the retained delegations current.
+func (p *publisher) publishKeys() {
+	var serial uint32
+	for _, k := range p.current() {
+		p.s.keep.set(p.s.topics.key[algName(k.Online.Public().Alg())], k.Signed, false)
+		serial = max(serial, k.Delegation.Serial)
+	}
+	p.s.resp.serial.Store(serial)
+}
+
+// current returns the keys of the configured algorithms.
+func (p *publisher) current() []SigningKey {
+	var out []SigningKey
+	for _, k := range p.s.opts.Keys.Current() {
+		if slices.Contains(p.s.opts.Config.Algorithms, algName(k.Online.Public().Alg())) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// beacon makes and publishes one beacon, under each algorithm's key, and reports whether it did.
+// For each the time is read last: what follows is the signature and the hand-over.
+func (p *publisher) beacon(following time.Time) bool {
+	o := &p.s.opts
+	keys := p.current()
+	if len(keys) == 0 {
+		p.s.count.skip(reasonKeys, o.Config.Interval)
+		return false
+	}
+	p.mu.Lock()
+	sequence := p.sequence
+	p.mu.Unlock()
+	made := false
+	for _, k := range keys {
+		next := time.Until(following)
+		snap := o.Timeline.Snapshot()
+		now := o.Clock.Now()
+		b, err := beacon.FromSnapshot(snap, now, sequence+1, next)
+		if err == nil && !p.s.guard.intact(snap.Epoch) {
+			err = &beacon.Error{Reason: beacon.ReasonSuspended}
+		}
+		if err == nil && !k.Delegation.Covers(&b.Statement) {
+			err = &beacon.Error{Reason: beacon.ReasonOutsideValidity}
+		}
+		if err != nil {
+			p.s.count.skip(beacon.ReasonOf(err), o.Config.Interval)
+			continue
+		}
+		msg, err := b.AppendSigned(make([]byte, 0, beacon.MaxMessage), k.Online, o.Gateway)
+		if err != nil { // erased by a rotation just now: the next look finds the new key
+			p.s.count.skip(reasonKeys, o.Config.Interval)
+			continue
+		}
+		p.hand(message{topic: p.s.topics.beacon[algName(k.Online.Public().Alg())], payload: msg, at: time.Now()})
+		p.s.count.beacons.Add(1)
+		p.mu.Lock()
+		p.sequence, p.at = sequence+1, b.UTC()
+		p.mu.Unlock()
+		made = true
+	}
+	return made
+}
+
+// hand gives one message to every broker. The others don't wait for the embedded one's fan-out.
+func (p *publisher) hand(m message) {
+	for _, e := range p.s.external {
+		e.offer(m)
+	}
+	if p.s.embedded == nil {
+		return
+	}
+	if err := p.s.embedded.publish(m.topic, m.payload, false); err != nil {
+		p.s.count.dropped.Add(1)
+		return
+	}
+	p.s.count.published.Add(1)
+}
+
+// stateKey is what a change of which rewrites the retained state at once.
+type stateKey struct {
+	state   discipline.State
+	epoch   discipline.Epoch
+	leap    discipline.Leap
+	stratum uint8
+	tai     int
+}
+
+func keyOf(s *discipline.Snapshot) stateKey {
+	return stateKey{s.State, s.Epoch, s.Leap, s.Stratum, s.TAIOffset}
+}
+
+// stateDoc is the retained state, for people and home automation: nothing in it is authenticated.
+type stateDoc struct {
+	State    string   `json:"state"`
+	MaxError *float64 `json:"max_error_seconds"` // null: nothing is promised
+	EstError *float64 `json:"est_error_seconds"`
+	Stratum  uint8    `json:"stratum"`
+	Leap     int8     `json:"leap"`
+	Epoch    string   `json:"epoch"`
+	Time     string   `json:"time,omitempty"` // when this was written, by the timeline
+}
+
+func (p *publisher) stateJSON(s *discipline.Snapshot) []byte {
+	now := p.s.opts.Clock.Now()
+	d := stateDoc{State: s.State.String(), Stratum: s.Stratum, Leap: int8(s.Leap), Epoch: hex.EncodeToString(s.Epoch[:])}
+	if s.Serving() {
+		m, e := seconds(s.MaxError(now)), seconds(s.EstError(now))
+		d.MaxError, d.EstError = &m, &e
+		d.Time = s.UTCAt(now).Time().Format(time.RFC3339)
+	} else {
+		d.Stratum = 16
+	}
+	b, err := json.Marshal(d)
+	if err != nil {
+		return []byte(`{"state":"unsynchronized"}`) // a float64 that JSON can't say: promise nothing
+	}
+	return b
+}
+
+// seconds rounds up to a microsecond, so that the text stays short and the bound true.
+func seconds(d time.Duration) float64 { return math.Ceil(float64(d)/1e3) / 1e6 }

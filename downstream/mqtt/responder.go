@@ -1,0 +1,249 @@
+package mqtt
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/downstream/beacon"
+)
+
+// nonceMemory is how many nonces of each node are remembered.
+const nonceMemory = 1024
+
+// responder answers exchange requests: each check of the protocol in its order, then one time.
+// Safe for concurrent use; requests of different nodes don't wait for each other.
+type responder struct {
+	timeline Timeline
+	clock    Clock
+	nodes    *Nodes
+	gateway  string
+	rate     float64 // tokens a second and node
+	burst    float64
+	guard    *epochGuard
+	count    *counters
+	failures *failureLog
+	serial   atomic.Uint32 // of the current delegations
+
+	mu    sync.RWMutex
+	state map[string]*nodeState // of nodes that made an authentic request
+}
+
+// nodeState is what is remembered of one node under one key.
+type nodeState struct {
+	generation uint32
+
+	mu        sync.Mutex
+	nonces    [][16]byte // a ring once it is full
+	at        int
+	tokens    float64
+	refilled  discipline.Raw
+	exchanges uint64
+	last      time.Time
+	halfWidth time.Duration // negative: never reported
+}
+
+func newResponder(o *Options, g *epochGuard, c *counters) *responder {
+	return &responder{
+		timeline: o.Timeline, clock: o.Clock, nodes: o.Nodes, gateway: o.Gateway,
+		rate: o.Config.RequestRate, burst: float64(o.Config.RequestBurst),
+		guard: g, count: c, failures: newFailureLog(o.Log, o.Clock), state: make(map[string]*nodeState),
+	}
+}
+
+// arrival is called when a request's last byte has arrived. The epoch is read first: a change after
+// that is noticed.
+func arrival(t Timeline, c Clock) beacon.Arrival {
+	e := t.Snapshot().Epoch
+	return beacon.Arrival{Raw: c.Now(), Epoch: e}
+}
+
+// answer returns the response to a request, or nil. node is what the topic names.
+func (r *responder) answer(node string, payload []byte, at beacon.Arrival) []byte {
+	b, why := r.judge(node, payload, at)
+	if b == nil {
+		r.count.add(why)
+		r.failures.note(why, node)
+		return nil
+	}
+	r.count.answered.Add(1)
+	return b
+}
+
+// judge makes the checks in the protocol's order; nothing is remembered of a request before its
+// MAC was found right.
+func (r *responder) judge(node string, payload []byte, at beacon.Arrival) ([]byte, reason) {
+	if len(payload) > beacon.MaxMessage {
+		return nil, beacon.ReasonSize
+	}
+	if r.nodes == nil {
+		return nil, reasonUnknownNode
+	}
+	k := r.nodes.lookup(node)
+	switch {
+	case k == nil:
+		return nil, reasonUnknownNode
+	case k.State != NodeActive:
+		return nil, reasonRevokedNode
+	}
+	req, err := beacon.OpenRequest(payload, k.mac)
+	if err != nil {
+		return nil, beacon.ReasonOf(err)
+	}
+	st := r.of(k)
+	if why, ok := st.admit(req.Nonce, at.Raw, r.rate, r.burst); !ok {
+		return nil, why
+	}
+	return r.respond(st, k, &req, at)
+}
+
+// respond states the time: one snapshot for t3 and its bound, the suspend looked for after t3 was
+// read and before anything is sealed.
+func (r *responder) respond(st *nodeState, k *nodeKeys, req *beacon.Request, at beacon.Arrival) ([]byte, reason) {
+	snap := r.timeline.Snapshot()
+	t3 := r.clock.Now()
+	suspended := !r.guard.intact(snap.Epoch)
+	resp, err := beacon.Answer(req, at, snap, t3, suspended, r.serial.Load())
+	if err != nil {
+		return nil, beacon.ReasonOf(err)
+	}
+	b, err := resp.AppendSealed(make([]byte, 0, beacon.MaxMessage), k.mac)
+	if err != nil {
+		return nil, beacon.ReasonOf(err)
+	}
+	halfWidth := time.Duration(-1)
+	if req.HasHalfWidth {
+		halfWidth = time.Duration(req.HalfWidth) * time.Microsecond
+	}
+	st.answered(resp.UTC(), halfWidth)
+	return b, ""
+}
+
+// of returns the memory of a node, a fresh one for a new key.
+func (r *responder) of(k *nodeKeys) *nodeState {
+	r.mu.RLock()
+	st := r.state[k.Name]
+	r.mu.RUnlock()
+	if st != nil && st.generation == k.Generation {
+		return st
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if st = r.state[k.Name]; st == nil || st.generation != k.Generation {
+		st = &nodeState{generation: k.Generation, halfWidth: -1, tokens: r.burst, refilled: r.clock.Now()}
+		r.state[k.Name] = st
+	}
+	return st
+}
+
+// admit spends a token of the node for a nonce that was not seen before.
+func (s *nodeState) admit(nonce [16]byte, now discipline.Raw, rate, burst float64) (reason, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.nonces {
+		if s.nonces[i] == nonce {
+			return reasonReplay, false
+		}
+	}
+	if len(s.nonces) < nonceMemory {
+		s.nonces = append(s.nonces, nonce)
+	} else {
+		s.nonces[s.at] = nonce
+		s.at = (s.at + 1) % nonceMemory
+	}
+	if d := now.Sub(s.refilled); d > 0 {
+		s.tokens = min(burst, s.tokens+d.Seconds()*rate)
+		s.refilled = now
+	}
+	if s.tokens < 1 {
+		return reasonRate, false
+	}
+	s.tokens--
+	return "", true
+}
+
+func (s *nodeState) answered(at time.Time, halfWidth time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.exchanges++
+	s.last = at
+	if halfWidth >= 0 {
+		s.halfWidth = halfWidth
+	}
+}
+
+// forget drops the memory of nodes that are no longer active under the key it belongs to.
+func (r *responder) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, st := range r.state {
+		if k := r.nodes.lookup(name); k == nil || k.State != NodeActive || k.Generation != st.generation {
+			delete(r.state, name)
+		}
+	}
+}
+
+// status returns what was seen of each node.
+func (r *responder) status() []NodeStatus {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	out := make([]NodeStatus, 0, len(r.state))
+	for name, st := range r.state {
+		st.mu.Lock()
+		n := NodeStatus{Node: name, Generation: st.generation, Exchanges: st.exchanges}
+		if st.exchanges > 0 {
+			at := st.last
+			n.LastExchange = &at
+		}
+		if st.halfWidth >= 0 {
+			w := st.halfWidth.Seconds()
+			n.HalfWidthSeconds = &w
+		}
+		st.mu.Unlock()
+		out = append(out, n)
+	}
+	return out
+}
+
+// failureLog writes at most a line a second about refused requests, and says how many it left out.
+// This is the bucket that all failures share: an attacker spends it, and no node's own.
+type failureLog struct {
+	log   *slog.Logger
+	clock Clock
+
+	mu      sync.Mutex
+	tokens  float64
+	at      discipline.Raw
+	omitted uint64
+}
+
+const (
+	failureRate  = 1.0 // lines a second
+	failureBurst = 8.0
+)
+
+func newFailureLog(l *slog.Logger, c Clock) *failureLog {
+	return &failureLog{log: l, clock: c, tokens: failureBurst, at: c.Now()}
+}
+
+func (f *failureLog) note(why reason, node string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.clock.Now()
+	if d := now.Sub(f.at); d > 0 {
+		f.tokens = min(failureBurst, f.tokens+d.Seconds()*failureRate)
+		f.at = now
+	}
+	if f.tokens < 1 {
+		f.omitted++
+		return
+	}
+	f.tokens--
+	if ValidName(node) != nil {
+		node = "" // an attacker's text stays out of the log
+	}
+	f.log.Info("exchange refused", "reason", string(why), "node", node, "omitted", f.omitted)
+	f.omitted = 0
+}

@@ -1,0 +1,145 @@
+// Package mqtt hands the timeline on over MQTT: a signed beacon an interval and authenticated
+// exchanges, through a broker of its own or through others. Snapshots and signing keys come in,
+// messages of the beacon protocol go out (docs/beacon-protocol.md; MQTT 3.1.1, and MQTT 5 for the
+// embedded broker's clients).
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sort"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Server publishes beacons, answers exchanges and, without a broker configured, is the broker.
+// Its methods are safe for concurrent use; Run is called once.
+type Server struct {
+	opts   Options
+	topics topics
+	count  *counters
+	keep   *retained
+	guard  *epochGuard
+	resp   *responder
+	pub    *publisher
+
+	embedded *embedded // nil when a broker is configured
+	external []*external
+}
+
+// New checks the options and binds the embedded broker's listeners, so that their addresses are
+// known; nothing is served before Run.
+func New(o Options) (*Server, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := ValidName(o.Gateway); err != nil {
+		return nil, fmt.Errorf("the gateway's name: %w", err)
+	}
+	if o.Timeline == nil || o.Clock == nil || o.Keys == nil {
+		return nil, errors.New("timeline, clock and keys are needed")
+	}
+	if o.Nodes != nil && (o.Nodes.gateway != o.Gateway || o.Nodes.site != o.Config.Prefix) {
+		return nil, errors.New("the node list was opened for another gateway or prefix")
+	}
+	s := &Server{opts: o, topics: newTopics(o.Config.Prefix, o.Gateway), keep: newRetained(), count: newCounters(), guard: newEpochGuard(o.Clock)}
+	if n := len(s.topics.resp) + 16; n > maxTopic {
+		return nil, fmt.Errorf("prefix %q makes topics of %d characters; at most %d fit into a small client's buffer", o.Config.Prefix, n, maxTopic)
+	}
+	s.resp = newResponder(&s.opts, s.guard, s.count)
+	s.pub = newPublisher(s)
+	s.pub.publishKeys() // the first connection already finds them
+	brokers := o.Config.Also
+	if o.Config.Broker != "" {
+		brokers = append([]string{o.Config.Broker}, brokers...)
+	}
+	seen := make(map[string]bool)
+	for _, b := range brokers {
+		e, err := newExternal(&s.opts, b, s.topics, s.keep, s.resp, s.count)
+		if err != nil {
+			return nil, err
+		}
+		if seen[e.url.Redacted()] {
+			return nil, fmt.Errorf("broker %s is configured twice", e.url.Redacted())
+		}
+		seen[e.url.Redacted()] = true
+		s.external = append(s.external, e)
+	}
+	if o.Config.Broker == "" {
+		e, err := newEmbedded(&s.opts, s.topics, s.resp, s.count)
+		if err != nil {
+			return nil, err
+		}
+		s.embedded = e
+	}
+	return s, nil
+}
+
+// Run serves until ctx ends; then every broker is told "offline". It returns early only when a
+// listener or the watch on the node list fails.
+func (s *Server) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	if s.embedded != nil {
+		g.Go(func() error { return s.embedded.run(ctx, s.topics, s.keep) })
+		s.opts.Log.Info("embedded broker listens", "addresses", s.embedded.addresses())
+	}
+	for _, e := range s.external {
+		g.Go(func() error { return e.run(ctx) })
+	}
+	g.Go(func() error { return s.pub.run(ctx) })
+	if s.opts.Nodes != nil {
+		g.Go(func() error { return s.opts.Nodes.watch(ctx, s.opts.Log, s.nodesChanged) })
+	}
+	return g.Wait()
+}
+
+// Close gives the listeners back when Run is not going to be called.
+func (s *Server) Close() {
+	if s.embedded != nil {
+		s.embedded.closeListeners()
+	}
+}
+
+func (s *Server) nodesChanged() {
+	s.resp.forget()
+	if s.embedded != nil {
+		s.embedded.dropStale()
+	}
+}
+
+// Addresses are the bound addresses of the embedded broker, the one without TLS first; none when
+// another broker is configured.
+func (s *Server) Addresses() []string {
+	if s.embedded == nil {
+		return nil
+	}
+	return s.embedded.addresses()
+}
+
+// Status returns how everything is now.
+func (s *Server) Status() Status {
+	st := Status{
+		Gateway:         s.opts.Gateway,
+		Prefix:          s.topics.prefix,
+		Listen:          s.Addresses(),
+		IntervalSeconds: s.opts.Config.Interval.Seconds(),
+		Beacons:         s.count.beacons.Load(),
+		Published:       s.count.published.Load(),
+		Dropped:         s.count.dropped.Load(),
+		Skipped:         s.count.skipped.words(),
+		Answered:        s.count.answered.Load(),
+		Refused:         s.count.refused.words(),
+		Nodes:           s.resp.status(),
+	}
+	st.Sequence, st.LastBeacon = s.pub.last()
+	if s.embedded != nil {
+		st.Brokers = append(st.Brokers, BrokerStatus{URL: "embedded", State: s.embedded.state(), Connects: s.embedded.connects(), Clients: s.embedded.clients()})
+	}
+	for _, e := range s.external {
+		st.Brokers = append(st.Brokers, e.snapshot())
+	}
+	sort.Slice(st.Nodes, func(i, j int) bool { return st.Nodes[i].Node < st.Nodes[j].Node })
+	return st
+}

@@ -1,0 +1,74 @@
+package mqtt
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ntsgw/ntsgw/downstream/beacon"
+)
+
+// Algorithm names as in the configuration.
+const (
+	algEd25519 = "ed25519"
+	algES256   = "es256"
+)
+
+// maxTopic is the longest topic, in bytes: with it a whole MQTT 3.1.1 packet of the largest
+// legal message stays within the 256 bytes that small clients have as a buffer.
+const maxTopic = 48
+
+// ErrName is what ValidName's errors wrap.
+var ErrName = errors.New("not a valid name")
+
+// ValidName returns nil if s may name a gateway or a node: 1–16 characters of a–z, 0–9 and -.
+func ValidName(s string) error {
+	if !beacon.ValidName(s) {
+		return fmt.Errorf("%q: %w: write 1 to 16 characters of a–z, 0–9 and -", s, ErrName)
+	}
+	return nil
+}
+
+// topics are the names under which one gateway publishes and listens.
+type topics struct {
+	prefix string // "…ntsgw/<gateway>/"
+	beacon map[string]string
+	key    map[string]string
+	status string
+	state  string
+	req    string // before the node's name
+	resp   string // before the node's name
+}
+
+func newTopics(site, gateway string) topics {
+	p := TopicPrefix(site, gateway)
+	return topics{
+		prefix: p,
+		beacon: map[string]string{algEd25519: p + "beacon", algES256: p + "beacon-es256"},
+		key:    map[string]string{algEd25519: p + "key", algES256: p + "key-es256"},
+		status: p + "status",
+		state:  p + "state",
+		req:    p + "req/",
+		resp:   p + "resp/",
+	}
+}
+
+// TopicPrefix is what all topics of a gateway begin with; site is the configured prefix, at most
+// four characters.
+func TopicPrefix(site, gateway string) string { return site + "ntsgw/" + gateway + "/" }
+
+// common reports whether everybody may read topic.
+func (t *topics) common(topic string) bool {
+	if len(topic) <= len(t.prefix) || topic[:len(t.prefix)] != t.prefix {
+		return false
+	}
+	switch topic[len(t.prefix):] {
+	case "beacon", "beacon-es256", "key", "key-es256", "status", "state":
+		return true
+	}
+	return false
+}
+
+// commonNames are the last parts of the common topics.
+func commonNames() []string {
+	return []string{"beacon", "beacon-es256", "key", "key-es256", "status", "state"}
+}
