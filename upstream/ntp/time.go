@@ -57,6 +57,9 @@ func (t Time64) Sub(u Time64) time.Duration {
 	return time.Duration(s*1e9 + int64((f*1e9+1<<31)>>32))
 }
 
+// Before reports whether t is earlier than u, for two timestamps within 68 years of each other.
+func (t Time64) Before(u Time64) bool { return int64(t-u) < 0 }
+
 func abs(v int64) int64 {
 	if v < 0 {
 		return -v

@@ -203,7 +203,7 @@ func sane(h *ntp.Packet) error {
 		return refused(ReasonLeap)
 	case h.RootDelay.Duration()/2+h.RootDispersion.Duration() >= maxRootDistance:
 		return refused(ReasonRootDistance)
-	case h.ReceiveTime == 0 || h.TransmitTime == 0 || h.TransmitTime.Sub(h.ReceiveTime) < 0:
+	case h.ReceiveTime == 0 || h.TransmitTime == 0 || h.TransmitTime.Before(h.ReceiveTime):
 		return refused(ReasonTimestamps)
 	}
 	return nil
