@@ -1,0 +1,493 @@
+package loop
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/discipline/sysclock"
+)
+
+// world is a gateway in a bubble: three servers that tell true time, a host clock, a loop.
+type world struct {
+	t      *testing.T
+	clock  *simClock
+	engine *discipline.Discipline
+	loop   *Loop
+	meas   chan discipline.Measurement
+	events chan SourceEvent
+	log    bytes.Buffer
+	done   chan error
+	cancel context.CancelFunc
+	lie    time.Duration // what every server adds to the truth
+	mute   atomic.Bool   // no server answers
+	quit   chan struct{}
+	wait   sync.WaitGroup
+}
+
+const poll = 4 * time.Second
+
+func newWorld(t *testing.T, clock *simClock, mode Mode, change func(*Options)) *world {
+	t.Helper()
+	w := &world{t: t, clock: clock, meas: make(chan discipline.Measurement), events: make(chan SourceEvent),
+		done: make(chan error, 1), quit: make(chan struct{})}
+	w.engine = discipline.New(discipline.Config{
+		Sources:       []discipline.SourceConfig{{Name: "a", Operator: "a"}, {Name: "b", Operator: "b"}, {Name: "c", Operator: "c"}},
+		StepThreshold: 100 * time.Millisecond, PanicThreshold: 1000 * time.Second,
+		HoldoverMax: 8 * time.Hour, Observing: mode != System,
+	})
+	o := Options{Engine: w.engine, Clock: clock, Mode: mode, Measurements: w.meas, Sources: w.events,
+		Log: slog.New(slog.NewTextHandler(&w.log, nil))}
+	if change != nil {
+		change(&o)
+	}
+	l, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.loop = l
+	ctx, cancel := context.WithCancel(context.Background())
+	w.cancel = cancel
+	w.wait.Go(func() { w.done <- l.Run(ctx) })
+	w.wait.Go(w.servers)
+	return w
+}
+
+// servers answers for the three servers, one poll after the other.
+func (w *world) servers() {
+	turn := time.NewTicker(poll / 3)
+	defer turn.Stop()
+	for i := 0; ; i++ {
+		select {
+		case <-w.quit:
+			return
+		case <-turn.C:
+		}
+		if w.mute.Load() {
+			continue
+		}
+		at := w.clock.Now()
+		m := discipline.Measurement{Source: string(rune('a' + i%3)), At: at,
+			Offset: time.Now().Add(w.lie).UnixNano() - int64(at),
+			Delay:  2 * time.Millisecond, RootDelay: 100 * time.Microsecond, RootDispersion: 50 * time.Microsecond,
+			Precision: time.Microsecond, Stratum: 1, Authenticated: true, Poll: poll}
+		select {
+		case w.meas <- m:
+		case <-w.quit:
+			return
+		}
+	}
+}
+
+// pass lets d go by and checks the promise each second.
+func (w *world) pass(d time.Duration) {
+	w.t.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		time.Sleep(time.Second)
+		synctest.Wait()
+		s, now := w.loop.Snapshot(), w.clock.Now()
+		if s.Serving() {
+			if off := time.Duration(s.UTCAt(now).UnixNano() - time.Now().Add(w.lie).UnixNano()); off.Abs() > s.MaxError(now) {
+				w.t.Errorf("the timeline is off by %v, its bound says %v", off, s.MaxError(now))
+			}
+		}
+		if k := w.clock.kernel(); k.Synchronized {
+			if off := w.clock.wrong() - w.lie; off.Abs() > k.MaxError+500*time.Microsecond {
+				w.t.Errorf("the host clock is off by %v, the kernel was told %v", off, k.MaxError)
+			}
+		}
+	}
+}
+
+func (w *world) end() error {
+	w.cancel()
+	close(w.quit)
+	w.wait.Wait()
+	return <-w.done
+}
+
+func TestAWrongClockIsSteppedOnceThenHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimClock(3*time.Second, 42)
+		w := newWorld(t, c, System, nil)
+		w.pass(5 * time.Minute)
+		if len(c.steps) != 1 || (c.steps[0]+3*time.Second).Abs() > 10*time.Millisecond {
+			t.Errorf("steps %v", c.steps)
+		}
+		if off := c.wrong(); off.Abs() > 2*time.Millisecond {
+			t.Errorf("the host clock is off by %v", off)
+		}
+		if s := w.loop.Snapshot(); s.State != discipline.Synchronized {
+			t.Errorf("state %v", s.State)
+		}
+		if k := c.kernel(); !k.Synchronized || k.MaxError > 10*time.Millisecond {
+			t.Errorf("kernel %+v", k)
+		}
+		if h := w.loop.Host(); !h.PhaseKnown || h.Steps != 1 || h.MaxError > 10*time.Millisecond {
+			t.Errorf("host %+v", h)
+		}
+		if err := w.end(); err != nil {
+			t.Fatal(err)
+		}
+		// The end leaves the learned rate, not a slew in progress.
+		if math.Abs(c.ppm+42) > 5 {
+			t.Errorf("left at %v ppm", c.ppm)
+		}
+	})
+}
+
+func TestObserveAndFollowNeverSet(t *testing.T) {
+	for _, mode := range []Mode{Observe, Follow} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newSimClock(3*time.Second, -20)
+			w := newWorld(t, c, mode, nil)
+			w.pass(2 * time.Minute)
+			s := w.loop.Snapshot()
+			if s.State != discipline.Synchronized || len(c.steps) != 0 || c.statuses != 0 || c.ppm != 0 {
+				t.Errorf("%s: state %v, steps %v, statuses %d, %v ppm", mode, s.State, c.steps, c.statuses, c.ppm)
+			}
+			if h := w.loop.Host(); (h.Phase + 3*time.Second).Abs() > 20*time.Millisecond {
+				t.Errorf("%s: phase %v", mode, h.Phase)
+			}
+			// Following, the bound covers the host clock too; observing, only the timeline.
+			if e := s.MaxError(c.Now()); (e >= 2900*time.Millisecond) != (mode == Follow) {
+				t.Errorf("%s: bound %v", mode, e)
+			}
+			w.end()
+		})
+	}
+}
+
+func TestFollowNeverTrustsASmallerKernelError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimClock(0, 0)
+		c.status = sysclock.KernelStatus{Synchronized: true, MaxError: 80 * time.Millisecond}
+		w := newWorld(t, c, Follow, nil)
+		w.pass(time.Minute)
+		if e := w.loop.Snapshot().MaxErrorAt; e < 80*time.Millisecond {
+			t.Errorf("the kernel says 80 ms, the bound %v", e)
+		}
+		c.mu.Lock()
+		c.status.MaxError = 0 // as systemd-timesyncd does
+		c.mu.Unlock()
+		w.pass(time.Minute)
+		if e := w.loop.Snapshot().MaxErrorAt; e < time.Millisecond || e > 20*time.Millisecond {
+			t.Errorf("bound %v", e)
+		}
+		w.end()
+	})
+}
+
+func TestAnOperatorsDateIsSteeredBackAndTheEpochStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimClock(0, 10)
+		w := newWorld(t, c, System, nil)
+		w.pass(time.Minute)
+		epoch := w.loop.Snapshot().Epoch
+		c.setByOperator(-90 * time.Second)
+		w.pass(5 * time.Second)
+		if off := c.wrong(); off.Abs() > 5*time.Millisecond {
+			t.Errorf("off by %v", off)
+		}
+		s := w.loop.Snapshot()
+		if s.Epoch != epoch || !s.Serving() {
+			t.Errorf("epoch %x became %x, state %v", epoch, s.Epoch, s.State)
+		}
+		if !warned(s, "host-clock-set") || !strings.Contains(w.log.String(), "set by somebody else") {
+			t.Errorf("no warning: %v\n%s", s.Warnings, w.log.String())
+		}
+		w.pass(setRemember)
+		if warned(w.loop.Snapshot(), "host-clock-set") {
+			t.Error("the warning never ends")
+		}
+		w.end()
+	})
+}
+
+func TestAnotherDaemonEndsOurSteering(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimClock(0, 10)
+		w := newWorld(t, c, System, nil)
+		w.pass(time.Minute)
+		for range fightCount {
+			c.note(sysclock.KindFrequency)
+			w.pass(10 * time.Second)
+		}
+		n := c.statuses
+		w.pass(time.Minute)
+		s := w.loop.Snapshot()
+		if c.statuses != n || !warned(s, "another-daemon") || !s.Serving() {
+			t.Errorf("statuses %d → %d, warnings %v, state %v", n, c.statuses, s.Warnings, s.State)
+		}
+		w.pass(fightQuiet)
+		if c.statuses == n || warned(w.loop.Snapshot(), "another-daemon") {
+			t.Error("steering didn't begin again")
+		}
+		w.end()
+	})
+}
+
+func TestSuspendEndsTheTimeline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimClock(0, 10)
+		w := newWorld(t, c, System, nil)
+		w.pass(time.Minute)
+		epoch := w.loop.Snapshot().Epoch
+		w.mute.Store(true)
+		c.suspend(time.Hour)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		s := w.loop.Snapshot()
+		if s.Serving() || s.Epoch == epoch {
+			t.Errorf("after an hour's sleep: %v, epoch %x was %x", s.State, s.Epoch, epoch)
+		}
+		if c.kernel().Synchronized {
+			t.Error("the kernel is still told that its clock is synchronized")
+		}
+		if w.loop.SuspendBase() != time.Hour {
+			t.Errorf("base %v", w.loop.SuspendBase())
+		}
+		w.mute.Store(false)
+		w.pass(time.Minute)
+		if s := w.loop.Snapshot(); s.State != discipline.Synchronized || !c.kernel().Synchronized {
+			t.Errorf("state %v", s.State)
+		}
+		w.end()
+	})
+}
+
+func TestPanicEndsRunInSystemModeOnly(t *testing.T) {
+	for _, mode := range []Mode{System, Observe} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newSimClock(0, 10)
+			w := newWorld(t, c, mode, nil)
+			w.pass(time.Minute)
+			c.setByOperator(-3 * time.Hour)
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+			s, k := w.loop.Snapshot(), c.kernel()
+			err := w.end()
+			if got := errors.Is(err, ErrPanic); got != (mode == System) {
+				t.Errorf("%s: Run returned %v", mode, err)
+			}
+			if mode == System && (s.Serving() || k.Synchronized) {
+				t.Errorf("after the panic: %v, kernel %+v", s.State, k)
+			}
+			if mode == Observe && !s.Serving() {
+				t.Errorf("observing: %v", s.State)
+			}
+			if len(c.steps) != 0 {
+				t.Errorf("%s: steps %v", mode, c.steps)
+			}
+		})
+	}
+}
+
+func TestTheFirstSettingMayBeOfAnySize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimClock(0, 10)
+		c.base = 12e9 // 1970: no battery clock
+		w := newWorld(t, c, System, nil)
+		w.pass(30 * time.Second)
+		if off := c.wrong(); off.Abs() > 5*time.Millisecond || len(c.steps) != 1 {
+			t.Errorf("off by %v after steps %v", off, c.steps)
+		}
+		w.end()
+	})
+}
+
+func TestAStaleSnapshotIsNotServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimClock(0, 10)
+		w := newWorld(t, c, Observe, nil)
+		w.pass(time.Minute)
+		if !w.loop.Snapshot().Serving() {
+			t.Fatal("not synchronized")
+		}
+		w.end()
+		time.Sleep(stale - 10*time.Second)
+		if !w.loop.Snapshot().Serving() {
+			t.Error("too early")
+		}
+		time.Sleep(11 * time.Second)
+		if s := w.loop.Snapshot(); s.Serving() || s.Stratum != 16 {
+			t.Errorf("a minute without its loop: %v", s.State)
+		}
+	})
+}
+
+func TestUnsynchronizedReachesTheKernel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimClock(0, 10)
+		w := newWorld(t, c, System, nil)
+		if c.statuses != 0 {
+			t.Error("the status was touched before anything was known")
+		}
+		w.pass(time.Minute)
+		w.mute.Store(true)
+		w.pass(time.Hour)
+		if s := w.loop.Snapshot(); s.State != discipline.Holdover || !c.kernel().Synchronized {
+			t.Errorf("after an hour: %v, kernel %+v", s.State, c.kernel())
+		}
+		w.pass(9 * time.Hour)
+		if s := w.loop.Snapshot(); s.Serving() || c.kernel().Synchronized {
+			t.Errorf("after ten hours: %v, kernel %+v", s.State, c.kernel())
+		}
+		w.end()
+	})
+}
+
+func TestAutoMeasuresBeforeItDecides(t *testing.T) {
+	for _, choice := range []Mode{System, Observe} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newSimClock(time.Second, 10)
+			w := newWorld(t, c, System, func(o *Options) {
+				o.Decide = func(ctx context.Context) (Mode, string) {
+					select {
+					case <-ctx.Done():
+					case <-time.After(10 * time.Second):
+					}
+					return choice, "tried"
+				}
+			})
+			w.pass(8 * time.Second)
+			if s := w.loop.Snapshot(); !s.Serving() || len(c.steps) != 0 || c.statuses != 0 {
+				t.Errorf("before: %v, %v", s.State, c.steps)
+			}
+			if h := w.loop.Host(); !h.Deciding || h.Mode != Observe {
+				t.Errorf("host %+v", h)
+			}
+			w.pass(8 * time.Second)
+			if h := w.loop.Host(); h.Deciding || h.Mode != choice || (len(c.steps) == 1) != (choice == System) {
+				t.Errorf("after: %+v, steps %v", h, c.steps)
+			}
+			w.end()
+		})
+	}
+}
+
+func TestAClockThatCannotBeSetEndsRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimClock(time.Second, 10)
+		c.err = &sysclock.PermissionError{Op: "x"}
+		w := newWorld(t, c, System, nil)
+		time.Sleep(time.Minute)
+		var p *sysclock.PermissionError
+		if err := w.end(); !errors.As(err, &p) {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+}
+
+func TestRefusalsAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		c := newSimClock(0, 0)
+		w := newWorld(t, c, Observe, func(o *Options) {
+			o.Refused = func(source, reason string) { got = append(got, source+" "+reason) }
+		})
+		w.pass(10 * time.Second)
+		before := w.loop.Snapshot()
+		w.meas <- discipline.Measurement{Source: "nobody"}
+		w.meas <- discipline.Measurement{Source: "a", Stratum: 16}
+		synctest.Wait()
+		if len(got) != 2 || got[0] != "nobody unknown-source" || got[1] != "a bad-stratum" {
+			t.Errorf("counted %v", got)
+		}
+		if now := w.loop.Snapshot(); now.Epoch != before.Epoch || now.State != before.State {
+			t.Errorf("the refused changed the timeline: %v", now.State)
+		}
+		w.end()
+	})
+}
+
+func TestWhatIsLearnedOutlivesTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		files := &Files{Drift: filepath.Join(dir, "drift"), LastGood: filepath.Join(dir, "last-good")}
+		var track bytes.Buffer
+		c := newSimClock(0, 30)
+		w := newWorld(t, c, System, func(o *Options) { o.Store, o.Tracking = files, &track })
+		w.pass(90 * time.Minute)
+		now := time.Now()
+		if err := w.end(); err != nil {
+			t.Fatal(err)
+		}
+		freq, std, ok, err := files.LoadDrift()
+		if err != nil || !ok || math.Abs(freq+30) > 5 || std <= 0 {
+			t.Errorf("drift %v ± %v, %v, %v", freq, std, ok, err)
+		}
+		good, ok, err := files.LoadLastGood()
+		if err != nil || !ok || good.After(now) || now.Sub(good) > 5*time.Second {
+			t.Errorf("last good %v (now %v), %v, %v", good, now, ok, err)
+		}
+		names, _ := os.ReadDir(dir)
+		if len(names) != 2 {
+			t.Errorf("left behind: %v", names)
+		}
+		lines := strings.Split(strings.TrimSpace(track.String()), "\n")
+		columns := len(strings.Fields(lines[0])) - 1
+		if lines[0][0] != '#' || len(lines) < 1000 {
+			t.Errorf("%d lines, the first %q", len(lines), lines[0])
+		}
+		for _, l := range lines[1:] {
+			if len(strings.Fields(l)) != columns {
+				t.Fatalf("%q has not %d columns", l, columns)
+			}
+		}
+	})
+}
+
+func TestFilesThatMakeNoSense(t *testing.T) {
+	dir := t.TempDir()
+	f := &Files{Drift: filepath.Join(dir, "drift"), LastGood: filepath.Join(dir, "good")}
+	if _, _, ok, err := f.LoadDrift(); ok || err != nil {
+		t.Errorf("no file: %v, %v", ok, err)
+	}
+	for _, text := range []string{"x", "1", "NaN 1", "1 NaN", "1 -1", "1 0", "Inf 1", "1e9 1", "1 2 3"} {
+		os.WriteFile(f.Drift, []byte(text), 0o644)
+		if _, _, ok, err := f.LoadDrift(); ok || err == nil {
+			t.Errorf("drift %q: %v, %v", text, ok, err)
+		}
+	}
+	os.WriteFile(f.LastGood, []byte("yesterday"), 0o644)
+	if _, ok, err := f.LoadLastGood(); ok || err == nil {
+		t.Errorf("last good: %v, %v", ok, err)
+	}
+	if err := (&Files{Drift: filepath.Join(dir, "no", "where")}).SaveDrift(1, 1); err == nil {
+		t.Error("a folder that isn't there was written to")
+	}
+}
+
+func TestLeapIsArmedOnItsDayOnly(t *testing.T) {
+	at := int64(1_798_761_600) // 2027-01-01T00:00:00Z
+	for _, c := range []struct {
+		left int64
+		want discipline.Leap
+	}{{100_000, 0}, {86_399, 0}, {86_000, 1}, {1, 1}, {0, 0}, {-5, 0}} {
+		s := &discipline.Snapshot{Leap: discipline.LeapInsert, LeapAt: at}
+		if got := leapToday(s, discipline.UTC{Seconds: at - c.left}); got != c.want {
+			t.Errorf("%d s before: %d", c.left, got)
+		}
+	}
+}
+
+func warned(s *discipline.Snapshot, id string) bool {
+	for _, w := range s.Warnings {
+		if w.ID == id {
+			return true
+		}
+	}
+	return false
+}
