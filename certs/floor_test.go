@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,8 +103,8 @@ func TestSavedTime(t *testing.T) {
 func TestKeeper(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		known := false
-		k := &certs.Keeper{StateDir: dir, Known: func() (time.Time, bool) { return time.Now(), known }}
+		var known atomic.Bool
+		k := &certs.Keeper{StateDir: dir, Known: func() (time.Time, bool) { return time.Now(), known.Load() }}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- k.Run(ctx) }()
@@ -118,7 +119,7 @@ func TestKeeper(t *testing.T) {
 		if !saved().IsZero() {
 			t.Error("saved what was not known")
 		}
-		known = true
+		known.Store(true)
 		time.Sleep(2 * time.Minute)
 		first := saved()
 		if first.IsZero() {

@@ -1,7 +1,6 @@
 package certs
 
 import (
-	"cmp"
 	"crypto/tls"
 	"log/slog"
 	"maps"
@@ -33,6 +32,9 @@ type Options struct {
 	// RevocationTimeout bounds what one handshake waits for responders; 0: 3 s. The recheck of a
 	// standing session may take eight times as long.
 	RevocationTimeout time.Duration
+	// Reloaded is called after files were replaced: standing sessions should be judged again.
+	// nil: nobody.
+	Reloaded func()
 }
 
 // Policy decides by the configuration. It is safe for concurrent use.
@@ -41,6 +43,8 @@ type Policy struct {
 	log     *slog.Logger
 	state   atomic.Pointer[state]
 	checker *revocation.Checker
+
+	reloading sync.Mutex // one Reload at a time
 
 	mu      sync.Mutex
 	counts  map[string]uint64
@@ -51,7 +55,9 @@ type Policy struct {
 type state struct {
 	servers map[string]*server
 	lists   []*revocation.List
-	listErr *Error // the local lists could not be read
+	listErr *Error      // the local lists could not be read
+	files   []fileInUse // in the order of use, each once
+	refused []*Error    // files that were refused, an older state of theirs being used
 }
 
 // server is one server's part of it.
@@ -76,11 +82,12 @@ func New(opts Options) (*Policy, error) {
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
-	p.state.Store(p.load())
+	p.state.Store(p.load(nil))
 	return p, nil
 }
 
-// Problems returns what is wrong with files at present, one *Error a server.
+// Problems returns what is wrong with files at present: for each server that is refused, and for
+// each file whose older content is in use, an *Error.
 func (p *Policy) Problems() []error {
 	var list []error
 	st := p.state.Load()
@@ -88,6 +95,9 @@ func (p *Policy) Problems() []error {
 		if err := st.servers[name].err; err != nil {
 			list = append(list, err)
 		}
+	}
+	for _, err := range st.refused {
+		list = append(list, err)
 	}
 	return list
 }
@@ -243,34 +253,6 @@ func (s *server) serverName() string {
 	return s.host // crypto/tls sends no name for an address
 }
 
-// load reads all files.
-func (p *Policy) load() *state {
-	st := &state{servers: map[string]*server{}}
-	for _, path := range p.opts.Trust.CRL {
-		lists, err := revocation.LoadLists(path)
-		if err != nil {
-			st.listErr = refuse(WhyBadFile, "cannot read a revocation list").because(err)
-			continue
-		}
-		st.lists = append(st.lists, lists...)
-	}
-	roots := newRootSet(p.opts.Trust.Roots)
-	for _, cfg := range p.opts.Servers {
-		s := loadServer(cfg, roots)
-		s.mode = cmp.Or(cfg.Revocation, p.opts.Trust.Revocation, "prefer")
-		if s.err == nil && st.listErr != nil && s.mode != "off" {
-			s.err = st.listErr
-		}
-		if s.err != nil {
-			named := *s.err
-			named.Server = cfg.Name
-			s.err = &named
-		}
-		st.servers[cfg.Name] = s
-	}
-	return st
-}
-
 func loadServer(cfg configs.Server, roots *rootSet) *server {
 	s := &server{cfg: cfg, host: cfg.Address}
 	if h, _, err := net.SplitHostPort(cfg.Address); err == nil {
@@ -308,6 +290,7 @@ func loadServer(cfg configs.Server, roots *rootSet) *server {
 			return s
 		}
 		s.client = pair
+		roots.use(keyPairInUse(cfg.Cert, pair))
 	}
 	return s
 }

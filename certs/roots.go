@@ -3,6 +3,7 @@ package certs
 import (
 	"crypto/x509"
 	"os"
+	"slices"
 )
 
 // systemBundles are where distributions keep their authorities, the first that exists counts.
@@ -20,14 +21,21 @@ func systemBundles() []string {
 	}
 }
 
-// rootSet reads each file of authorities once a load.
+// rootSet reads each file of authorities once a load, and notes what is in use.
 type rootSet struct {
 	systemFile string // replaces the system's own
 	files      map[string][]*x509.Certificate
+	inUse      []fileInUse
 }
 
 func newRootSet(systemFile string) *rootSet {
 	return &rootSet{systemFile: systemFile, files: map[string][]*x509.Certificate{}}
+}
+
+func (r *rootSet) use(f fileInUse) {
+	if !slices.ContainsFunc(r.inUse, func(g fileInUse) bool { return g.path == f.path }) {
+		r.inUse = append(r.inUse, f)
+	}
 }
 
 // pool returns the authorities for mode (system, ca, both; empty: ca when a file is given).
@@ -39,12 +47,13 @@ func (r *rootSet) pool(mode, ca string) (*x509.CertPool, []*x509.Certificate, *E
 		}
 	}
 	var files []string
+	system := ""
 	if mode != "ca" {
 		f, err := r.system()
 		if err != nil {
 			return nil, nil, err
 		}
-		files = append(files, f)
+		files, system = append(files, f), f
 	}
 	if mode != "system" {
 		files = append(files, ca)
@@ -60,6 +69,7 @@ func (r *rootSet) pool(mode, ca string) (*x509.CertPool, []*x509.Certificate, *E
 			pool.AddCert(c)
 		}
 		listed = append(listed, certs...)
+		r.use(authoritiesInUse(f, certs, f == system && r.systemFile == ""))
 	}
 	return pool, listed, nil
 }

@@ -168,3 +168,9 @@ func (l *List) about(cert, issuer *x509.Certificate) (*Answer, *Error) {
 	}
 	return a, nil
 }
+
+// Digest returns the SHA-256 of the list.
+func (l *List) Digest() [sha256.Size]byte { return sha256.Sum256(l.rl.Raw) }
+
+// Issuer returns the name of the authority whose list it is.
+func (l *List) Issuer() string { return l.rl.Issuer.String() }
