@@ -3,7 +3,6 @@ package upstream
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
@@ -23,6 +22,9 @@ type QueryOptions struct {
 	AEADs   []uint16      // offered in this order; nil: 30, 15
 	Samples int           // exchanges, 1 … 8; 0: 3; the one with the least delay is reported
 	Timeout time.Duration // of all; 0: 10 s
+	// Revocation says, in a word or a clause, what Trust found out about the named server's
+	// certificate; it is called after the key exchange. nil: "unknown".
+	Revocation func(name string) string
 }
 
 // QueryResult is what one server answered. Its JSON names are fixed.
@@ -38,7 +40,7 @@ type QueryResult struct {
 	RootDelay      float64     `json:"root_delay_seconds"`
 	RootDispersion float64     `json:"root_dispersion_seconds"`
 	Certificate    Certificate `json:"certificate"`
-	Revocation     string      `json:"revocation"`     // what Trust's Revocation says; "unknown" without one
+	Revocation     string      `json:"revocation"`     // what QueryOptions.Revocation says
 	DatesDeferred  bool        `json:"dates_deferred"` // the certificate's dates could not be judged
 }
 
@@ -49,12 +51,6 @@ type Certificate struct {
 	NotAfter time.Time `json:"not_after"`
 	SHA256   string    `json:"sha256"`   // of the certificate, hex
 	SPKIPin  string    `json:"spki_pin"` // sha256/BASE64, as in pins
-}
-
-// RevocationTeller may be implemented by a Trust: what is known of the revocation of the
-// certificate of a connection, in a word or a clause, for instance "good (stapled OCSP)".
-type RevocationTeller interface {
-	Revocation(server string, cs *tls.ConnectionState) string
 }
 
 // Query makes keys with one server and asks it a few times. Nothing is kept. The error is a
@@ -89,11 +85,12 @@ func Query(ctx context.Context, q QueryOptions) (*QueryResult, error) {
 	if certs := k.state.PeerCertificates; len(certs) > 0 {
 		res.Certificate = describe(certs[0])
 	}
-	if t, ok := q.Trust.(RevocationTeller); ok {
-		res.Revocation = t.Revocation(opt.Name, &k.state)
+	if q.Revocation != nil {
+		res.Revocation = q.Revocation(opt.Name)
 	}
 
 	s := newSource(opt)
+	s.poller.pace.timeout = 2 * time.Second
 	s.poller.keysMade(opt.Clock.Now(), k)
 	k.deferred = false // for this one question the session is not made again
 	r := newRunner(s)

@@ -1,0 +1,140 @@
+package upstream_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/discipline/sysclock"
+	"github.com/ntsgw/ntsgw/upstream"
+	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
+)
+
+// patience bounds every wait: what has not come by then does not come.
+const patience = 20 * time.Second
+
+// rig is a source that runs against a server.
+type rig struct {
+	*upstream.Source
+	tb      testing.TB
+	trust   *upstreamtest.Trust
+	out     chan discipline.Measurement
+	changed chan change
+	offset  time.Duration // true offset of the server to the host
+}
+
+type change struct {
+	reachable bool
+	denied    string
+}
+
+// start runs a source until the test ends.
+func start(tb testing.TB, ca *upstreamtest.CA, address string, bend func(*upstream.Options)) *rig {
+	tb.Helper()
+	r := &rig{tb: tb, trust: &upstreamtest.Trust{Roots: ca.Pool()},
+		out: make(chan discipline.Measurement), changed: make(chan change, 100)}
+	opt := upstream.Options{
+		Name: "s", Address: address, MinPoll: time.Second, MaxPoll: 4 * time.Second, MaxSourceStratum: 1,
+		Trust: r.trust, Clock: sysclock.Reader{}, Out: r.out,
+		Changed: func(_ string, reachable bool, denied string) { r.changed <- change{reachable, denied} },
+	}
+	if bend != nil {
+		bend(&opt)
+	}
+	s, err := upstream.New(opt)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r.Source = s
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	tb.Cleanup(func() {
+		cancel()
+		select {
+		case err := <-ended:
+			if err != nil {
+				tb.Errorf("Run: %v", err)
+			}
+		case <-time.After(patience):
+			tb.Error("Run did not end with its context")
+		}
+	})
+	return r
+}
+
+// next waits for a measurement and holds it to the truth.
+func (r *rig) next() discipline.Measurement {
+	r.tb.Helper()
+	select {
+	case m := <-r.out:
+		pair := sysclock.ReadPair()
+		host := m.Offset - (pair.Real - int64(pair.Raw))
+		// The host clock may be slewed between the sample and this reading.
+		off := time.Duration(host) - r.offset
+		if bound := m.Delay/2 + m.RootDelay/2 + m.RootDispersion + m.Precision + 100*time.Microsecond; off > bound || off < -bound {
+			r.tb.Fatalf("measurement is %v off, its bound is %v: %+v", off, bound, m)
+		}
+		if m.Delay < 0 || m.Delay > time.Second || m.Stratum != 1 || !m.Authenticated || m.Precision <= 0 {
+			r.tb.Fatalf("measurement %+v", m)
+		}
+		return m
+	case <-time.After(patience):
+		r.tb.Fatalf("no measurement: %+v", r.Status())
+		panic("unreachable")
+	}
+}
+
+// await waits until the status is as wanted; measurements are taken meanwhile.
+func (r *rig) await(what string, ok func(upstream.Status) bool) {
+	r.tb.Helper()
+	end := time.After(patience)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if ok(r.Status()) {
+			return
+		}
+		select {
+		case <-r.out:
+		case <-tick.C:
+		case <-end:
+			r.tb.Fatalf("%s did not come: %+v", what, r.Status())
+		}
+	}
+}
+
+func TestHostileReplies(t *testing.T) {
+	ca := upstreamtest.NewCA(t)
+	for _, f := range upstreamtest.Faults() {
+		t.Run(f.Name, func(t *testing.T) {
+			t.Parallel()
+			server := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
+			r := start(t, ca, server.Address, nil)
+			first := r.next()
+			before := r.Status()
+			server.Inject(f)
+			second := r.next()
+			after := r.Status()
+			if second.At <= first.At {
+				t.Errorf("measurements at %d and then %d", first.At, second.At)
+			}
+			for reason, n := range after.Rejected {
+				want := before.Rejected[reason]
+				if reason == f.Reason {
+					want++
+				}
+				if n != want {
+					t.Errorf("%s was counted %d times, not %d", reason, n, want)
+				}
+			}
+			if after.Rejected[f.Reason] != before.Rejected[f.Reason]+1 {
+				t.Errorf("%s was not counted: %v", f.Reason, after.Rejected)
+			}
+			if after.Denied != "" || after.Reach&1 == 0 || after.KEAt != before.KEAt {
+				t.Errorf("afterwards: %+v", after)
+			}
+		})
+	}
+}
