@@ -21,7 +21,8 @@ type rig struct {
 	trust   *upstreamtest.Trust
 	out     chan discipline.Measurement
 	changed chan change
-	offset  time.Duration // true offset of the server to the host
+	offset  time.Duration          // true offset of the server to the host
+	earlier discipline.HostReading // read before the next measurement is made
 }
 
 type change struct {
@@ -32,7 +33,7 @@ type change struct {
 // start runs a source until the test ends.
 func start(tb testing.TB, ca *upstreamtest.CA, address string, bend func(*upstream.Options)) *rig {
 	tb.Helper()
-	r := &rig{tb: tb, trust: &upstreamtest.Trust{Roots: ca.Pool()},
+	r := &rig{tb: tb, earlier: sysclock.ReadPair(), trust: &upstreamtest.Trust{Roots: ca.Pool()},
 		out: make(chan discipline.Measurement), changed: make(chan change, 100)}
 	opt := upstream.Options{
 		Name: "s", Address: address, MinPoll: time.Second, MaxPoll: 4 * time.Second, MaxSourceStratum: 1,
@@ -69,13 +70,7 @@ func (r *rig) next() discipline.Measurement {
 	r.tb.Helper()
 	select {
 	case m := <-r.out:
-		pair := sysclock.ReadPair()
-		host := m.Offset - (pair.Real - int64(pair.Raw))
-		// The host clock may be slewed between the sample and this reading.
-		off := time.Duration(host) - r.offset
-		if bound := m.Delay/2 + m.RootDelay/2 + m.RootDispersion + m.Precision + 100*time.Microsecond; off > bound || off < -bound {
-			r.tb.Fatalf("measurement is %v off, its bound is %v: %+v", off, bound, m)
-		}
+		r.hold(m)
 		if m.Delay < 0 || m.Delay > time.Second || m.Stratum != 1 || !m.Authenticated || m.Precision <= 0 {
 			r.tb.Fatalf("measurement %+v", m)
 		}
@@ -83,6 +78,23 @@ func (r *rig) next() discipline.Measurement {
 	case <-time.After(patience):
 		r.tb.Fatalf("no measurement: %+v", r.Status())
 		panic("unreachable")
+	}
+}
+
+// hold compares a measurement with the host clock, which is the server's but for a known offset.
+// The host clock may be slewed, so the truth lies between readings before and after.
+func (r *rig) hold(m discipline.Measurement) {
+	r.tb.Helper()
+	a, b := r.earlier, sysclock.ReadPair()
+	r.earlier = b
+	lo, hi := a.Real-int64(a.Raw), b.Real-int64(b.Raw)
+	width := int64(max(a.Width, b.Width))
+	if lo > hi {
+		lo, hi = hi, lo
+	}
+	bound := int64(m.Delay/2 + m.RootDelay/2 + m.RootDispersion + m.Precision)
+	if o := m.Offset - int64(r.offset); o < lo-width-bound || o > hi+width+bound {
+		r.tb.Fatalf("offset %d is outside %d … %d by more than its bound %d: %+v", o, lo, hi, bound, m)
 	}
 }
 
