@@ -264,6 +264,10 @@ func (d *Discipline) take(i int, m Measurement, y float64) {
 	s.has = true
 	d.vote(now)
 	s.has = had
+	d.agrees(i, t, y, float64(m.Delay))
+	if s.out > 0 && s.state == stateSelected {
+		s.state = stateFalseticker
+	}
 	if s.state == stateSelected && !(d.known && !d.truth.carry(prior, dt).overlaps(iv)) {
 		d.residual(s)
 		d.filter.add(i, t, y, float64(m.Delay), float64(m.Precision))

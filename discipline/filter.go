@@ -32,13 +32,18 @@ func (e estimate) to(t, wander float64) estimate {
 }
 
 const (
-	window     = 256 // samples that are filtered again when the noise model changed
-	phaseNoise = 4.0 // ns²/s: the oscillator's white frequency noise
+	window     = 256  // samples of a source that are filtered again when the noise model changed
+	windowMost = 1024 // samples of all sources together
+	phaseNoise = 4.0  // ns²/s: the oscillator's white frequency noise
 	memoryLog  = 1.0 / 192
 )
 
 // wanders are the hypotheses on the rate's random walk, (ns/s)²/s.
 var wanders = [...]float64{0.003, 0.1, 1, 10, 100, 1500}
+
+// biases are the hypotheses on how far a path's constant asymmetry moves a source's offset, one
+// standard deviation as a share of its least delay. With one source they can't be told apart.
+var biases = [...]float64{0.05, 0.0005}
 
 // class is a hypothesis on a source's noise. With extra delay e, z = y + noise lies in
 // [−e/2, e/2] when both ways have a least delay; tilt is the slope of the density's logarithm
@@ -82,15 +87,15 @@ type way struct {
 	soft    float64    // how soft a box's edges are, ns
 	mean    float64    // mean extra delay
 	used    way2       // the values the filters were last run with
-	bias    float64    // prior variance of its bias
 	rebased float64    // instant of its last route change
 }
 
-type way2 struct{ floor, soft, mean, bias float64 }
+type way2 struct{ floor, soft, mean float64 }
 
 // hypothesis is one filter of the bank.
 type hypothesis struct {
 	wander float64
+	bias   float64
 	at     float64
 	log    float64
 	x      []float64 // offset, rate, biases
@@ -101,7 +106,7 @@ type hypothesis struct {
 type filter struct {
 	started  bool
 	n        int // sources
-	ring     [window]sampleAt
+	ring     []sampleAt
 	head, in int // next slot, samples held
 	ways     []way
 	bank     []hypothesis
@@ -113,11 +118,11 @@ type filter struct {
 }
 
 func newFilter(sources int) filter {
-	f := filter{n: sources, ways: make([]way, sources), bank: make([]hypothesis, len(wanders))}
+	f := filter{n: sources, ring: make([]sampleAt, min(window*max(1, sources), windowMost)), ways: make([]way, sources), bank: make([]hypothesis, len(wanders)*min(sources, len(biases)))}
 	d := sources + 2
 	f.col = make([]float64, d)
 	for i := range f.bank {
-		f.bank[i] = hypothesis{wander: wanders[i], x: make([]float64, d), p: make([]float64, d*d), w: make([]float64, sources*nc)}
+		f.bank[i] = hypothesis{wander: wanders[i%len(wanders)], bias: biases[i/len(wanders)], x: make([]float64, d), p: make([]float64, d*d), w: make([]float64, sources*nc)}
 	}
 	f.reset()
 	return f
@@ -150,15 +155,15 @@ func (f *filter) start(rate, std float64) { f.rate0, f.var0 = rate, std*std }
 func (f *filter) add(s int, t, y, delay, precision float64) {
 	m := sampleAt{s, t, y, delay, precision}
 	f.ring[f.head] = m
-	f.head = (f.head + 1) % window
-	f.in = min(f.in+1, window)
+	f.head = (f.head + 1) % len(f.ring)
+	f.in = min(f.in+1, len(f.ring))
 	f.survey(s)
 	f.stale++
 	f.taken++
 	w, u := &f.ways[s], &f.ways[s].used
 	changed := math.Abs(w.floor-u.floor) > 0.1*w.soft || w.soft < 0.7*u.soft || w.soft > 1.5*u.soft ||
 		w.mean < 0.8*u.mean || w.mean > 1.25*u.mean
-	if !f.started || changed && f.stale >= f.in/16 || f.stale >= window/2 {
+	if !f.started || changed && f.stale >= f.in/8 || f.stale >= len(f.ring)/2 {
 		f.again()
 		return
 	}
@@ -167,7 +172,7 @@ func (f *filter) add(s int, t, y, delay, precision float64) {
 
 // at returns the i-th oldest sample.
 func (f *filter) at(i int) *sampleAt {
-	return &f.ring[(f.head-f.in+i+window)%window]
+	return &f.ring[(f.head-f.in+i+len(f.ring))%len(f.ring)]
 }
 
 // survey works out the delays of source s over the window.
@@ -201,18 +206,16 @@ func (f *filter) survey(s int) {
 	w.floor = w.least[0] - deltaK*gap
 	w.soft = precision + softK*gap
 	w.mean = math.Max(sum/float64(w.n)-w.floor, precision)
-	w.bias = 0.05*w.least[0] + 1000
-	w.bias *= w.bias
 }
 
-var deltaK, softK = 0.5, 0.25
+var deltaK, softK = 0.8, 0.15
 
 // again runs all samples of the window through the bank.
 func (f *filter) again() {
 	f.stale = 0
 	for i := range f.ways {
 		w := &f.ways[i]
-		w.used = way2{w.floor, w.soft, w.mean, w.bias}
+		w.used = way2{w.floor, w.soft, w.mean}
 	}
 	first := f.at(0)
 	d := f.n + 2
@@ -230,7 +233,11 @@ func (f *filter) again() {
 		h.p[0] = 1e4*first.delay*first.delay + 1e12
 		h.p[d+1] = f.var0
 		for s := range f.n {
-			h.p[(2+s)*d+2+s] = f.ways[s].bias
+			b := h.bias*f.ways[s].least[0] + 1
+			if f.ways[s].n == 0 {
+				b = 1
+			}
+			h.p[(2+s)*d+2+s] = b * b
 		}
 		// What was learned of the noise is kept, softened, as the prior.
 		for k := range h.w {
@@ -246,7 +253,7 @@ func (f *filter) again() {
 // one gives a sample to every hypothesis.
 func (f *filter) one(m *sampleAt) {
 	for i := range f.bank {
-		f.bank[i].log *= 1 - memoryLog
+		f.bank[i].log *= 1 - memoryLog/float64(f.n)
 		f.bank[i].log += f.bank[i].update(m, &f.ways[m.source], f.n, f.col)
 	}
 }
@@ -421,8 +428,8 @@ func (f *filter) present(now float64) estimate {
 		top = math.Max(top, f.bank[i].log)
 	}
 	var sum float64
-	var es [len(wanders)]estimate
-	var ws [len(wanders)]float64
+	var es [len(wanders) * len(biases)]estimate
+	var ws [len(wanders) * len(biases)]float64
 	var out estimate
 	d := f.n + 2
 	for i := range f.bank {
@@ -436,7 +443,7 @@ func (f *filter) present(now float64) estimate {
 	out.y = es[0].y + out.y/sum
 	out.rate /= sum
 	out.at = now
-	for i := range es {
+	for i := range f.bank {
 		w, dy, dr := ws[i]/sum, es[i].y-out.y, es[i].rate-out.rate
 		out.pyy += w * (es[i].pyy + dy*dy)
 		out.pyr += w * (es[i].pyr + dy*dr)
@@ -458,4 +465,38 @@ func (f *filter) wander() float64 {
 		q += w * f.bank[i].wander
 	}
 	return q / sum
+}
+
+// expect returns what source s would measure at t, and its variance, by the best hypothesis.
+func (f *filter) expect(s int, t float64) (mean, variance float64) {
+	best := 0
+	for i := range f.bank {
+		if f.bank[i].log > f.bank[best].log {
+			best = i
+		}
+	}
+	h := &f.bank[best]
+	d, b, dt := f.n+2, 2+s, t-h.at
+	mean = h.x[0] + h.x[1]*dt + h.x[b]
+	variance = h.p[0] + h.p[b*d+b] + 2*h.p[b] + dt*dt*h.p[d+1] + 2*dt*(h.p[1]+h.p[d+b])
+	return mean, math.Max(variance, 0) + h.wander*math.Abs(dt*dt*dt)/3
+}
+
+// drop forgets what source s measured: it turned out to lie.
+func (f *filter) drop(s int) {
+	kept := 0
+	for i := range f.in {
+		if m := *f.at(i); m.source != s {
+			*f.at(kept) = m
+			kept++
+		}
+	}
+	f.head = (f.head - (f.in - kept) + len(f.ring)) % len(f.ring)
+	f.in = kept
+	f.ways[s] = way{}
+	if f.in == 0 {
+		f.started = false
+		return
+	}
+	f.again()
 }

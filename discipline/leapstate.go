@@ -1,67 +1,164 @@
 package discipline
 
-// leapState keeps what is known of leap seconds beside the table.
+// leapState keeps what is known of leap seconds beside the table: what a majority of the
+// servers announced after the table's end.
 type leapState struct {
-	doubt int // seconds that the offset may be wrong by
+	month   int64  // the end of the month that the timeline is in, UTC seconds; 0: not known yet
+	vote    Leap   // what a majority announced for it; LeapUnknown: none did
+	votedAt int64  // when, UTC seconds
+	extra   []edit // leap seconds that were announced and have passed
+	doubt   int    // seconds by which TAI − UTC may be wrong
+	expired bool
 }
 
-const presentTAIOffset = 37 // since 2017-01-01
+// edit is a leap second that no table knows.
+type edit struct {
+	at   int64 // UTC seconds of the first second after it
+	step int
+}
+
+const (
+	presentTAIOffset = 37 // since 2017-01-01
+	leapGuard        = 2  // seconds on either side of a leap in which a server's UTC is ambiguous
+	voteLasts        = 86400
+)
+
+// at is the table with what was announced after its end.
+func (l *leapState) at(t LeapTable, utc int64) (offset int, leap Leap, leapAt int64, valid bool) {
+	offset, valid = presentTAIOffset, false
+	if t != nil {
+		offset, leap, leapAt, valid = t.At(utc)
+		if valid || leap != LeapNone {
+			return offset, leap, leapAt, true
+		}
+	}
+	for _, e := range l.extra {
+		if e.at <= utc {
+			offset += e.step
+		}
+	}
+	if l.month != 0 && (l.vote == LeapInsert || l.vote == LeapDelete) {
+		if utc >= l.month {
+			return offset + int(l.vote), LeapNone, 0, true
+		}
+		if monthEnd(utc) == l.month {
+			return offset, l.vote, l.month, true
+		}
+	}
+	if l.month != 0 && l.vote == LeapNone && monthEnd(utc) == l.month {
+		return offset, LeapNone, 0, true
+	}
+	return offset, LeapUnknown, 0, false
+}
 
 // toTAI converts a server's UTC, ns. ok is false close to a leap second.
 func (l *leapState) toTAI(t LeapTable, utc int64) (int64, bool) {
-	if t == nil {
-		return utc + presentTAIOffset*1e9, true
-	}
-	const guard = 2
 	sec := floorDiv(utc, 1e9)
-	before, _, _, _ := t.At(sec - guard)
-	after, _, _, _ := t.At(sec + guard)
+	before, _, _, _ := l.at(t, sec-leapGuard)
+	after, _, _, _ := l.at(t, sec+leapGuard)
 	if before != after {
 		return 0, false
 	}
 	return utc + int64(before)*1e9, true
 }
 
-// utcSeconds is the timeline's UTC, or 0 when none is known.
-func (l *leapState) utcSeconds(d *Discipline) int64 {
-	if !d.begun || !d.known {
-		return 0
+// now returns the offset in force at a TAI instant, ns, and what comes at its month's end.
+func (l *leapState) now(t LeapTable, tai int64) (utc int64, offset int, leap Leap, leapAt int64) {
+	sec := floorDiv(tai, 1e9)
+	guess, _, _, _ := l.at(t, sec-presentTAIOffset)
+	offset, leap, leapAt, _ = l.at(t, sec-int64(guess)-leapGuard)
+	if (leap == LeapInsert || leap == LeapDelete) && sec >= leapAt+int64(offset)+int64(leap) {
+		offset += int(leap)
+		_, leap, leapAt, _ = l.at(t, leapAt)
+	} else if leap != LeapInsert && leap != LeapDelete {
+		_, leap, leapAt, _ = l.at(t, sec-int64(offset))
 	}
-	return floorDiv(d.base+int64(d.now)+int64(d.stated.mid()), 1e9) - presentTAIOffset
+	return sec - int64(offset), offset, leap, leapAt
 }
 
-func (l *leapState) offset(d *Discipline) int {
-	if d.cfg.Leap == nil {
-		return presentTAIOffset
-	}
-	off, _, _, _ := d.cfg.Leap.At(l.utcSeconds(d))
-	return off
-}
-
-func (l *leapState) pass(d *Discipline) {}
-
-func (l *leapState) describe(d *Discipline, s *Snapshot) {
-	if !s.Serving() {
+// pass is told of every instant: it notes what the servers announce, and keeps the account when
+// a month ends after the table's end.
+func (l *leapState) pass(d *Discipline) {
+	if !d.begun || !d.known || d.state == Unsynchronized {
 		return
 	}
+	utc, _, _, _ := l.now(d.cfg.Leap, d.base+int64(d.now)+int64(d.stated.mid()))
+	if l.month == 0 {
+		l.month, l.vote = monthEnd(utc), LeapUnknown
+	}
 	if d.cfg.Leap != nil {
-		off, leap, at, valid := d.cfg.Leap.At(l.utcSeconds(d))
-		if valid {
-			s.TAIOffset, s.Leap, s.LeapAt = off, leap, at
-			return
+		_, _, _, valid := d.cfg.Leap.At(utc)
+		l.expired = !valid
+	}
+	if utc >= l.month+leapGuard {
+		l.endMonth(d, utc)
+	}
+	if d.state == Synchronized {
+		if v, ok := d.announced(); ok {
+			l.vote, l.votedAt = v, utc
 		}
 	}
-	votes := map[Leap]int{}
-	n := 0
+}
+
+// endMonth closes the account of the month that ended.
+func (l *leapState) endMonth(d *Discipline, utc int64) {
+	end := l.month
+	known := d.cfg.Leap == nil
+	if d.cfg.Leap != nil {
+		_, _, _, known = d.cfg.Leap.At(end)
+	}
+	fresh := l.vote != LeapUnknown && end-l.votedAt <= voteLasts
+	switch {
+	case known && d.cfg.Leap != nil:
+	case fresh && (l.vote == LeapInsert || l.vote == LeapDelete):
+		l.extra = append(l.extra, edit{end, int(l.vote)})
+	case !fresh && !known && halfYearEnd(end):
+		l.doubt++
+	}
+	l.month, l.vote = monthEnd(max(utc, end)), LeapUnknown
+}
+
+// announced is what more than half of the selected sources announce.
+func (d *Discipline) announced() (Leap, bool) {
+	var n, none, insert, remove int
 	for i := range d.sources {
-		if d.sources[i].state == stateSelected {
-			votes[d.sources[i].last.Leap]++
+		if s := &d.sources[i]; s.state == stateSelected {
 			n++
+			switch s.last.Leap {
+			case LeapInsert:
+				insert++
+			case LeapDelete:
+				remove++
+			default:
+				none++
+			}
 		}
 	}
-	for leap, v := range votes {
-		if 2*v > n {
-			s.Leap = leap
+	switch {
+	case 2*insert > n:
+		return LeapInsert, true
+	case 2*remove > n:
+		return LeapDelete, true
+	case 2*none > n:
+		return LeapNone, true
+	}
+	return LeapUnknown, false
+}
+
+// describe fills in a snapshot's leap fields.
+func (l *leapState) describe(d *Discipline, s *Snapshot) {
+	s.TAIOffset = presentTAIOffset
+	if !d.begun || !d.known {
+		if d.cfg.Leap != nil && d.begun {
+			s.TAIOffset, _, _, _ = d.cfg.Leap.At(floorDiv(d.base+int64(d.now), 1e9) - presentTAIOffset)
 		}
+		return
+	}
+	_, s.TAIOffset, s.Leap, s.LeapAt = l.now(d.cfg.Leap, s.TAI)
+	if l.doubt > 0 {
+		s.Leap, s.LeapAt = LeapUnknown, 0
+	}
+	if !s.Serving() {
+		s.Leap, s.LeapAt = LeapUnknown, 0
 	}
 }

@@ -112,14 +112,14 @@ func (r *rateClock) forget(now, w float64) {
 	r.at, r.n = now, 0
 }
 
-// ahead bounds the raw clock's rate from the last sample until to.
+// ahead bounds the raw clock's mean rate from the last sample until to.
 func (d *Discipline) ahead(to float64) interval {
 	proved := d.rate.over(to)
 	if d.filter.taken < matureAfter {
 		return proved
 	}
 	e := d.filter.present(d.heard)
-	tau := math.Max(0, to-d.heard)
+	tau := math.Max(0, to-d.heard) / 2 // the mean of a growth that is linear
 	// The rate's own wander adds to its variance with the time ahead.
 	w := rateSigmas*math.Sqrt(e.prr+d.filter.wander()*tau) + d.floor + wanderSlope*tau
 	return within(proved, e.rate, w*d.rate.scale)

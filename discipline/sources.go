@@ -32,6 +32,9 @@ type source struct {
 	inBlock int
 	at      interval // seen carried to the instant that is being judged
 
+	strikes int // samples in a row that lay beyond what its delay explains, signed
+	out     int // samples in a row it must yet agree in to be believed again
+
 	noise float64 // mean square of its residuals about the timeline, ns²
 
 	deferred   bool // its last sample was taken with certificate dates deferred
@@ -137,7 +140,7 @@ func (d *Discipline) vote(now float64) verdict {
 	}
 	core, _ := covered(d.ivs, most, d.edges)
 	for j, i := range d.owners {
-		if d.ivs[j].overlaps(core) {
+		if d.ivs[j].overlaps(core) && d.sources[i].out == 0 {
 			d.sources[i].state = stateSelected
 		} else {
 			d.sources[i].state = stateFalseticker
@@ -227,3 +230,51 @@ func (d *Discipline) operator(i int) string {
 
 // jitter is the RMS of the source's recent samples about the timeline.
 func (s *source) jitter() time.Duration { return time.Duration(math.Sqrt(s.noise)) }
+
+// The agreement test: intervals alone let a server drag its time for as long as its delay hides
+// it, so each sample is also held against what all sources together expected of its source.
+const (
+	strikesOut  = 3   // samples in a row on the same side
+	backAfter   = 8   // samples in agreement
+	strikeFloor = 1e5 // ns beyond what the delay explains
+)
+
+// agrees judges a new sample of source i by what the others say. Two sources or fewer can't.
+func (d *Discipline) agrees(i int, t, y, delay float64) {
+	s := &d.sources[i]
+	w := &d.filter.ways[i]
+	if d.selectedCount() < 3 || d.filter.taken < 4*len(d.sources) || w.n < 4 && s.out == 0 {
+		s.strikes = 0
+		return
+	}
+	var mean, variance float64
+	floor := w.floor
+	if s.out > 0 {
+		e := d.filter.present(t)
+		mean, variance = e.y, e.pyy
+		floor = delay
+	} else {
+		mean, variance = d.filter.expect(i, t)
+	}
+	r := y - mean
+	allowed := math.Max(0, delay-floor)/2 + 4*math.Sqrt(variance+w.soft*w.soft) + strikeFloor
+	if s.out > 0 {
+		allowed += delay / 20
+	}
+	switch {
+	case math.Abs(r) <= allowed:
+		s.strikes = 0
+		s.out = max(0, s.out-1)
+	case r > 0:
+		s.strikes = max(1, s.strikes+1)
+	default:
+		s.strikes = min(-1, s.strikes-1)
+	}
+	if s.out > 0 && s.strikes != 0 {
+		s.out = backAfter
+	}
+	if s.out == 0 && (s.strikes >= strikesOut || s.strikes <= -strikesOut) {
+		s.out, s.strikes = backAfter, 0
+		d.filter.drop(i)
+	}
+}

@@ -12,6 +12,8 @@ type steering struct {
 	panicking bool // the majority jumped beyond the panic threshold
 	day       float64
 	moved     float64 // ns, the sum of the steps since day
+	asked     float64 // when Steer was called last, seconds
+	gap       float64 // the longest recent time between two calls, seconds
 }
 
 // Steer says what to do with the host clock, read just now. While nothing is served the clock
@@ -54,8 +56,28 @@ func (d *Discipline) Steer(h HostReading) Decision {
 			Reason: fmt.Sprintf("the host clock is off by %v, more than step_threshold", phase)}
 	}
 	d.steer.set = true
-	span := math.Max(2, d.polls.Seconds())
-	ppm := feed + float64(phase)/span/nsPerPPM
+	ppm := feed + float64(phase)/d.span(now)/nsPerPPM
 	return Decision{Action: Slew, FrequencyPPM: math.Max(-limit, math.Min(limit, ppm)), Phase: phase,
 		Reason: "follow the timeline"}
+}
+
+// span is over how many seconds the phase is to be removed: no less than the caller leaves until
+// it asks again, or the host clock would swing about the timeline.
+func (d *Discipline) span(now float64) float64 {
+	s := &d.steer
+	if s.asked > 0 {
+		s.gap = math.Max(now-s.asked, s.gap*0.97)
+	} else {
+		s.gap = d.polls.Seconds()
+	}
+	s.asked = now
+	return math.Max(2, math.Max(s.gap, d.polls.Seconds()/4))
+}
+
+// SetObserving tells whether the host clock is only observed from now on.
+func (d *Discipline) SetObserving(on bool) {
+	d.cfg.Observing = on
+	if on {
+		d.steer.panicking = false
+	}
 }

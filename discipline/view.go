@@ -12,19 +12,23 @@ const leastHorizon = 64.0
 // Snapshot returns the timeline as of the newest instant the Discipline was told.
 func (d *Discipline) Snapshot() *Snapshot {
 	s := &Snapshot{State: d.state, Epoch: d.epoch, At: d.now, Stratum: 16,
-		Leap: LeapUnknown, TAIOffset: d.leap.offset(d), LastUpdate: d.lastUsed}
+		Leap: LeapUnknown, LastUpdate: d.lastUsed}
 	s.Sources = make([]SourceState, len(d.sources))
 	s.RateBoundPPM = rateUnknown / nsPerPPM
 	now := d.seconds(d.now)
 	e, half := estimate{}, 0.0
 	if d.begun && d.known {
 		e, half = d.bound()
-		v := d.ahead(now + math.Max(leastHorizon, 2*d.polls.Seconds()))
+		horizon := math.Max(leastHorizon, 2*d.polls.Seconds())
+		// The mean rate until a, times a, less what has grown until now, is linear enough: twice
+		// the time since the last sample gives the rate at its end.
+		v := d.ahead(now + horizon + (now - d.heard))
+		end := d.ahead(now + 2*horizon + (now - d.heard))
 		s.TAI = d.base + int64(d.now) + int64(math.Round(e.y))
 		s.FrequencyPPM = e.rate / nsPerPPM
-		s.RateBoundPPM = math.Max(v.hi-e.rate, e.rate-v.lo) / nsPerPPM
+		s.MaxErrorPPM = math.Max(v.hi-e.rate, e.rate-v.lo) / nsPerPPM
+		s.RateBoundPPM = math.Max(end.hi-e.rate, e.rate-end.lo) / nsPerPPM
 		s.MaxErrorAt = time.Duration(math.Ceil(half)) + 2 + time.Duration(d.leap.doubt)*time.Second
-		s.MaxErrorPPM = s.RateBoundPPM
 		s.EstErrorAt = time.Duration(math.Ceil(math.Min(math.Sqrt(math.Max(e.pyy, 0)), half)))
 		s.EstErrorPPM = math.Min(math.Sqrt(math.Max(e.prr, 0))/nsPerPPM, s.RateBoundPPM)
 	}
@@ -92,6 +96,15 @@ func (d *Discipline) warn(s *Snapshot) []Warning {
 	if d.clash.samples > 0 {
 		w = append(w, Warning{"majority-jumped", "a majority of the servers contradicts the time they gave before: check the servers and this host's oscillator"})
 	}
+	if d.leap.expired {
+		w = append(w, Warning{"leap-list-expired", "the list of leap seconds is out of date: update tzdata or leap-seconds.list"})
+	}
+	if d.leap.doubt > 0 {
+		w = append(w, Warning{"leap-unknown", "whether there was a leap second is not known, so a second is added to the bound: update leap-seconds.list"})
+	}
+	if d.rate.scale > 4 {
+		w = append(w, Warning{"oscillator-unsteady", "this host's raw clock wanders more than was thought: keep it from heat, load or virtual machine pauses"})
+	}
 	answering, agreed := 0, 0
 	for i := range s.Sources {
 		switch s.Sources[i].State {
@@ -101,7 +114,9 @@ func (d *Discipline) warn(s *Snapshot) []Warning {
 		case stateCandidate, stateFalseticker:
 			answering++
 		}
-		if s.Sources[i].State == stateFalseticker {
+		if s.Sources[i].State == stateFalseticker && d.smeared(s, s.Sources[i].Offset) {
+			w = append(w, Warning{"smeared", "server " + s.Sources[i].Name + " spreads the leap second over hours and is not used: replace it"})
+		} else if s.Sources[i].State == stateFalseticker {
 			w = append(w, Warning{"falseticker", "server " + s.Sources[i].Name + " disagrees with the majority and is not used"})
 		}
 	}
@@ -109,4 +124,19 @@ func (d *Discipline) warn(s *Snapshot) []Warning {
 		w = append(w, Warning{"no-majority", "the servers that answer don't agree, so none is believed: add servers or check them"})
 	}
 	return w
+}
+
+// smeared reports whether an offset looks like a leap second that is spread over a day.
+func (d *Discipline) smeared(s *Snapshot, offset time.Duration) bool {
+	if s.LeapAt == 0 && len(d.leap.extra) == 0 && d.cfg.Leap == nil {
+		return false
+	}
+	o := offset.Abs()
+	if o < time.Millisecond || o > 1100*time.Millisecond {
+		return false
+	}
+	utc := floorDiv(s.TAI, 1e9) - int64(s.TAIOffset)
+	before, _, _, _ := d.leap.at(d.cfg.Leap, utc-86400)
+	after, _, _, _ := d.leap.at(d.cfg.Leap, utc+86400)
+	return before != after
 }
