@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"sync"
 )
 
 // Alg is a COSE algorithm number (RFC 9053, RFC 9864).
@@ -170,9 +171,11 @@ func (k *PublicKey) verify(tbs, sig []byte) bool {
 	return ecdsa.Verify(k.ec, sum[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:]))
 }
 
-// SigningKey signs. It is safe for concurrent use until Erase.
+// SigningKey signs. It is safe for concurrent use.
 type SigningKey struct {
 	pub *PublicKey
+
+	mu  sync.RWMutex // held for writing by Erase only
 	ed  ed25519.PrivateKey
 	ec  *ecdsa.PrivateKey
 	sec []byte // the 32 secret bytes
@@ -229,11 +232,17 @@ func NewSigningKey(alg Alg, secret []byte) (*SigningKey, error) {
 func (k *SigningKey) Public() *PublicKey { return k.pub }
 
 // Secret returns a copy of what NewSigningKey takes.
-func (k *SigningKey) Secret() []byte { return bytes.Clone(k.sec) }
+func (k *SigningKey) Secret() []byte {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return bytes.Clone(k.sec)
+}
 
 // Erase overwrites the secret; the key signs no more. Copies that the runtime or the standard
 // library made can't be reached.
 func (k *SigningKey) Erase() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	clear(k.sec)
 	clear(k.ed)
 	k.ed, k.ec, k.sec = nil, nil, nil
@@ -242,6 +251,8 @@ func (k *SigningKey) Erase() {
 // appendSignature appends the 64-byte signature over tbs. Both algorithms are deterministic here
 // (RFC 8032, RFC 6979): a bad random source can't give the key away.
 func (k *SigningKey) appendSignature(dst, tbs []byte) ([]byte, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
 	switch {
 	case k.ed != nil:
 		return append(dst, ed25519.Sign(k.ed, tbs)...), nil

@@ -1,0 +1,502 @@
+package signing
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/downstream/beacon"
+)
+
+func noon() time.Time { return time.Unix(1_790_000_000, 0) }
+
+func options(t *testing.T) Options {
+	t.Helper()
+	return Options{Dir: filepath.Join(t.TempDir(), "keys"), Gateway: "gw1", Algorithms: []beacon.Alg{beacon.Ed25519, beacon.ES256}}
+}
+
+func open(t *testing.T, o Options) *Store {
+	t.Helper()
+	s, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// renew lets a store renew at now and says whether anything changed.
+func renew(t *testing.T, s *Store, now time.Time) bool {
+	t.Helper()
+	changed, err := s.Renew(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changed
+}
+
+// verifies holds what the store would publish to what nodes check.
+func verifies(t *testing.T, s *Store, at time.Time) {
+	t.Helper()
+	st := beacon.Statement{Seconds: uint32(at.Unix()), State: discipline.Synchronized, Stratum: 2, TAIOffset: 37}
+	for i, alg := range s.Algorithms() {
+		key, msg := s.Online(alg)
+		d, err := beacon.VerifyDelegation(msg, s.Roots()[i], s.Gateway())
+		if err != nil {
+			t.Fatalf("%v: %v", alg, err)
+		}
+		if d.Serial != s.Serial() || !d.Key.Equal(key.Public()) || !d.Covers(&st) || !s.Covers(alg, &st) {
+			t.Errorf("%v: delegation %+v, serial %d", alg, d, s.Serial())
+		}
+		b := beacon.Beacon{Statement: st}
+		out, err := b.AppendSigned(nil, key, s.Gateway())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := beacon.VerifyBeacon(out, d.Key, s.Gateway()); err != nil {
+			t.Errorf("%v: %v", alg, err)
+		}
+	}
+}
+
+func secretFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestFirstStartMakesPrivateKeysAndRenewDelegatesThem(t *testing.T) {
+	o := options(t)
+	s := open(t, o)
+	if key, msg := s.Online(beacon.Ed25519); key != nil || msg != nil {
+		t.Error("there is a delegation before time is known")
+	}
+	if !renew(t, s, noon()) {
+		t.Error("the first renewal says that nothing changed")
+	}
+	verifies(t, s, noon())
+	if s.Serial() != 1 {
+		t.Errorf("the first serial is %d", s.Serial())
+	}
+	for _, n := range append(secretFiles(t, o.Dir), filepath.Join(o.Dir, stateFile)) {
+		if st, err := os.Stat(n); err != nil || st.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", n, st.Mode(), err)
+		}
+	}
+	if n := len(secretFiles(t, o.Dir)); n != 4 {
+		t.Errorf("%d secret files, want two roots and two online keys", n)
+	}
+	if renew(t, s, noon().Add(14*24*time.Hour)) {
+		t.Error("renewed before half of the validity")
+	}
+}
+
+func TestRenewalAtHalfErasesTheOldSecret(t *testing.T) {
+	o := options(t)
+	s := open(t, o)
+	renew(t, s, noon())
+	old, _ := s.Online(beacon.Ed25519)
+	oldFiles := secretFiles(t, o.Dir)
+	later := noon().Add(15 * 24 * time.Hour)
+	if !renew(t, s, later) {
+		t.Fatal("not renewed at half of the validity")
+	}
+	verifies(t, s, later)
+	if s.Serial() != 2 {
+		t.Errorf("serial %d", s.Serial())
+	}
+	if _, err := (&beacon.Beacon{Statement: beacon.Statement{State: discipline.Synchronized, Stratum: 1}}).AppendSigned(nil, old, "gw1"); err == nil {
+		t.Error("the retired key still signs")
+	}
+	for _, n := range oldFiles {
+		if _, err := os.Stat(n); strings.Contains(n, "online") && err == nil {
+			t.Errorf("%s is still there", n)
+		}
+	}
+	// A new process sees the same.
+	verifies(t, open(t, o), later)
+	var retired, current int
+	for _, k := range s.List().Keys {
+		switch k.State {
+		case StateRetired:
+			retired++
+		case StateCurrent:
+			current++
+		}
+	}
+	if retired != 2 || current != 4 {
+		t.Errorf("list: %+v", s.List())
+	}
+}
+
+func TestListIsWhatKeysPrints(t *testing.T) {
+	s := open(t, options(t))
+	renew(t, s, noon())
+	b, err := json.Marshal(s.List())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Gateway string
+		Keys    []map[string]any
+	}
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Gateway != "gw1" || len(got.Keys) != 4 {
+		t.Fatalf("%s", b)
+	}
+	for _, k := range got.Keys {
+		public, err := hex.DecodeString(k["public"].(string))
+		if want := map[any]int{"Ed25519": 32, "ES256": 65}[k["alg"]]; err != nil || len(public) != want {
+			t.Errorf("public %q", k["public"])
+		}
+		for _, field := range []string{"kid", "role", "alg", "public", "state", "serial", "not_before", "not_after"} {
+			if _, ok := k[field]; !ok {
+				t.Errorf("%s is missing in %v", field, k)
+			}
+		}
+	}
+	if strings.Contains(string(b), "delegation") || strings.Contains(string(b), "secret") {
+		t.Errorf("more than public halves: %s", b)
+	}
+}
+
+func TestBadFilesAreRefusedWithPathAndFix(t *testing.T) {
+	root := func(o Options) string { return filepath.Join(o.Dir, "root-ed25519.key") }
+	online := func(o Options) string {
+		names, _ := filepath.Glob(filepath.Join(o.Dir, "online-*.key"))
+		return names[0]
+	}
+	list := func(o Options) string { return filepath.Join(o.Dir, stateFile) }
+	write := func(content string) func(*testing.T, string) {
+		return func(t *testing.T, p string) {
+			if err := os.WriteFile(p, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	chmod := func(mode os.FileMode) func(*testing.T, string) {
+		return func(t *testing.T, p string) {
+			if err := os.Chmod(p, mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	remove := func(t *testing.T, p string) {
+		if err := os.Remove(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		path func(Options) string
+		harm func(*testing.T, string)
+		why  string
+		fix  string
+	}{
+		{"root missing", root, remove, WhyMissing, "backup"},
+		{"root readable by all", root, chmod(0o644), WhyReadable, "chmod 600"},
+		{"root readable by the group", root, chmod(0o640), WhyReadable, "chmod 600"},
+		{"root empty", root, write(""), WhyBad, "backup"},
+		{"root is no key", root, write("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), WhyBad, "backup"},
+		{"root is a folder", root, func(t *testing.T, p string) { remove(t, p); os.Mkdir(p, 0o700) }, WhyBad, "backup"},
+		{"online missing", online, remove, WhyMissing, "rotate -lost"},
+		{"online readable by all", online, chmod(0o604), WhyReadable, "chmod 600"},
+		{"online is another key", online, func(t *testing.T, p string) {
+			names, _ := filepath.Glob(filepath.Join(filepath.Dir(p), "root-*.key"))
+			for _, n := range names {
+				b, _ := os.ReadFile(n)
+				if _, err := decodeKey(n, beacon.Ed25519, b); (err == nil) == (onlineAlg(t, p) == beacon.Ed25519) {
+					write(string(b))(t, p)
+				}
+			}
+		}, WhyBad, "backup"},
+		{"list missing", list, remove, WhyMissing, "backup"},
+		{"list cut short", list, write(`{"version": 1, "gat`), WhyBad, "backup"},
+		{"list of a later version", list, write(`{"version": 2, "gateway": "gw1", "serial": 0, "root_away": false, "keys": []}`), WhyBad, "backup"},
+		{"list readable by all", list, chmod(0o644), WhyReadable, "chmod 600"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := options(t)
+			renew(t, open(t, o), noon())
+			path := c.path(o)
+			c.harm(t, path)
+			_, err := Open(o)
+			var e *Error
+			if !errors.As(err, &e) {
+				t.Fatalf("%v: not an *Error", err)
+			}
+			if e.Why != c.why || e.Path != path || !strings.Contains(e.Error(), c.fix) {
+				t.Errorf("%v (%s)", e, e.Why)
+			}
+		})
+	}
+}
+
+func TestLostOnlineKeyIsReplacedWhenAsked(t *testing.T) {
+	o := options(t)
+	renew(t, open(t, o), noon())
+	names, _ := filepath.Glob(filepath.Join(o.Dir, "online-*.key"))
+	os.Remove(names[0])
+	o.ReplaceLost = true
+	s := open(t, o)
+	if !renew(t, s, noon()) || s.Serial() != 2 {
+		t.Errorf("serial %d", s.Serial())
+	}
+	verifies(t, s, noon())
+	o.ReplaceLost = false
+	verifies(t, open(t, o), noon())
+}
+
+// onlineAlg is the algorithm of the key in a file.
+func onlineAlg(t *testing.T, path string) beacon.Alg {
+	t.Helper()
+	if _, err := readKey(path, beacon.Ed25519); err == nil {
+		return beacon.Ed25519
+	}
+	return beacon.ES256
+}
+
+func copyDir(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.RemoveAll(to); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	names, _ := filepath.Glob(filepath.Join(to, "*"))
+	for _, n := range names {
+		if err := os.Chmod(n, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func warned(s *Store, id string) bool {
+	for _, w := range s.Warnings(noon()) {
+		if w.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+func TestOldBackupIsNoticed(t *testing.T) {
+	for _, how := range []string{"by the mark beside the folder", "by the delegation that a broker holds"} {
+		t.Run(how, func(t *testing.T) {
+			o := options(t)
+			s := open(t, o)
+			renew(t, s, noon())
+			backup := filepath.Join(t.TempDir(), "backup")
+			copyDir(t, o.Dir, backup)
+			for range 3 {
+				if err := s.Rotate(noon()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, newest := s.Online(beacon.ES256)
+			copyDir(t, backup, o.Dir)
+			if how != "by the mark beside the folder" {
+				os.Remove(o.Dir + ".serial")
+			}
+			s = open(t, o)
+			if how != "by the mark beside the folder" {
+				if warned(s, "signing-keys-restored") {
+					t.Error("noticed by nothing")
+				}
+				if s.Observe(flipLast(newest)) {
+					t.Error("believed a forged delegation")
+				}
+				if !s.Observe(newest) {
+					t.Error("not noticed")
+				}
+			}
+			if !warned(s, "signing-keys-restored") {
+				t.Error("not said")
+			}
+			renew(t, s, noon())
+			if s.Serial() != 5 {
+				t.Errorf("serial %d after 4 were used", s.Serial())
+			}
+			if warned(s, "signing-keys-restored") {
+				t.Error("still said after it was mended")
+			}
+			if s.Observe(newest) {
+				t.Error("our own past counts as a restored backup")
+			}
+			verifies(t, s, noon())
+		})
+	}
+}
+
+func flipLast(b []byte) []byte {
+	b = bytes.Clone(b)
+	b[len(b)-1] ^= 1
+	return b
+}
+
+func TestAnotherProcessRotates(t *testing.T) {
+	o := options(t)
+	gateway := open(t, o)
+	renew(t, gateway, noon())
+	key, _ := gateway.Online(beacon.Ed25519)
+	if err := open(t, o).Rotate(noon()); err != nil {
+		t.Fatal(err)
+	}
+	if !renew(t, gateway, noon()) {
+		t.Error("not noticed")
+	}
+	if now, _ := gateway.Online(beacon.Ed25519); now == key || gateway.Serial() != 2 {
+		t.Errorf("still the old key, serial %d", gateway.Serial())
+	}
+	if len(key.Secret()) != 0 {
+		t.Error("the retired key is still in memory")
+	}
+	verifies(t, gateway, noon())
+}
+
+func TestInterruptedRotationLeavesNoSecret(t *testing.T) {
+	o := options(t)
+	renew(t, open(t, o), noon())
+	stray := filepath.Join(o.Dir, "online-0123456789abcdef.key")
+	if err := os.WriteFile(stray, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	verifies(t, open(t, o), noon())
+	if _, err := os.Stat(stray); err == nil {
+		t.Error("a key that nothing names is still there")
+	}
+}
+
+func TestNewNameNeedsNewDelegations(t *testing.T) {
+	o := options(t)
+	renew(t, open(t, o), noon())
+	o.Gateway = "gw2"
+	s := open(t, o)
+	if key, _ := s.Online(beacon.Ed25519); key != nil {
+		t.Error("published under another gateway's name")
+	}
+	renew(t, s, noon())
+	if s.Serial() != 2 || s.Gateway() != "gw2" {
+		t.Errorf("serial %d of %s", s.Serial(), s.Gateway())
+	}
+	verifies(t, s, noon())
+}
+
+func TestDerivedNameStays(t *testing.T) {
+	o := options(t)
+	o.Gateway, o.Host = "", "RaspberryPi.local"
+	s := open(t, o)
+	kid := s.Roots()[0].KID()
+	if want := "raspberrypi-" + hex.EncodeToString(kid[:2]); s.Gateway() != want {
+		t.Errorf("%s, want %s", s.Gateway(), want)
+	}
+	o.Host = "renamed"
+	if got := open(t, o).Gateway(); got != s.Gateway() {
+		t.Errorf("%s after the host was renamed", got)
+	}
+	for host, want := range map[string]string{"": "ntsgw-abcd", "ÄÖ": "ntsgw-abcd", "a_b": "ab-abcd", "averyveryverylongname": "averyveryve-abcd"} {
+		if got := DefaultGateway(host, "abcdef"); got != want || !beacon.ValidName(got) {
+			t.Errorf("%q: %s, want %s", host, got, want)
+		}
+	}
+}
+
+func TestRootKeptElsewhere(t *testing.T) {
+	o := options(t)
+	s := open(t, o)
+	renew(t, s, noon())
+	rootFile := filepath.Join(t.TempDir(), "root.pem")
+	if err := s.TakeRootAway(rootFile); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range secretFiles(t, o.Dir) {
+		if strings.Contains(n, "root-") {
+			t.Errorf("%s is still there", n)
+		}
+	}
+	s = open(t, o)
+	verifies(t, s, noon())
+	var e *Error
+	if err := s.Rotate(noon()); !errors.As(err, &e) || e.Why != WhyRootAway {
+		t.Errorf("rotated without a root: %v", err)
+	}
+	wanted, err := s.Want(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rootPEM, err := os.ReadFile(rootFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := noon().Add(10 * 24 * time.Hour)
+	batch, err := Delegate(rootPEM, wanted, start, DefaultValidity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Import(bytes.Replace(batch, []byte(`"gw1"`), []byte(`"gw2"`), 1)); err == nil {
+		t.Error("took another gateway's batch")
+	}
+	if n, err := s.Import(batch); err != nil || n != 3 {
+		t.Fatalf("%d, %v", n, err)
+	}
+	if _, err := s.Import(batch); err == nil {
+		t.Error("took the same batch twice")
+	}
+	at := start
+	for serial := uint32(2); serial <= 4; serial++ {
+		at = start.Add(time.Duration(serial-2)*15*24*time.Hour + 6*24*time.Hour)
+		s = open(t, o)
+		renew(t, s, at)
+		if s.Serial() != serial {
+			t.Errorf("at %v: serial %d, want %d", at, s.Serial(), serial)
+		}
+		verifies(t, s, at)
+	}
+	if renew(t, s, at.Add(20*24*time.Hour)) {
+		t.Error("renewed from an empty batch")
+	}
+	found := false
+	for _, w := range s.Warnings(at.Add(20 * 24 * time.Hour)) {
+		found = found || w.ID == "signing-delegations-run-out"
+	}
+	if !found {
+		t.Error("nobody is told that delegations run out")
+	}
+}
+
+func TestOpensslReadsTheKeys(t *testing.T) {
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("openssl is not installed (Debian: openssl)")
+	}
+	o := options(t)
+	open(t, o)
+	for _, n := range secretFiles(t, o.Dir) {
+		if out, err := exec.Command(openssl, "pkey", "-in", n, "-noout", "-check").CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", n, err, out)
+		}
+	}
+}
+
+func FuzzKeysFile(f *testing.F) {
+	f.Add([]byte(`{"version": 1, "gateway": "gw1", "serial": 0, "root_away": false, "keys": []}`))
+	f.Add([]byte(`{"version": 1, "gateway": "gw1", "serial": 1, "keys": [{"kid": "00", "role": "root", "alg": "Ed25519", "public": "00", "state": "current"}]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if s, err := decodeState("keys.json", b); err == nil && !beacon.ValidName(s.Gateway) {
+			t.Error("accepted without a name")
+		}
+	})
+}
