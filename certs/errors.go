@@ -29,6 +29,7 @@ const (
 	WhyKeyMismatch       = "key-mismatch" // the private key is not the certificate's
 	WhyRevoked           = "revoked"
 	WhyRevocationUnknown = "revocation-unknown" // required, and nobody could say
+	WhyTimeContradicted  = "time-contradicted"  // an authority signed something later than what we take for now
 	WhyStapleMissing     = "staple-missing"     // the certificate demands one (RFC 7633)
 )
 

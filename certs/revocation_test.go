@@ -87,6 +87,10 @@ func TestRevocation(t *testing.T) {
 		{name: "prefer: nobody to ask", mode: "prefer", leaf: certstest.Leaf{NoOCSP: true, NoCRL: true}},
 		{name: "staple of another certificate", mode: "require", staple: certstest.OtherSerial, source: revocation.SourceOCSP, counted: revocation.WhyOCSPWrongSerial},
 
+		{name: "OCSP from a year ahead", mode: "prefer", ocsp: certstest.NextYear, why: certs.WhyTimeContradicted},
+		{name: "CRL from a year ahead", mode: "prefer", leaf: certstest.Leaf{NoOCSP: true}, crl: certstest.NextYear, why: certs.WhyTimeContradicted},
+		{name: "staple from a year ahead", mode: "prefer", staple: certstest.NextYear, why: certs.WhyTimeContradicted},
+
 		{name: "must-staple with a staple", leaf: certstest.Leaf{MustStaple: true}, staple: certstest.Honest, source: revocation.SourceStaple},
 		{name: "staple missing under must-staple", mode: "prefer", leaf: certstest.Leaf{MustStaple: true}, why: certs.WhyStapleMissing},
 		{name: "staple missing under must-staple before time is known", mode: "prefer", leaf: certstest.Leaf{MustStaple: true}, unknown: true, why: certs.WhyStapleMissing},

@@ -5,12 +5,18 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"time"
 
 	"github.com/ntsgw/ntsgw/certs/revocation"
 )
 
 // maxChains bounds how many of several possible chains are asked about.
 const maxChains = 3
+
+// maxAhead is how far ahead of ours the clock of an authority may be. An answer signed later than
+// that proves that ours is wrong, whoever said so: servers that lie together at a cold start would
+// have to hold back every authority's answers too.
+const maxAhead = time.Hour
 
 // notRevoked accepts the first chain none of whose certificates is revoked, as far as s.mode wants
 // that known. The last of each chain is trusted for itself and not asked about. While dates are
@@ -66,6 +72,11 @@ func (p *Policy) chainNotRevoked(s *server, chain []*x509.Certificate, cs *tls.C
 		}
 		if !w.Known {
 			continue
+		}
+		for _, e := range res.Problems {
+			if e.Ahead > maxAhead {
+				return refuse(WhyTimeContradicted, "the authority of %s signed an answer %v after the time that the servers agreed on", c.Subject, e.Ahead.Round(time.Second)).because(e)
+			}
 		}
 		if res.Status != revocation.Good && s.mode == "require" && (i == 0 || revocation.Sources(c)) {
 			if len(res.Problems) == 0 {

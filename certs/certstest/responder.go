@@ -28,6 +28,7 @@ const (
 	WrongKey     Behaviour = "signed by a stranger"
 	Stale        Behaviour = "ended an hour ago"
 	Future       Behaviour = "begins in an hour"
+	NextYear     Behaviour = "begins in a year"
 	Huge         Behaviour = "10 MB"
 	SlowLoris    Behaviour = "a byte now and then"
 	RedirectLoop Behaviour = "redirects to itself"
@@ -232,6 +233,8 @@ func (r *Responder) answer(serial *big.Int, issuer *Authority, b Behaviour) []by
 		t.ThisUpdate, t.NextUpdate = now.Add(-48*time.Hour), now.Add(-time.Hour)
 	case Future:
 		t.ThisUpdate, t.NextUpdate = now.Add(time.Hour), now.Add(48*time.Hour)
+	case NextYear:
+		t.ThisUpdate, t.NextUpdate = now.AddDate(1, 0, 0), now.AddDate(1, 0, 4)
 	case NoNextUpdate:
 		t.NextUpdate = time.Time{}
 	case OtherSerial:
@@ -300,6 +303,8 @@ func (r *Responder) List(issuer *Authority, b Behaviour) []byte {
 		t.ThisUpdate, t.NextUpdate = now.Add(-48*time.Hour), now.Add(-time.Hour)
 	case Future:
 		t.ThisUpdate, t.NextUpdate = now.Add(time.Hour), now.Add(48*time.Hour)
+	case NextYear:
+		t.ThisUpdate, t.NextUpdate = now.AddDate(1, 0, 0), now.AddDate(1, 0, 4)
 	case WrongKey:
 		key = Key(r.tb)
 	case DeltaOnly:

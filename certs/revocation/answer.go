@@ -62,7 +62,9 @@ func (a *Answer) window(w Window, stale, future string) *Error {
 		return nil
 	}
 	if a.ThisUpdate.After(w.Latest) {
-		return problem(future, nil, "the answer begins at %s, and it is %s at the latest", stamp(a.ThisUpdate), stamp(w.Latest))
+		e := problem(future, nil, "the answer begins at %s, and it is %s at the latest", stamp(a.ThisUpdate), stamp(w.Latest))
+		e.Ahead = a.ThisUpdate.Sub(w.Latest)
+		return e
 	}
 	if w.Latest.After(end) {
 		return problem(stale, nil, "the answer ended at %s, and it may be %s", stamp(end), stamp(w.Latest))

@@ -1,6 +1,9 @@
 package revocation
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Why an answer was not believed or not had: the words that are counted, logged and shown.
 const (
@@ -34,6 +37,8 @@ type Error struct {
 	Why  string
 	Text string
 	Err  error // the cause; may be nil
+	// Ahead is by how much a correctly signed answer begins after the latest that it may be now.
+	Ahead time.Duration
 }
 
 // Error returns the text and the cause.
