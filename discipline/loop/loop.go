@@ -52,6 +52,7 @@ type Engine interface {
 	Suspended(now discipline.Raw)
 	Snapshot() *discipline.Snapshot
 	Steer(discipline.HostReading) discipline.Decision
+	SetObserving(on bool)
 	Learned() (freqPPM, stdPPM float64, ok bool)
 }
 

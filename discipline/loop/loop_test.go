@@ -307,6 +307,27 @@ func TestTheFirstSettingMayBeOfAnySize(t *testing.T) {
 	})
 }
 
+// A clock that nobody has set since the machine started is set at once, however little it is
+// off; one that somebody has set never jumps by less than step_threshold.
+func TestTheFirstSettingOfAFreshClockIsAStep(t *testing.T) {
+	for _, set := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newSimClock(20*time.Millisecond, 10)
+			c.status.Synchronized, c.status.MaxError = set, time.Second
+			w := newWorld(t, c, System, nil)
+			w.pass(15 * time.Second)
+			if off := c.wrong(); (off.Abs() < 2*time.Millisecond) == set || (len(c.steps) == 1) == set {
+				t.Errorf("set before: %v; off by %v after steps %v", set, off, c.steps)
+			}
+			w.pass(2 * time.Minute)
+			if off := c.wrong(); off.Abs() > 2*time.Millisecond {
+				t.Errorf("off by %v", off)
+			}
+			w.end()
+		})
+	}
+}
+
 func TestAStaleSnapshotIsNotServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimClock(0, 10)

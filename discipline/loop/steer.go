@@ -18,6 +18,7 @@ type steering struct {
 	phase    time.Duration
 	slewing  bool
 	served   bool // the kernel was told of a served timeline once
+	fresh    bool // nobody has set this clock since the machine started
 	steps    uint64
 	sets     uint64
 	slept    uint64
@@ -34,11 +35,12 @@ type steering struct {
 }
 
 const (
-	slewMost    = 450.0            // ppm beside the learned rate; the kernel's maxerror grows by 500
-	fightCount  = 3                // signs of another daemon …
-	fightSpan   = 5 * time.Minute  // … within this end our steering …
-	fightQuiet  = 15 * time.Minute // … until it was quiet for this long
-	setRemember = 10 * time.Minute // how long the warning of a set clock stands
+	slewMost    = 450.0                  // ppm beside the learned rate; the kernel's maxerror grows by 500
+	firstStep   = 500 * time.Microsecond // the first setting of a clock moves it by more than this at once
+	fightCount  = 3                      // signs of another daemon …
+	fightSpan   = 5 * time.Minute        // … within this end our steering …
+	fightQuiet  = 15 * time.Minute       // … until it was quiet for this long
+	setRemember = 10 * time.Minute       // how long the warning of a set clock stands
 	saveEvery   = time.Hour
 	rtcEvery    = time.Hour
 )
@@ -57,9 +59,7 @@ func (l *Loop) choose(c chosen) {
 		c.mode, c.why = Observe, "the clock can't be set"
 	}
 	l.s.mode = c.mode
-	if o, ok := l.o.Engine.(interface{ SetObserving(bool) }); ok {
-		o.SetObserving(c.mode != System)
-	}
+	l.o.Engine.SetObserving(c.mode != System)
 	l.log.Info("clock mode", "mode", string(c.mode), "why", c.why)
 }
 
@@ -83,7 +83,7 @@ func (l *Loop) steer(m *discipline.Measurement) error {
 	snap := l.o.Engine.Snapshot()
 	steers := s.mode == System && !s.yielded
 	if steers && decision.Action != discipline.Hold {
-		if err := l.apply(decision, snap); err != nil {
+		if err := l.apply(&decision, snap); err != nil {
 			return err
 		}
 		if read, err = l.o.Clock.Read(); err != nil {
@@ -116,8 +116,12 @@ func (l *Loop) steer(m *discipline.Measurement) error {
 }
 
 // apply carries a decision out.
-func (l *Loop) apply(d discipline.Decision, snap *discipline.Snapshot) error {
+func (l *Loop) apply(d *discipline.Decision, snap *discipline.Snapshot) error {
 	s := &l.s
+	if s.fresh && d.Action == discipline.Slew && d.Phase.Abs() > firstStep {
+		d.Action, d.FrequencyPPM, d.Reason = discipline.Step, snap.FrequencyPPM, "nobody has set the host clock yet"
+	}
+	s.fresh = false
 	switch d.Action {
 	case discipline.Panic:
 		return fmt.Errorf("%w: %s", ErrPanic, d.Reason)

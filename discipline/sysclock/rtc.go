@@ -27,9 +27,9 @@ type RTC struct {
 	written uint64
 }
 
-// OpenRTC returns the machine's battery clock, or nil when it has none: that is no error, a
+// NewRTC returns the machine's battery clock, or nil when it has none: that is no error, a
 // Raspberry Pi has none.
-func OpenRTC() *RTC {
+func NewRTC() *RTC {
 	for _, dev := range []string{"/dev/rtc", "/dev/rtc0"} {
 		if _, err := os.Stat(dev); err == nil {
 			r := &RTC{device: dev, utc: keepsUTC(os.DirFS("/etc")), now: time.Now}
