@@ -33,11 +33,12 @@ type Accepted struct {
 	keys      ntske.Keys
 	uid       []byte
 	size      int // of the request: a reply is never longer
-	// Tag identifies the request: the authentication tag and what follows it of the
-	// ciphertext. It aliases the packet.
-	Tag   []byte
-	plain []byte
+	tag       [16]byte
+	plain     []byte
 }
+
+// Tag is the request's authentication tag: two requests that a client made have different ones.
+func (q *Accepted) Tag() [16]byte { return q.tag }
 
 // Open checks a request: a whole NTP header of version 4 and mode 3; one unique identifier, one
 // cookie, and an authenticator behind them; a cookie that opens; and an AEAD that opens under
@@ -127,7 +128,12 @@ func (s *Server) Open(packet []byte, q *Accepted) error {
 		}
 		at = next
 	}
-	q.algorithm, q.keys, q.Tag = algorithm, keys, auth.ciphertext
+	q.algorithm, q.keys = algorithm, keys
+	if algorithm == ntske.AEADAES128GCMSIV { // its tag is the end (RFC 8452 §4), SIV's the beginning
+		copy(q.tag[:], auth.ciphertext[len(auth.ciphertext)-len(q.tag):])
+	} else {
+		copy(q.tag[:], auth.ciphertext)
+	}
 	q.Cookies = 1
 	for _, n := range wanted[:placeholders] {
 		if n >= CookieSize(algorithm) && q.Cookies < ntske.MaxCookies {
