@@ -33,6 +33,7 @@ extern "C" {
 #define NTSGW_NAME_MAX 16       /* characters of a gateway's or a node's name */
 #define NTSGW_MESSAGE_MAX 200   /* bytes of any message */
 #define NTSGW_REQUEST_MAX 74    /* bytes of a request */
+#define NTSGW_SIGNED_MAX 288    /* bytes that a signature or MAC is over, at most */
 #define NTSGW_TOPIC_MAX 45      /* bytes of a topic, its final 0 included */
 #define NTSGW_EVIDENCE_LO 144   /* bytes of the message that gave the lower end */
 #define NTSGW_EVIDENCE_HI 128   /* bytes of the message that gave the upper end */
@@ -93,6 +94,26 @@ typedef struct {
   int (*ed25519)(const uint8_t key[32], const uint8_t signature[64], const ntsgw_span *pieces, size_t n);
   int (*p256)(const uint8_t x_y[64], const uint8_t r_s[64], const uint8_t hash[32]);
 } ntsgw_crypto;
+
+/* Ports, each linked only when it is named. Mix their functions as needed:
+ * {ntsgw_bearssl_sha256, ntsgw_bearssl_hmac256, ntsgw_monocypher_ed25519, 0}. */
+extern const ntsgw_crypto ntsgw_crypto_bearssl; /* HMAC, P-256 */
+extern const ntsgw_crypto ntsgw_crypto_mbedtls; /* HMAC, P-256 */
+extern const ntsgw_crypto ntsgw_crypto_sodium;  /* HMAC, Ed25519 */
+extern const ntsgw_crypto ntsgw_crypto_arduino; /* HMAC, Ed25519 */
+void ntsgw_bearssl_sha256(const ntsgw_span *pieces, size_t n, uint8_t out[32]);
+void ntsgw_bearssl_hmac256(const uint8_t key[32], const ntsgw_span *pieces, size_t n, uint8_t out[32]);
+int ntsgw_bearssl_p256(const uint8_t x_y[64], const uint8_t r_s[64], const uint8_t hash[32]);
+void ntsgw_mbedtls_sha256(const ntsgw_span *pieces, size_t n, uint8_t out[32]);
+void ntsgw_mbedtls_hmac256(const uint8_t key[32], const ntsgw_span *pieces, size_t n, uint8_t out[32]);
+int ntsgw_mbedtls_p256(const uint8_t x_y[64], const uint8_t r_s[64], const uint8_t hash[32]);
+void ntsgw_sodium_sha256(const ntsgw_span *pieces, size_t n, uint8_t out[32]);
+void ntsgw_sodium_hmac256(const uint8_t key[32], const ntsgw_span *pieces, size_t n, uint8_t out[32]);
+int ntsgw_sodium_ed25519(const uint8_t key[32], const uint8_t signature[64], const ntsgw_span *pieces, size_t n);
+int ntsgw_monocypher_ed25519(const uint8_t key[32], const uint8_t signature[64], const ntsgw_span *pieces, size_t n);
+void ntsgw_arduino_sha256(const ntsgw_span *pieces, size_t n, uint8_t out[32]);
+void ntsgw_arduino_hmac256(const uint8_t key[32], const ntsgw_span *pieces, size_t n, uint8_t out[32]);
+int ntsgw_arduino_ed25519(const uint8_t key[32], const uint8_t signature[64], const ntsgw_span *pieces, size_t n);
 
 /* What enrolment gives (`ntsgw node add`): one gateway, as this node sees it.
  * Everything stays in the caller's memory, unchanged, while the node lives. */
