@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/discipline/sysclock"
+	"github.com/ntsgw/ntsgw/downstream/status"
+)
+
+// finding is one line of the doctor's.
+type finding struct {
+	grade string // ok, note, bad
+	text  string
+}
+
+func doctorVerb(ctx context.Context, t terminal, args []string) error {
+	f := newFlags(t, "doctor")
+	config := f.config()
+	offline := f.Bool("offline", false, "contact no server")
+	if _, err := f.operands(args, 0, 0); err != nil {
+		return err
+	}
+	cfg, err := configs.Load(*config)
+	if err != nil {
+		return asConfigError(err)
+	}
+	bad := 0
+	say := func(list ...finding) {
+		for _, f := range list {
+			fmt.Fprintf(t.out, "%-5s %s\n", f.grade, f.text)
+			if f.grade == "bad" {
+				bad++
+			}
+		}
+	}
+	say(configFinding(cfg), clockFinding(cfg), stateFinding(cfg.Gateway.StateDir), rtcFinding())
+	if o, err := sysclock.DetectOther(ctx, time.Second); err == nil && o != nil {
+		say(finding{"note", o.String() + `; with mode = "auto" it is left to do so, with mode = "follow" its clock is bounded too`})
+	} else if err == nil {
+		say(finding{"ok", "nobody else steers the host clock at present"})
+	}
+	say(runningFinding(ctx, cfg))
+	say(leapFinding(cfg))
+	if !*offline {
+		say(reachFindings(ctx, cfg)...)
+	}
+	if bad > 0 {
+		return exit(exitFailed, "%d of these must be mended", bad)
+	}
+	return nil
+}
+
+func configFinding(cfg configs.Config) finding {
+	if cfg.Path == "" {
+		return finding{"ok", "no configuration file: the defaults and the built-in servers are used"}
+	}
+	n := len(cfg.Servers)
+	if n < 3 && !cfg.BuiltinServers {
+		return finding{"note", fmt.Sprintf("%s is right, but with %d of three servers or more a lying one can't be outvoted", cfg.Path, n)}
+	}
+	return finding{"ok", fmt.Sprintf("%s is right, %d servers", cfg.Path, n)}
+}
+
+func clockFinding(cfg configs.Config) finding {
+	switch {
+	case sysclock.MaySetTime():
+		return finding{"ok", "this process may set the host clock"}
+	case cfg.Clock.Mode == "system":
+		return finding{"bad", `mode is "system", but this process may not set the host clock: give it CAP_SYS_TIME, or run doctor as the user that runs ntsgw`}
+	}
+	return finding{"note", "this process may not set the host clock: the gateway would observe"}
+}
+
+func stateFinding(dir string) finding {
+	probe := dir
+	for {
+		info, err := os.Stat(probe)
+		if err == nil && !info.IsDir() {
+			return finding{"bad", fmt.Sprintf("%s is not a folder; set state_dir in [gateway]", probe)}
+		}
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, os.ErrNotExist) || probe == filepath.Dir(probe) {
+			return finding{"bad", fmt.Sprintf("the state folder can't be read: %v", err)}
+		}
+		probe = filepath.Dir(probe)
+	}
+	f, err := os.CreateTemp(probe, ".ntsgw-doctor-*")
+	if err != nil {
+		return finding{"bad", fmt.Sprintf("nothing can be written to %s: %v; run as root, or set state_dir in [gateway]", probe, err)}
+	}
+	f.Close()
+	os.Remove(f.Name())
+	return finding{"ok", fmt.Sprintf("state is kept in %s", dir)}
+}
+
+func rtcFinding() finding {
+	if _, err := os.Stat("/dev/rtc0"); err == nil {
+		return finding{"ok", "there is a battery clock"}
+	}
+	return finding{"note", "there is no battery clock: after a power cut the time is not known until the servers answer, and suspends can't be measured"}
+}
+
+func runningFinding(ctx context.Context, cfg configs.Config) finding {
+	r, err := status.Ask(ctx, cfg.Status.Socket)
+	if err == nil {
+		return finding{"ok", fmt.Sprintf("a gateway is running: %s", r.State)}
+	}
+	if !errors.Is(err, status.ErrNotRunning) {
+		return finding{"note", err.Error()}
+	}
+	for _, listen := range []string{cfg.Status.Listen, brokerListen(cfg)} {
+		if listen == "" {
+			continue
+		}
+		l, err := net.Listen("tcp", listen)
+		if err != nil {
+			return finding{"bad", fmt.Sprintf("no gateway is running, but %s can't be listened on: %v; stop who holds it or change listen", listen, err)}
+		}
+		l.Close()
+	}
+	return finding{"ok", "no gateway is running, and its ports are free"}
+}
+
+func brokerListen(cfg configs.Config) string {
+	if !cfg.MQTT.Enabled || cfg.MQTT.Broker != "" {
+		return ""
+	}
+	return cfg.MQTT.Listen
+}
+
+func leapFinding(cfg configs.Config) finding {
+	table, err := leapTable(cfg.Clock.LeapList)
+	if err != nil {
+		return finding{"bad", err.Error()}
+	}
+	if _, _, _, valid := table.At(time.Now().Unix()); !valid {
+		return finding{"note", "the list of leap seconds has expired: update the package tzdata"}
+	}
+	return finding{"ok", "the list of leap seconds is valid"}
+}
+
+// reachFindings tries the key exchange port of each server, all at once.
+func reachFindings(ctx context.Context, cfg configs.Config) []finding {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	list := make([]finding, len(cfg.Servers))
+	var wait sync.WaitGroup
+	for i, s := range cfg.Servers {
+		wait.Go(func() {
+			c, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.Address)
+			if err != nil {
+				list[i] = finding{"bad", fmt.Sprintf("%s can't be reached: %v; open TCP 4460 and UDP 123 outward", s.Name, err)}
+				return
+			}
+			c.Close()
+			list[i] = finding{"ok", s.Name + " can be reached"}
+		})
+	}
+	wait.Wait()
+	return list
+}

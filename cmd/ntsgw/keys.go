@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ntsgw/ntsgw/certs/signing"
+	"github.com/ntsgw/ntsgw/configs"
+)
+
+func keysVerb(ctx context.Context, t terminal, args []string) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "rotate":
+			return keysRotate(ctx, t, args[1:])
+		case "delegate":
+			return keysDelegate(t, args[1:])
+		}
+	}
+	f := newFlags(t, "keys")
+	config := f.config()
+	asJSON := f.Bool("json", false, "print JSON")
+	rest, err := f.operands(args, 0, 1)
+	if err != nil {
+		return err
+	}
+	if len(rest) == 1 {
+		return unknownWord("subcommand", rest[0], "rotate", "delegate")
+	}
+	_, store, err := openStore(*config)
+	if err != nil {
+		return err
+	}
+	list := store.List()
+	if *asJSON {
+		return printJSON(t.out, list)
+	}
+	fmt.Fprintf(t.out, "gateway %s\n\n", list.Gateway)
+	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "KEY ID\tROLE\tALGORITHM\tSTATE\tSERIAL\tVALID UNTIL\tPUBLIC")
+	for _, k := range list.Keys {
+		until := "–"
+		if k.NotAfter != 0 {
+			until = time.Unix(int64(k.NotAfter), 0).UTC().Format("2006-01-02 15:04 MST")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", k.KID, k.Role, k.Alg, k.State, k.Serial, until, k.Public)
+	}
+	return w.Flush()
+}
+
+func openStore(config string) (configs.Config, *signing.Store, error) {
+	cfg, err := configs.Load(config)
+	if err != nil {
+		return cfg, nil, asConfigError(err)
+	}
+	store, err := openSigning(cfg)
+	return cfg, store, err
+}
+
+// keysRotate replaces the online keys now. Their validity begins at the gateway's proved time,
+// so a gateway must be running and serve it.
+func keysRotate(ctx context.Context, t terminal, args []string) error {
+	f := newFlags(t, "keys rotate")
+	config, socket := socketFlags(f)
+	if _, err := f.operands(args, 0, 0); err != nil {
+		return err
+	}
+	cfg, store, err := openStore(*config)
+	if err != nil {
+		return err
+	}
+	if *socket == "" {
+		*socket = cfg.Status.Socket
+	}
+	now, err := provedTime(ctx, *socket)
+	if err != nil {
+		return err
+	}
+	if err := store.Rotate(now); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(t.out, "new online keys, serial %d; the old ones are erased and the gateway signs with the new ones from its next beacon on\n", store.Serial())
+	return err
+}
+
+// provedTime is the time that the running gateway serves.
+func provedTime(ctx context.Context, socket string) (time.Time, error) {
+	r, err := ask(ctx, socket)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if r.Time == "" {
+		return time.Time{}, exit(exitNotSynced, "the gateway is %s: a key's validity can't be stated before the time is known", r.State)
+	}
+	return time.Parse(time.RFC3339, r.Time)
+}
+
+func keysDelegate(t terminal, args []string) error {
+	f := newFlags(t, "keys delegate")
+	config := f.config()
+	away := f.String("away", "", "move the root key into `FILE` and erase it here: it is then kept elsewhere")
+	want := f.Int("want", 0, "print `N` rounds of new public keys for the place where the root is")
+	take := f.String("import", "", "take the batch in `FILE` that was made there")
+	root := f.String("root", "", "at the place where the root is: the root key `FILE`")
+	start := f.String("start", "", "with -root: `TIME` (RFC 3339) that the first delegation begins at (default: now by this machine)")
+	validity := f.Duration("validity", signing.DefaultValidity, "with -root: how long each delegation holds")
+	rest, err := f.operands(args, 0, 1)
+	if err != nil {
+		return err
+	}
+	if *root != "" {
+		if len(rest) != 1 {
+			return misuse("give the file that keys delegate -want printed")
+		}
+		return delegateElsewhere(t, *root, rest[0], *start, *validity)
+	}
+	if len(rest) != 0 {
+		return misuse("unexpected operand %q", rest[0])
+	}
+	_, store, err := openStore(*config)
+	if err != nil {
+		return err
+	}
+	switch {
+	case *away != "":
+		if err := store.TakeRootAway(*away); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(t.out, "the root is in %s and no longer here; before the present delegation ends, bring a batch: keys delegate -want 12 > want.json\n", *away)
+		return err
+	case *want > 0:
+		b, err := store.Want(*want)
+		if err != nil {
+			return err
+		}
+		_, err = t.out.Write(b)
+		return err
+	case *take != "":
+		b, err := os.ReadFile(*take)
+		if err != nil {
+			return err
+		}
+		n, err := store.Import(b)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(t.out, "%d rotations are at hand\n", n)
+		return err
+	}
+	return misuse("say what to do: -away FILE, -want N, -import FILE, or -root FILE want.json")
+}
+
+func delegateElsewhere(t terminal, root, want, start string, validity time.Duration) error {
+	begin := time.Now()
+	if start != "" {
+		var err error
+		if begin, err = time.Parse(time.RFC3339, start); err != nil {
+			return misuse("-start %q is not a time such as 2026-01-31T12:00:00Z", start)
+		}
+	}
+	rootPEM, err := os.ReadFile(root)
+	if err != nil {
+		return err
+	}
+	wanted, err := os.ReadFile(want)
+	if err != nil {
+		return err
+	}
+	b, err := signing.Delegate(rootPEM, wanted, begin, validity)
+	if err != nil {
+		return err
+	}
+	_, err = t.out.Write(b)
+	return err
+}
+
+// unknownWord is the error for a word that is not one of known.
+func unknownWord(what, word string, known ...string) error {
+	if n := configs.Nearest(word, known); n != "" {
+		return misuse("unknown %s %q; did you mean %q?", what, word, n)
+	}
+	return misuse("unknown %s %q", what, word)
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/ntsgw/ntsgw/certs/signing"
+	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/downstream/mqtt"
+	"github.com/ntsgw/ntsgw/downstream/status"
+)
+
+func nodeVerb(ctx context.Context, t terminal, args []string) error {
+	words := []string{"add", "list", "revoke", "rotate"}
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return misuse("say what to do: %s", strings.Join(words, ", "))
+	}
+	what := args[0]
+	if !slices.Contains(words, what) {
+		return unknownWord("subcommand", what, words...)
+	}
+	f := newFlags(t, "node "+what)
+	config, socket := socketFlags(f)
+	form := f.String("form", "", "how to print the secrets: "+strings.Join(mqtt.Forms(), ", "))
+	asJSON := f.Bool("json", false, "print JSON")
+	least := 1
+	if what == "list" {
+		least = 0
+	}
+	rest, err := f.operands(args[1:], least, least)
+	if err != nil {
+		return err
+	}
+	if *form == "" {
+		*form = mqtt.Forms()[0]
+	}
+	if !slices.Contains(mqtt.Forms(), *form) {
+		return unknownWord("form", *form, mqtt.Forms()...)
+	}
+	if least == 1 && !configs.ValidName(rest[0]) {
+		return misuse("%q is not a name; use 1 to 16 characters of a–z, 0–9 and -", rest[0])
+	}
+	cfg, store, err := openStore(*config)
+	if err != nil {
+		return err
+	}
+	nodes, err := openNodes(cfg, store.Gateway())
+	if err != nil {
+		return err
+	}
+	switch what {
+	case "list":
+		if *socket == "" {
+			*socket = cfg.Status.Socket
+		}
+		return nodeList(ctx, t, nodes, *socket, *asJSON)
+	case "revoke":
+		if err := nodes.Revoke(rest[0]); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(t.out, "%s is revoked; a running gateway answers it no more\n", rest[0])
+		return err
+	case "rotate":
+		e, err := nodes.Rotate(rest[0])
+		return printEnrolment(t, store, e, *form, err)
+	}
+	e, err := nodes.Add(rest[0])
+	return printEnrolment(t, store, e, *form, err)
+}
+
+// printEnrolment prints a node's secrets, which are shown this once.
+func printEnrolment(t terminal, store *signing.Store, e *mqtt.Enrolment, form string, err error) error {
+	if err != nil {
+		return err
+	}
+	for _, root := range store.Roots() {
+		kid := root.KID()
+		e.Roots = append(e.Roots, mqtt.Root{Alg: root.Alg().String(), KID: hex.EncodeToString(kid[:]), Public: hex.EncodeToString(root.Bytes())})
+	}
+	return e.Write(t.out, form)
+}
+
+func nodeList(ctx context.Context, t terminal, nodes *mqtt.Nodes, socket string, asJSON bool) error {
+	list := mqtt.Merge(nodes.List(), seenNodes(ctx, socket))
+	if asJSON {
+		return printJSON(t.out, list)
+	}
+	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NODE\tSTATE\tGENERATION\tLAST EXCHANGE\tITS OWN BOUND")
+	for _, n := range list {
+		last, half := "–", "–"
+		if n.LastExchange != nil {
+			last = n.LastExchange.UTC().Format("2006-01-02 15:04:05Z")
+		}
+		if n.HalfWidthSeconds != nil {
+			half = "± " + status.Duration(*n.HalfWidthSeconds)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", n.Node, n.State, n.Generation, last, half)
+	}
+	return w.Flush()
+}
+
+// seenNodes is what a running gateway has seen of its nodes; nil when none is running.
+func seenNodes(ctx context.Context, socket string) []mqtt.NodeStatus {
+	r, err := status.Ask(ctx, socket)
+	if err != nil {
+		return nil
+	}
+	text, err := json.Marshal(r.Downstream["mqtt"])
+	if err != nil {
+		return nil
+	}
+	var st mqtt.Status
+	if json.Unmarshal(text, &st) != nil {
+		return nil
+	}
+	return st.Nodes
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/ntsgw/ntsgw/configs"
+)
+
+func runVerb(ctx context.Context, t terminal, args []string) error {
+	f := newFlags(t, "run")
+	config := f.config()
+	dry := f.Bool("dry-run", false, "never set the host clock, whatever the configuration says")
+	if _, err := f.operands(args, 0, 0); err != nil {
+		return err
+	}
+	cfg, err := configs.Load(*config)
+	if err != nil {
+		return asConfigError(err)
+	}
+	if *dry {
+		cfg.Clock.Mode = "observe"
+	}
+	log := newLog(t.err, cfg.Log)
+	g, err := newGateway(cfg, log)
+	if err != nil {
+		return err
+	}
+	log.Info("ntsgw starts", "version", programVersion(), "gateway", g.id, "servers", len(cfg.Servers), "clock", cfg.Clock.Mode, "config", cfg.Path)
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hup:
+				g.reload()
+			}
+		}
+	}()
+	if err := g.run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	log.Info("ntsgw ends")
+	return nil
+}
