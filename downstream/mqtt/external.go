@@ -58,6 +58,7 @@ type external struct {
 	arrived func() beacon.Arrival
 	keep    *retained
 	resp    *responder
+	soon    func() // asks for a beacon
 	count   *counters
 	log     *slog.Logger
 
@@ -68,7 +69,7 @@ type external struct {
 	status BrokerStatus
 }
 
-func newExternal(o *Options, raw string, t topics, keep *retained, resp *responder, c *counters) (*external, error) {
+func newExternal(o *Options, raw string, t topics, keep *retained, resp *responder, soon func(), c *counters) (*external, error) {
 	u, err := brokerURL(raw)
 	if err != nil {
 		return nil, err
@@ -76,7 +77,7 @@ func newExternal(o *Options, raw string, t topics, keep *retained, resp *respond
 	e := &external{
 		url: u, cfg: o.Config, id: "ntsgw-" + o.Gateway, topics: t, keep: keep,
 		arrived: func() beacon.Arrival { return arrival(o.Timeline, o.Clock) },
-		resp:    resp, count: c,
+		resp:    resp, soon: soon, count: c,
 		out:      make(chan message, 4), // a beacon for each algorithm, with room
 		requests: make(chan request, requestQueue),
 	}
@@ -197,12 +198,13 @@ func (e *external) session(ctx context.Context) (up bool, err error) {
 			return false, fmt.Errorf("subscribe to requests: %w", err)
 		}
 	}
+	e.drain()
 	e.mu.Lock()
 	e.status.State, e.status.LastError = BrokerConnected, ""
 	e.status.Connects++
 	e.mu.Unlock()
 	e.log.Info("broker connected")
-	e.drain()
+	e.soon()
 
 	var answers sync.WaitGroup
 	answers.Go(func() { e.answer(ctx, client, cancel) })

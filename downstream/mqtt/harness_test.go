@@ -83,7 +83,7 @@ func testLog(t testing.TB) *slog.Logger {
 
 func testConfig() configs.MQTT {
 	return configs.MQTT{
-		Enabled: true, Listen: "127.0.0.1:0", Interval: time.Second,
+		Enabled: true, Listen: "127.0.0.1:0", Interval: 200 * time.Millisecond,
 		Algorithms: []string{algEd25519}, MaxClients: 100, RequestRate: 1, RequestBurst: 8,
 	}
 }
@@ -269,9 +269,10 @@ type subscriber struct {
 // subscribe starts mosquitto_sub and returns when the broker has answered its subscription.
 func subscribe(t testing.TB, args ...string) *subscriber {
 	t.Helper()
-	needs(t, "mosquitto_sub")
+	needs(t, "mosquitto_sub", "stdbuf")
 	s := &subscriber{t: t, got: make(chan received, 10000), ended: make(chan struct{})}
-	s.cmd = exec.Command("mosquitto_sub", append([]string{"-d", "-F", "MSG %t %r %x"}, args...)...)
+	// Through stdbuf, or its word that it has subscribed waits in a buffer for the first message.
+	s.cmd = exec.Command("stdbuf", append([]string{"-oL", "mosquitto_sub", "-d", "-F", "MSG %t %r %x"}, args...)...)
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -23,13 +23,24 @@ const (
 // publisher makes the beacons and keeps the retained topics current. One goroutine runs it.
 type publisher struct {
 	s *Server
+	// now wakes run for a beacon out of turn: whoever listens to a broker that has come back need not
+	// wait out an interval.
+	now chan struct{}
 
 	mu       sync.Mutex // guards what last returns
 	sequence uint32
 	at       time.Time
 }
 
-func newPublisher(s *Server) *publisher { return &publisher{s: s} }
+func newPublisher(s *Server) *publisher { return &publisher{s: s, now: make(chan struct{}, 1)} }
+
+// soon asks for a beacon at once.
+func (p *publisher) soon() {
+	select {
+	case p.now <- struct{}{}:
+	default:
+	}
+}
 
 func (p *publisher) last() (uint32, *time.Time) {
 	p.mu.Lock()
@@ -57,9 +68,12 @@ func (p *publisher) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
+		case <-p.now:
+			due = time.Now()
 		}
 		p.publishKeys()
 		snap := p.s.opts.Timeline.Snapshot()
+		p.s.guard.intact(snap.Epoch) // a look now, so that a suspend is not first seen together with a new epoch
 		now := time.Now()
 		if k := keyOf(snap); k != written || now.Sub(writtenT) >= stateRefresh {
 			p.s.keep.set(p.s.topics.state, p.stateJSON(snap), true)

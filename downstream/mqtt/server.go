@@ -57,7 +57,7 @@ func New(o Options) (*Server, error) {
 	}
 	seen := make(map[string]bool)
 	for _, b := range brokers {
-		e, err := newExternal(&s.opts, b, s.topics, s.keep, s.resp, s.count)
+		e, err := newExternal(&s.opts, b, s.topics, s.keep, s.resp, s.pub.soon, s.count)
 		if err != nil {
 			return nil, err
 		}

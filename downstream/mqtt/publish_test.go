@@ -1,0 +1,319 @@
+package mqtt
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/downstream/beacon"
+)
+
+func TestBeaconsThroughEmbedded(t *testing.T) {
+	t.Parallel()
+	for _, v := range []string{"mqttv311", "mqttv5"} {
+		t.Run(v, func(t *testing.T) {
+			l := startLab(t, func(c *configs.MQTT) { c.Algorithms, c.Interval = []string{algEd25519, algES256}, time.Second })
+			s := subscribe(t, append(hostPort(l.addr()), "-V", v, "-t", "#")...)
+			got := map[string]received{}
+			for len(got) < 6 {
+				select {
+				case r := <-s.got:
+					got[r.topic] = r
+				case <-time.After(5 * time.Second):
+					t.Fatalf("only %d topics: %s", len(got), s.output())
+				}
+			}
+			for topic, r := range got {
+				isBeacon := topic == "ntsgw/gw1/beacon" || topic == "ntsgw/gw1/beacon-es256"
+				if r.retained == isBeacon {
+					t.Errorf("%s: retained %v", topic, r.retained)
+				}
+			}
+			l.keys.verify(t, beacon.Ed25519, got["ntsgw/gw1/key"].payload, got["ntsgw/gw1/beacon"].payload)
+			l.keys.verify(t, beacon.ES256, got["ntsgw/gw1/key-es256"].payload, got["ntsgw/gw1/beacon-es256"].payload)
+			if b := string(got["ntsgw/gw1/status"].payload); b != "online" {
+				t.Errorf("status %q", b)
+			}
+			var st map[string]any
+			if err := json.Unmarshal(got["ntsgw/gw1/state"].payload, &st); err != nil || st["state"] != "synchronized" {
+				t.Errorf("state %s: %v", got["ntsgw/gw1/state"].payload, err)
+			}
+			first := s.next("ntsgw/gw1/beacon", 3*time.Second)
+			second := s.next("ntsgw/gw1/beacon", 3*time.Second)
+			a := l.keys.verify(t, beacon.Ed25519, got["ntsgw/gw1/key"].payload, first.payload)
+			b := l.keys.verify(t, beacon.Ed25519, got["ntsgw/gw1/key"].payload, second.payload)
+			if b.Sequence != a.Sequence+1 || b.NextIn != 1 {
+				t.Errorf("sequence %d then %d, next in %d", a.Sequence, b.Sequence, b.NextIn)
+			}
+			if d := b.UTC().Sub(a.UTC()); d < 900*time.Millisecond || d > 1500*time.Millisecond {
+				t.Errorf("interval %v", d)
+			}
+		})
+	}
+}
+
+func TestUnsynchronizedEndsBeaconsAtOnce(t *testing.T) {
+	t.Parallel()
+	l := startLab(t, nil)
+	s := subscribe(t, append(hostPort(l.addr()), "-t", "#")...)
+	s.next("ntsgw/gw1/beacon", 3*time.Second)
+	l.timeline.set(l.clock, discipline.Unsynchronized, newTestEpoch())
+	lost := time.Now()
+	var st stateDoc
+	for st.State != "unsynchronized" {
+		r := s.next("ntsgw/gw1/state", 2*time.Second)
+		if err := json.Unmarshal(r.payload, &st); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := time.Since(lost); d > time.Second {
+		t.Errorf("the state said so after %v", d)
+	}
+	if st.MaxError != nil || st.Stratum != 16 {
+		t.Errorf("unsynchronized with %+v", st)
+	}
+	before := l.server.Status().Beacons
+	until(t, "beacons are skipped", 5*time.Second, func() bool { return l.server.Status().Skipped["unsynchronized"] >= 2 })
+	if n := l.server.Status().Beacons; n != before {
+		t.Errorf("%d beacons while unsynchronized", n-before)
+	}
+	l.timeline.set(l.clock, discipline.Synchronized, newTestEpoch())
+	back := time.Now()
+	s.next("ntsgw/gw1/beacon", 3*time.Second)
+	if d := time.Since(back); d > 500*time.Millisecond {
+		t.Errorf("first beacon %v after there was time again", d)
+	}
+}
+
+func TestNoBeaconDuringInsertedSecondOrAfterSuspend(t *testing.T) {
+	t.Parallel()
+	l := startLab(t, func(c *configs.MQTT) { c.Interval = 100 * time.Millisecond })
+	until(t, "a beacon", 3*time.Second, func() bool { return l.server.Status().Beacons > 0 })
+	// The inserted second, held still.
+	snap := *l.timeline.Snapshot()
+	snap.Leap = discipline.LeapInsert
+	snap.TAI = 1483228800e9 + 36e9 + 3e8 // 2016-12-31 23:59:60.3
+	snap.TAIOffset, snap.LeapAt, snap.At = 36, 1483228800, l.clock.Now()
+	l.timeline.p.Store(&snap)
+	until(t, "the inserted second is noticed", 3*time.Second, func() bool {
+		s := *l.timeline.Snapshot()
+		s.At = l.clock.Now()
+		l.timeline.p.Store(&s)
+		return l.server.Status().Skipped["leap-second"] > 0
+	})
+	// A suspend that nobody else has noticed yet.
+	epoch := newTestEpoch()
+	l.timeline.set(l.clock, discipline.Synchronized, epoch)
+	n := l.server.Status().Beacons
+	until(t, "a beacon after the leap second", 3*time.Second, func() bool { return l.server.Status().Beacons > n })
+	l.clock.suspended.Add(int64(3 * time.Second))
+	until(t, "the suspend is noticed", 3*time.Second, func() bool { return l.server.Status().Skipped["suspended"] > 0 })
+	// The new timeline after it is trusted once it has stood for a while.
+	n = l.server.Status().Beacons
+	l.timeline.set(l.clock, discipline.Synchronized, newTestEpoch())
+	until(t, "beacons on the new timeline", 8*time.Second, func() bool { return l.server.Status().Beacons > n })
+}
+
+func TestKeyOutsideValidity(t *testing.T) {
+	t.Parallel()
+	l := startLab(t, nil)
+	s := subscribe(t, append(hostPort(l.addr()), "-t", "ntsgw/gw1/#")...)
+	first := s.next("ntsgw/gw1/key", 3*time.Second)
+	l.keys.rotate(2, time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour))
+	until(t, "an expired key signs nothing", 3*time.Second, func() bool { return l.server.Status().Skipped["outside-validity"] > 0 })
+	l.keys.rotate(3, time.Now().Add(-time.Minute), time.Now().Add(time.Hour))
+	var key received
+	for {
+		key = s.next("ntsgw/gw1/key", 3*time.Second)
+		d, err := beacon.VerifyDelegation(key.payload, l.keys.roots[beacon.Ed25519].Public(), "gw1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Serial == 3 {
+			break
+		}
+	}
+	if string(first.payload) == string(key.payload) {
+		t.Fatal("the delegation is the old one")
+	}
+	b := s.next("ntsgw/gw1/beacon", 3*time.Second)
+	l.keys.verify(t, beacon.Ed25519, key.payload, b.payload)
+}
+
+func TestBeaconsThroughMosquitto(t *testing.T) {
+	t.Parallel()
+	needs(t, "mosquitto", "mosquitto_sub")
+	pki := newPKI(t)
+	sock := filepath.Join(t.TempDir(), "m.sock")
+	pw := filepath.Join(t.TempDir(), "pw")
+	writeFile(t, pw, "secret\n")
+	users := filepath.Join(t.TempDir(), "users")
+	mosquittoPasswd(t, users, "gateway", "secret")
+	plain, tls, mtls, ws, wss, auth := freePort(t), freePort(t), freePort(t), freePort(t), freePort(t), freePort(t)
+	newMosquitto(t,
+		"per_listener_settings true",
+		fmt.Sprintf("listener %d 127.0.0.1", plain), "allow_anonymous true",
+		fmt.Sprintf("listener %d 127.0.0.1", tls), "allow_anonymous true", "cafile "+pki.ca, "certfile "+pki.cert, "keyfile "+pki.key,
+		fmt.Sprintf("listener %d 127.0.0.1", mtls), "allow_anonymous true", "cafile "+pki.ca, "certfile "+pki.cert, "keyfile "+pki.key, "require_certificate true",
+		fmt.Sprintf("listener %d 127.0.0.1", ws), "protocol websockets", "allow_anonymous true",
+		fmt.Sprintf("listener %d 127.0.0.1", wss), "protocol websockets", "allow_anonymous true", "cafile "+pki.ca, "certfile "+pki.cert, "keyfile "+pki.key,
+		fmt.Sprintf("listener %d 127.0.0.1", auth), "allow_anonymous false", "password_file "+users,
+		"listener 0 "+sock, "allow_anonymous true",
+	)
+	for name, c := range map[string]struct {
+		url    string
+		change func(*configs.MQTT)
+	}{
+		"tcp":          {fmt.Sprintf("mqtt://127.0.0.1:%d", plain), nil},
+		"tls":          {fmt.Sprintf("mqtts://127.0.0.1:%d", tls), func(c *configs.MQTT) { c.CA = pki.ca }},
+		"client certs": {fmt.Sprintf("mqtts://127.0.0.1:%d", mtls), func(c *configs.MQTT) { c.CA, c.Cert, c.Key = pki.ca, pki.clientCert, pki.clientKey }},
+		"ws":           {fmt.Sprintf("ws://127.0.0.1:%d/mqtt", ws), nil},
+		"wss":          {fmt.Sprintf("wss://127.0.0.1:%d/mqtt", wss), func(c *configs.MQTT) { c.CA = pki.ca }},
+		"unix":         {"unix://" + sock, nil},
+		"password":     {fmt.Sprintf("mqtt://127.0.0.1:%d", auth), func(c *configs.MQTT) { c.User, c.PasswordFile = "gateway", pw }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := subscribe(t, "-h", "127.0.0.1", "-p", fmt.Sprint(plain), "-t", "ntsgw/gw1/#")
+			l := startLab(t, func(m *configs.MQTT) {
+				m.Broker = c.url
+				if c.change != nil {
+					c.change(m)
+				}
+			})
+			b := s.next("ntsgw/gw1/beacon", 5*time.Second)
+			if b.retained {
+				t.Error("a beacon is retained")
+			}
+			late := subscribe(t, "-h", "127.0.0.1", "-p", fmt.Sprint(plain), "-t", "ntsgw/gw1/#")
+			key := late.next("ntsgw/gw1/key", 3*time.Second)
+			if !key.retained {
+				t.Error("the delegation is not retained")
+			}
+			l.keys.verify(t, beacon.Ed25519, key.payload, b.payload)
+			l.stop()
+			for {
+				if r := late.next("ntsgw/gw1/status", 3*time.Second); string(r.payload) == "offline" {
+					break
+				}
+			}
+		})
+	}
+	// What must not work.
+	for name, c := range map[string]struct {
+		url    string
+		change func(*configs.MQTT)
+	}{
+		"unknown authority":     {fmt.Sprintf("mqtts://127.0.0.1:%d", tls), nil},
+		"no client certificate": {fmt.Sprintf("mqtts://127.0.0.1:%d", mtls), func(c *configs.MQTT) { c.CA = pki.ca }},
+		"wrong password":        {fmt.Sprintf("mqtt://gateway:wrong@127.0.0.1:%d", auth), nil},
+		"wrong name":            {fmt.Sprintf("mqtts://localhost:%d", tls), func(c *configs.MQTT) { c.CA = pki.ca }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := startLab(t, func(m *configs.MQTT) {
+				m.Broker = c.url
+				if c.change != nil {
+					c.change(m)
+				}
+			})
+			until(t, "an error", 5*time.Second, func() bool { return l.server.Status().Brokers[0].LastError != "" })
+			b := l.server.Status().Brokers[0]
+			if b.State != BrokerConnecting || l.server.Status().Published != 0 {
+				t.Errorf("%+v", b)
+			}
+			t.Log(b.LastError)
+		})
+	}
+}
+
+// TestBrokerRestart kills the broker without a goodbye: publishing resumes by itself within 5 s of
+// its return, and nothing made before that is delivered after it.
+func TestBrokerRestart(t *testing.T) {
+	for _, interval := range []time.Duration{200 * time.Millisecond, 16 * time.Second} {
+		t.Run(interval.String(), func(t *testing.T) { t.Parallel(); testBrokerRestart(t, interval) })
+	}
+}
+
+func testBrokerRestart(t *testing.T, interval time.Duration) {
+	port := freePort(t)
+	m := newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", port), "allow_anonymous true")
+	s := subscribe(t, "-h", "127.0.0.1", "-p", fmt.Sprint(port), "-t", "ntsgw/gw1/#")
+	l := startLab(t, func(c *configs.MQTT) { c.Broker, c.Interval = brokerAt(port), interval })
+	s.next("ntsgw/gw1/beacon", 5*time.Second)
+	m.kill()
+	until(t, "the loss is noticed", 5*time.Second, func() bool { return l.server.Status().Brokers[0].State == BrokerConnecting })
+	if interval < time.Second {
+		dropped := l.server.Status().Dropped
+		until(t, "beacons are dropped meanwhile", 6*time.Second, func() bool { return l.server.Status().Dropped >= dropped+3 })
+	}
+	m.start()
+	up := time.Now()
+	s2 := subscribe(t, "-h", "127.0.0.1", "-p", fmt.Sprint(port), "-t", "ntsgw/gw1/#")
+	b := s2.next("ntsgw/gw1/beacon", 6*time.Second)
+	if d := time.Since(up); d > 5*time.Second {
+		t.Errorf("resumed after %v", d)
+	}
+	late := subscribe(t, "-h", "127.0.0.1", "-p", fmt.Sprint(port), "-t", "ntsgw/gw1/#")
+	key := late.next("ntsgw/gw1/key", 3*time.Second)
+	for range 3 {
+		v := l.keys.verify(t, beacon.Ed25519, key.payload, b.payload)
+		if age := b.at.Sub(v.UTC()); age > time.Second {
+			t.Errorf("a beacon was delivered %v after it was made", age)
+		}
+		if interval > time.Second {
+			break
+		}
+		b = s2.next("ntsgw/gw1/beacon", 3*time.Second)
+	}
+}
+
+// TestSeveralBrokers publishes one and the same message to all.
+func TestSeveralBrokers(t *testing.T) {
+	t.Parallel()
+	a, b := freePort(t), freePort(t)
+	newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", a), "allow_anonymous true")
+	mb := newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", b), "allow_anonymous true")
+	l := startLab(t, func(c *configs.MQTT) { c.Also = []string{brokerAt(a), brokerAt(b)} })
+	var subs []*subscriber
+	for _, at := range [][]string{hostPort(l.addr()), {"-h", "127.0.0.1", "-p", fmt.Sprint(a)}, {"-h", "127.0.0.1", "-p", fmt.Sprint(b)}} {
+		subs = append(subs, subscribe(t, append(at, "-t", "ntsgw/gw1/beacon")...))
+	}
+	until(t, "all are connected", 5*time.Second, func() bool {
+		for _, b := range l.server.Status().Brokers {
+			if b.State != BrokerConnected {
+				return false
+			}
+		}
+		return true
+	})
+	seen := map[string]int{}
+	end := time.After(10 * time.Second)
+	for {
+		var r received
+		select {
+		case r = <-subs[0].got:
+		case r = <-subs[1].got:
+		case r = <-subs[2].got:
+		case <-end:
+			t.Fatalf("no beacon came through all three: %d messages", len(seen))
+		}
+		if seen[string(r.payload)]++; seen[string(r.payload)] == 3 {
+			break
+		}
+	}
+	// One that is lost does not delay the others.
+	mb.kill()
+	for range 3 {
+		r := subs[1].next("ntsgw/gw1/beacon", 2*time.Second)
+		v, err := beacon.VerifyBeacon(r.payload, l.keys.Current()[0].Online.Public(), "gw1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if age := r.at.Sub(v.UTC()); age > 500*time.Millisecond {
+			t.Errorf("%v old", age)
+		}
+	}
+}
