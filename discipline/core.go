@@ -268,13 +268,17 @@ func (d *Discipline) take(i int, m Measurement, y float64) {
 	if s.out > 0 && s.state == stateSelected {
 		s.state = stateFalseticker
 	}
+	explained := d.filter.explains(i, t, y, float64(m.Delay))
 	if s.state == stateSelected && !(d.known && !d.truth.carry(prior, dt).overlaps(iv)) {
 		d.residual(s)
 		d.filter.add(i, t, y, float64(m.Delay), float64(m.Precision))
 	}
 	// Then, the filter having the sample, with the rate as it is seen in hindsight.
 	d.heard = now
-	hind := d.behind(prior)
+	hind := prior
+	if explained {
+		hind = d.behind(prior)
+	}
 	if s.has && s.state == stateSelected &&
 		!s.seen.carry(hind, dt).overlaps(iv) && s.seen.carry(prior, dt).overlaps(iv) {
 		d.surprise()

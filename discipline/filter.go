@@ -36,6 +36,9 @@ const (
 	windowMost = 1024 // samples of all sources together
 	phaseNoise = 4.0  // ns²/s: the oscillator's white frequency noise
 	memoryLog  = 1.0 / 192
+	// No hypothesis falls so far behind that it couldn't come back within a few samples when the
+	// oscillator or the network changes its ways.
+	leastLog = -10.0
 )
 
 // wanders are the hypotheses on the rate's random walk, (ns/s)²/s.
@@ -69,6 +72,10 @@ var classes = [...]class{
 	{scaled, 0, -1},
 	{scaled, 1, -4},
 }
+
+// stray is the class of single samples that nothing explains. Its weight stays at its prior: a
+// source that seems to send only such ones rather shows that the oscillator changed its rate.
+const stray = nc - 1
 
 const nc = len(classes)
 
@@ -252,9 +259,14 @@ func (f *filter) again() {
 
 // one gives a sample to every hypothesis.
 func (f *filter) one(m *sampleAt) {
+	top := math.Inf(-1)
 	for i := range f.bank {
-		f.bank[i].log *= 1 - memoryLog/float64(f.n)
-		f.bank[i].log += f.bank[i].update(m, &f.ways[m.source], f.n, f.col)
+		h := &f.bank[i]
+		h.log = h.log*(1-memoryLog/float64(f.n)) + h.update(m, &f.ways[m.source], f.n, f.col)
+		top = math.Max(top, h.log)
+	}
+	for i := range f.bank {
+		f.bank[i].log = math.Max(f.bank[i].log-top, leastLog)
 	}
 }
 
@@ -334,11 +346,14 @@ func (h *hypothesis) update(m *sampleAt, w *way, n int, col []float64) float64 {
 		dm := ms[c] - mm
 		vv += wt[c] / sum * (vars[c] + dm*dm)
 		cw[c] = (cw[c]+logs[c])*(1-memoryLog) + memoryLog*classes[c].prior
-		most = math.Max(most, cw[c])
+		if c != stray {
+			most = math.Max(most, cw[c])
+		}
 	}
 	for c := range cw {
-		cw[c] = math.Max(cw[c]-most, -60)
+		cw[c] = math.Max(cw[c]-most, leastLog)
 	}
+	cw[stray] = classes[stray].prior
 	// Moment matching: s went from (mean, vs) to (mm, vv); the rest of the state follows.
 	g := (mm - mean) / vs
 	q := (vs - vv) / (vs * vs)
@@ -467,20 +482,61 @@ func (f *filter) wander() float64 {
 	return q / sum
 }
 
-// expect returns what source s would measure at t, and its variance, by the best hypothesis.
-func (f *filter) expect(s int, t float64) (mean, variance float64) {
+// best is the hypothesis that is the likeliest.
+func (f *filter) best() *hypothesis {
 	best := 0
 	for i := range f.bank {
 		if f.bank[i].log > f.bank[best].log {
 			best = i
 		}
 	}
-	h := &f.bank[best]
+	return &f.bank[best]
+}
+
+// expect returns what source s would measure at t, and its variance, by the best hypothesis.
+func (f *filter) expect(s int, t float64) (mean, variance float64) {
+	h := f.best()
 	d, b, dt := f.n+2, 2+s, t-h.at
 	mean = h.x[0] + h.x[1]*dt + h.x[b]
 	variance = h.p[0] + h.p[b*d+b] + 2*h.p[b] + dt*dt*h.p[d+1] + 2*dt*(h.p[1]+h.p[d+b])
 	return mean, math.Max(variance, 0) + h.wander*math.Abs(dt*dt*dt)/3
 }
+
+// explains reports whether a sample of source s lies where it is expected, as near as its delay
+// and the source's noise explain by any model that is still likely for it. When it doesn't, the
+// oscillator may have changed its rate, and hindsight has nothing to say yet.
+func (f *filter) explains(s int, t, y, delay float64) bool {
+	if !f.started {
+		return false
+	}
+	w := &f.ways[s]
+	mean, variance := f.expect(s, t)
+	e := math.Max(0, delay-w.floor)
+	slack := 2.5*math.Sqrt(variance) + 2*w.soft
+	cw := f.best().w[s*nc : (s+1)*nc]
+	for c := range classes {
+		if cw[c] < likely {
+			continue
+		}
+		at, reach := y, 0.0
+		switch k := &classes[c]; k.kind {
+		case box:
+			reach = e / 2
+		case edgy:
+			at, reach = y+k.par*e/2, e/8
+		case level:
+			reach = 2.5 * k.par * w.mean
+		case scaled:
+			reach = 2.5 * e / math.Sqrt(12)
+		}
+		if math.Abs(at-mean) <= reach+slack {
+			return true
+		}
+	}
+	return false
+}
+
+const likely = -3.0 // logarithm of a noise model's weight against the best one's
 
 // drop forgets what source s measured: it turned out to lie.
 func (f *filter) drop(s int) {

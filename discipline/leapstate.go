@@ -62,6 +62,13 @@ func (l *leapState) toTAI(t LeapTable, utc int64) (int64, bool) {
 	return utc + int64(before)*1e9, true
 }
 
+// near reports whether a leap second is within leapGuard of utc.
+func (l *leapState) near(t LeapTable, utc int64) bool {
+	before, _, _, _ := l.at(t, utc-leapGuard)
+	after, _, _, _ := l.at(t, utc+leapGuard)
+	return before != after
+}
+
 // now returns the offset in force at a TAI instant, ns, and what comes at its month's end.
 func (l *leapState) now(t LeapTable, tai int64) (utc int64, offset int, leap Leap, leapAt int64) {
 	sec := floorDiv(tai, 1e9)

@@ -16,6 +16,9 @@ type steering struct {
 	gap       float64 // the longest recent time between two calls, seconds
 }
 
+// firstStep is the least phase that the first setting steps, ns.
+const firstStep = 5e5
+
 // Steer says what to do with the host clock, read just now. While nothing is served the clock
 // is left alone.
 func (d *Discipline) Steer(h HostReading) Decision {
@@ -32,7 +35,8 @@ func (d *Discipline) Steer(h HostReading) Decision {
 	if d.cfg.Observing {
 		return Decision{Action: Hold, FrequencyPPM: h.FrequencyPPM, Phase: phase, Reason: "observing"}
 	}
-	if u.Inserted {
+	if d.leap.near(d.cfg.Leap, u.Seconds) {
+		// The kernel and the timeline pass the leap some µs apart: a second's difference means nothing.
 		return Decision{Action: Hold, FrequencyPPM: h.FrequencyPPM, Phase: phase, Reason: "leap second"}
 	}
 	limit := d.cfg.MaxFrequencyPPM
@@ -42,7 +46,8 @@ func (d *Discipline) Steer(h HostReading) Decision {
 		d.steer.day, d.steer.moved = now, 0
 	}
 	size := math.Abs(float64(phase))
-	if size > float64(d.cfg.StepThreshold) {
+	first := !d.steer.set && size > firstStep
+	if size > float64(d.cfg.StepThreshold) || first {
 		panics := float64(d.cfg.PanicThreshold)
 		if d.steer.set && (size > panics || d.steer.moved+size > panics) {
 			return Decision{Action: Panic, FrequencyPPM: feed, Phase: phase,
@@ -53,7 +58,7 @@ func (d *Discipline) Steer(h HostReading) Decision {
 		}
 		d.steer.set = true
 		return Decision{Action: Step, FrequencyPPM: feed, Phase: phase,
-			Reason: fmt.Sprintf("the host clock is off by %v, more than step_threshold", phase)}
+			Reason: fmt.Sprintf("the host clock is off by %v, more than is slewed", phase)}
 	}
 	d.steer.set = true
 	ppm := feed + float64(phase)/d.span(now)/nsPerPPM

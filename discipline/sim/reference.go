@@ -9,16 +9,13 @@ import (
 // plainLoop is the clock filter and the phase-locked loop of RFC 5905 (§10, §12) with one
 // survivor: the source whose best sample has the least delay. It works on the host clock.
 type plainLoop struct {
-	poll    float64
-	stages  [8][8]stage
-	n       [8]int
-	freq    float64 // ppm
-	pending float64 // ns to slew
-	tau     float64
-	last    float64
-	set     bool
-	m       discipline.Measurement
-	fresh   bool
+	poll   float64
+	stages [8][8]stage
+	n      [8]int
+	freq   float64 // ppm
+	last   float64
+	set    bool
+	fresh  bool
 }
 
 type stage struct{ offset, delay, at float64 }
@@ -34,7 +31,7 @@ func (p *plainLoop) update(m discipline.Measurement) {
 	// The offset is to the raw clock; steer turns it to the host's.
 	p.stages[i][0] = stage{float64(m.Offset - (utcStart - 1e12)), float64(m.Delay), float64(m.At)}
 	p.n[i] = min(8, p.n[i]+1)
-	p.m, p.fresh = m, true
+	p.fresh = true
 }
 
 func (p *plainLoop) steer(h discipline.HostReading) (ppm, step float64) {

@@ -32,6 +32,8 @@ type Scenario struct {
 	Settle  float64 // seconds before figures are collected; the bound is judged from the start
 	Start   float64 // the host clock's first error, ns
 	Drift   bool    // a drift file is there
+	LeapAt  float64 // seconds until a leap second is inserted; 0: none
+	Outage  float64 // from when on no server answers, seconds; 0: never
 	Config  func(*discipline.Config)
 }
 
@@ -50,12 +52,28 @@ type Result struct {
 	Seconds    float64
 	Reachable  float64 // seconds while an honest majority answered, after the first minute
 	Serving    float64 // of those, synchronized
+	Dark       float64 // of those, unsynchronized
 	ToMilli    float64 // seconds until the host clock stays … within 1 ms for a minute
 	ToHundred  float64 // … 100 µs
 	Epochs     int
+	Held       []float64 // |host − truth| 1, 8 and 24 h after the outage began
 }
 
-const utcStart = int64(1_790_000_000) * 1e9
+// utcStart is six hours before the end of September 2026; a leap second is put where needed.
+const utcStart = int64(1_790_812_800-6*3600) * 1e9
+
+// table knows of one leap second.
+type table struct{ at int64 }
+
+func (l table) At(utc int64) (int, discipline.Leap, int64, bool) {
+	if utc >= l.at {
+		return 38, discipline.LeapNone, 0, true
+	}
+	if l.at-utc < 28*86400 {
+		return 37, discipline.LeapInsert, l.at, true
+	}
+	return 37, discipline.LeapNone, 0, true
+}
 
 // steerer is a loop that disciplines the host clock: ours, or the reference.
 type steerer interface {
@@ -91,6 +109,9 @@ func Run(sc Scenario, seed uint64, reference bool) Result {
 	}
 	if sc.Config != nil {
 		sc.Config(&cfg)
+	}
+	if sc.LeapAt > 0 {
+		cfg.Leap = table{utcStart/1e9 + int64(sc.LeapAt)}
 	}
 	d := discipline.New(cfg)
 	var loop steerer = ours{d}
@@ -129,7 +150,7 @@ func Run(sc Scenario, seed uint64, reference bool) Result {
 				}
 				next[i] += step * (0.98 + 0.04*rng.Float64())
 				s := &sc.Servers[i]
-				if s.Up != nil && !s.Up(at) {
+				if s.Up != nil && !s.Up(at) || sc.Outage > 0 && at > sc.Outage {
 					continue
 				}
 				out, back, ok := s.Path.draw(rng, at)
@@ -142,6 +163,9 @@ func Run(sc Scenario, seed uint64, reference bool) Result {
 				}
 				rawMid := int64(at*1e9) + int64(raw+rate*(at-t)) + 1e12
 				utcMid := utcStart + int64(at*1e9)
+				if sc.LeapAt > 0 && at >= sc.LeapAt {
+					utcMid -= 1e9
+				}
 				m := discipline.Measurement{
 					Source: name(i), At: discipline.Raw(rawMid),
 					Offset: utcMid - rawMid + int64(math.Round((out-back)/2+lie)),
@@ -161,7 +185,7 @@ func Run(sc Scenario, seed uint64, reference bool) Result {
 		now := t + 1
 		// What was stated a second ago must hold now, and a fresh snapshot too.
 		rawNow := discipline.Raw(int64(now*1e9) + int64(raw) + 1e12)
-		host += rate + ppm*1000
+		host += rate + ppm*1000*(1+rate*1e-9)
 		if used || int64(now)%16 == 0 {
 			if !reference {
 				check(&res, snap, rawNow, utcStart+int64(now*1e9))
@@ -172,14 +196,17 @@ func Run(sc Scenario, seed uint64, reference bool) Result {
 					res.Epochs++
 				}
 				if used && snap.Serving() && now > sc.Settle {
-					e := snap.FrequencyPPM*1000 + rate
+					e := snap.FrequencyPPM*1000 + rate/(1+rate*1e-9)
 					res.RateSq += e * e
 					res.RateN++
 				}
 			}
 		}
-		if used {
+		if used || int64(now)%8 == 0 {
 			h := discipline.HostReading{Raw: rawNow, Real: utcStart + int64(now*1e9) + int64(math.Round(host)), FrequencyPPM: ppm}
+			if sc.LeapAt > 0 && now >= sc.LeapAt {
+				h.Real -= 1e9 // the kernel inserted it
+			}
 			f, step := loop.steer(h)
 			ppm = f
 			host += step
@@ -205,12 +232,21 @@ func Run(sc Scenario, seed uint64, reference bool) Result {
 		}
 		if !reference {
 			check(&res, snap, rawNow, utcStart+int64(now*1e9))
-			if now > 60 && 2*honest > up && honest >= min(2, len(sc.Servers)) {
+			if now > 60 && (sc.Outage == 0 || now < sc.Outage) && 2*honest > up && honest >= min(2, len(sc.Servers)) {
 				res.Reachable++
 				if snap.State == discipline.Synchronized {
 					res.Serving++
 				}
+				if snap.State == discipline.Unsynchronized {
+					res.Dark++
+				}
 			}
+		}
+		if sc.Outage > 0 && now >= sc.Outage {
+			if gone := now - sc.Outage; gone == 3600 || gone == 8*3600 || gone == 24*3600 {
+				res.Held = append(res.Held, e)
+			}
+			continue
 		}
 		if now <= sc.Settle {
 			continue

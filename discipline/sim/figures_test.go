@@ -15,8 +15,8 @@ func same(n int, p Path) (s []Server) {
 	return s
 }
 
-func TestExplore(t *testing.T) {
-	if os.Getenv("EXPLORE") == "" {
+func TestFigures(t *testing.T) {
+	if os.Getenv("NTSGW_FIGURES") == "" {
 		t.Skip()
 	}
 	us, ms := 1e3, 1e6
