@@ -2,9 +2,283 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ntsgw/ntsgw/certs"
+	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/discipline/sysclock"
+	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/downstream/beacon/watch"
+	"github.com/ntsgw/ntsgw/downstream/nts"
+	"github.com/ntsgw/ntsgw/downstream/status"
 )
 
+// labClock is the clock of the lab's NTS server: it began at an offset to this host's and gains
+// on it ever since. It is what "true" means in the lab.
+type labClock struct {
+	read  sysclock.Reader
+	start discipline.Snapshot
+}
+
+// labServerError is the bound that the lab's server states of its own clock.
+const labServerError = time.Microsecond
+
+func newLabClock(offset time.Duration, driftPPM float64) *labClock {
+	pair := sysclock.ReadPair()
+	c := &labClock{}
+	const taiOffset = 37
+	c.start = discipline.Snapshot{
+		State: discipline.Synchronized, Epoch: newEpoch(),
+		At: pair.Raw, TAI: pair.Real + int64(offset) + taiOffset*1e9, TAIOffset: taiOffset, FrequencyPPM: driftPPM,
+		MaxErrorAt: labServerError, EstErrorAt: labServerError, Stratum: 1, RefID: 0x4c414200, NTS: true,
+	}
+	return c
+}
+
+// Snapshot is the server's clock at this moment.
+func (c *labClock) Snapshot() *discipline.Snapshot {
+	s := c.start
+	s.At = c.read.Now()
+	s.TAI, s.LastUpdate = c.start.TAIAt(s.At), s.At
+	return &s
+}
+
+// labPrinter prints one line an event, with the seconds since the start before it.
+type labPrinter struct {
+	mu    sync.Mutex
+	w     io.Writer
+	start time.Time
+}
+
+func (p *labPrinter) line(who, format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintf(p.w, "%7.2f s  %-8s %s\n", time.Since(p.start).Seconds(), who, fmt.Sprintf(format, args...))
+}
+
 func labVerb(ctx context.Context, t terminal, args []string) error {
-	return errors.New("not here yet")
+	f := newFlags(t, "lab")
+	forTime := f.Duration("for", 0, "end after `D`, with exit code 0 only if beacons were verified and every bound held")
+	drift := f.Float64("server-drift", 50, "how much the server's clock gains on this host's, `PPM`")
+	offset := f.Duration("server-offset", 250*time.Millisecond, "how far it is ahead at the start")
+	verbose := f.Bool("v", false, "print the gateway's log as well")
+	if _, err := f.operands(args, 0, 0); err != nil {
+		return err
+	}
+	if *drift < -400 || *drift > 400 {
+		return misuse("-server-drift must be -400 to 400 ppm")
+	}
+	dir, err := os.MkdirTemp("", "ntsgw-lab-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	log := slog.New(slog.DiscardHandler)
+	if *verbose {
+		log = newLog(t.err, configs.Log{Level: "info", Format: "text"})
+	}
+	if *forTime > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, *forTime)
+		defer cancel()
+	}
+	p := &labPrinter{w: t.out, start: time.Now()}
+	fmt.Fprintln(t.out, "The whole chain in this one process. Nothing on this machine is changed: the host clock is only observed.")
+
+	truth := newLabClock(*offset, *drift)
+	server, err := labServer(truth, dir, log)
+	if err != nil {
+		return err
+	}
+	p.line("server", "NTS on %s, time on %s; its clock is %s ahead of this host's and gains %g ppm", server.KEAddr(), server.NTPAddr(), *offset, *drift)
+	g, err := newGateway(labConfig(dir, server.KEAddr().String()), log)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return server.Run(ctx) })
+	group.Go(func() error { return g.run(ctx) })
+	group.Go(func() error { labNarrate(ctx, p, g); return nil })
+	node := &labNode{p: p, truth: truth, g: g}
+	group.Go(func() error { return node.run(ctx) })
+	err = group.Wait()
+	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return node.summary(t.out)
+}
+
+// labServer is an NTS server with a throw-away authority, whose certificate is left in dir.
+func labServer(truth *labClock, dir string, log *slog.Logger) (*nts.Server, error) {
+	ca, err := certs.NewThrowaway("127.0.0.1", "localhost")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), ca.CAPEM, 0o644); err != nil {
+		return nil, err
+	}
+	return nts.New(nts.Options{
+		Timeline: truth, Clock: sysclock.Reader{}, KEListen: "127.0.0.1:0", NTPListen: "127.0.0.1:0",
+		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &ca.Certificate, nil },
+		Log:         log,
+	})
+}
+
+func labConfig(dir, server string) configs.Config {
+	cfg := configs.Defaults()
+	cfg.Gateway = configs.Gateway{ID: "lab", StateDir: filepath.Join(dir, "state")}
+	cfg.Clock.Mode = "observe"
+	cfg.Servers = []configs.Server{{
+		Name: "lab-server", Address: server, CA: filepath.Join(dir, "ca.pem"), Roots: "ca", PinMode: "add",
+		Operator: "lab", MinPoll: time.Second, MaxPoll: 4 * time.Second, Revocation: "off",
+	}}
+	cfg.BuiltinServers = false
+	cfg.MQTT.Listen, cfg.MQTT.Interval = "127.0.0.1:0", time.Second
+	cfg.Status.Listen, cfg.Status.Socket = "127.0.0.1:0", filepath.Join(dir, "ntsgw.sock")
+	return cfg
+}
+
+// labNarrate prints the pipeline as it comes up.
+func labNarrate(ctx context.Context, p *labPrinter, g *gateway) {
+	if a := g.status.Addr(ctx); a != nil {
+		p.line("gateway", "page on http://%s/, broker on %s", a, g.mqtt.Addresses()[0])
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	var keys time.Time
+	var state discipline.State
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if st := g.sources[0].Status(); !st.KEAt.Equal(keys) && !st.KEAt.IsZero() {
+			dates := "certificate dates are judged later: the time is not known yet"
+			if !keys.IsZero() {
+				dates = "again, now with the certificate's dates judged"
+			}
+			keys = st.KEAt
+			p.line("gateway", "key exchange done: AEAD %d (%s), %d cookies; %s", st.AEAD, aeadName(st.AEAD), st.Cookies, dates)
+		}
+		s := g.loop.Snapshot()
+		if s.State == state {
+			continue
+		}
+		state = s.State
+		if now := g.read.Now(); s.Serving() {
+			host := sysclock.ReadPair()
+			offset := time.Duration(s.UTCAt(host.Raw).UnixNano() - host.Real)
+			p.line("gateway", "%s: host clock offset %s, maximum error %s", state, status.Duration(offset.Seconds()), status.Duration(s.MaxError(now).Seconds()))
+		} else {
+			p.line("gateway", "%s", state)
+		}
+	}
+}
+
+// labNode subscribes and verifies like a device that was enrolled with the root key.
+type labNode struct {
+	p     *labPrinter
+	truth *labClock
+	g     *gateway
+
+	online   *beacon.Delegation
+	verified int
+	refused  int
+	outside  int
+	most     time.Duration // largest |true difference|
+	bound    time.Duration // largest stated maximum error
+}
+
+func (n *labNode) run(ctx context.Context) error {
+	session, err := watch.Open(watch.Options{
+		Broker: "mqtt://" + n.g.mqtt.Addresses()[0], Prefix: "ntsgw/" + n.g.id + "/",
+		Topics: []string{"key", "beacon"}, Now: n.g.read.Now,
+	})
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case m := <-session.Messages():
+			n.take(m)
+		}
+	}
+}
+
+func (n *labNode) take(m watch.Message) {
+	root := n.g.keys.Roots()[0]
+	if m.Topic == "key" {
+		d, err := beacon.VerifyDelegation(m.Payload, root, n.g.id)
+		if err != nil {
+			n.refuse("delegation", err)
+			return
+		}
+		n.online = &d
+		kid := d.Key.KID()
+		n.p.line("node", "delegation verified: the root lets online key %x sign, serial %d", kid, d.Serial)
+		return
+	}
+	if n.online == nil {
+		return
+	}
+	b, err := beacon.VerifyBeacon(m.Payload, n.online.Key, n.g.id)
+	if err == nil && !n.online.Covers(&b.Statement) {
+		err = errors.New("outside its key's validity")
+	}
+	if err != nil {
+		n.refuse("beacon", err)
+		return
+	}
+	n.judge(&b)
+}
+
+func (n *labNode) refuse(what string, err error) {
+	n.refused++
+	n.p.line("node", "%s refused: %v", what, err)
+}
+
+// judge holds a beacon against the server's clock. A beacon says what time it was when it was
+// stamped, so the server's clock is read at that instant of the raw clock, which the gateway's
+// own map gives back.
+func (n *labNode) judge(b *beacon.Beacon) {
+	at := n.g.loop.Snapshot().RawAt(b.TAI())
+	diff := time.Duration(b.TAI() - n.truth.start.TAIAt(at))
+	n.verified++
+	n.most, n.bound = max(n.most, diff.Abs()), max(n.bound, b.MaxError)
+	verdict := "inside"
+	if diff.Abs() > b.MaxError {
+		n.outside++
+		verdict = "OUTSIDE THE BOUND"
+	}
+	n.p.line("node", "beacon %d  %s ± %-8s signature ok  true difference %-9s %s", b.Sequence, b.UTC().Format("15:04:05.000000Z"),
+		status.Duration(b.MaxError.Seconds()), status.Duration(diff.Seconds()), verdict)
+}
+
+func (n *labNode) summary(w io.Writer) error {
+	fmt.Fprintf(w, "%d beacons verified; largest true difference %s, largest bound %s\n", n.verified,
+		status.Duration(n.most.Seconds()), status.Duration(n.bound.Seconds()))
+	switch {
+	case n.verified == 0:
+		return exit(exitFailed, "no beacon was verified")
+	case n.outside > 0:
+		return exit(exitFailed, "%d beacons were outside their bound", n.outside)
+	case n.refused > 0:
+		return exit(exitFailed, "%d messages were refused", n.refused)
+	}
+	return nil
 }
