@@ -3,6 +3,7 @@
 package certstest
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -97,6 +98,7 @@ type Leaf struct {
 	SelfSigned bool
 	MustStaple bool       // RFC 7633
 	Signer     *Authority // default: the intermediate, or the key itself when SelfSigned
+	OCSP       string     // another responder's URL
 	NoOCSP     bool       // no responder named in it
 	NoCRL      bool       // no distribution point named in it
 }
@@ -148,7 +150,7 @@ func (p *PKI) Issue(tb testing.TB, l Leaf) tls.Certificate {
 			at = "/crl/root"
 		}
 		if !l.NoOCSP {
-			t.OCSPServer = []string{p.Responder.URL + "/ocsp"}
+			t.OCSPServer = []string{cmp.Or(l.OCSP, p.Responder.URL+"/ocsp")}
 		}
 		if !l.NoCRL {
 			t.CRLDistributionPoints = []string{p.Responder.URL + at}

@@ -260,6 +260,11 @@ func (r *Responder) answer(serial *big.Int, issuer *Authority, b Behaviour) []by
 	return der
 }
 
+// Delegate makes a certificate of issuer that may sign OCSP answers until then.
+func (r *Responder) Delegate(issuer *Authority, until time.Time) *Authority {
+	return r.delegate(issuer, until, x509.ExtKeyUsageOCSPSigning)
+}
+
 func (r *Responder) delegate(issuer *Authority, until time.Time, usage x509.ExtKeyUsage) *Authority {
 	key := Key(r.tb)
 	c := issuer.Sign(r.tb, &x509.Certificate{
