@@ -416,7 +416,10 @@ func TestTimelineRules(t *testing.T) {
 			between()
 		}
 		before := c.refused.words()
-		b := r.answer("node-a", newRequest().AppendSealed(nil, key), at)
+		var b []byte
+		if q, ok := r.admit("node-a", newRequest().AppendSealed(nil, key), at); ok {
+			b = r.answer(&q)
+		}
 		if b == nil {
 			for why, n := range c.refused.words() {
 				if n != before[why] {

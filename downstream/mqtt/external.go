@@ -30,7 +30,7 @@ const (
 	backoffMax = 3 * time.Second
 	// A beacon that could not be handed on for so long is thrown away: the next one is worth more.
 	staleAfter = time.Second
-	// Requests that wait for an answer; more are refused.
+	// Requests that were found good and wait for an answer; more are refused.
 	requestQueue = 256
 )
 
@@ -39,13 +39,6 @@ type message struct {
 	topic   string
 	payload []byte
 	at      time.Time // when it was made
-}
-
-// request is an exchange request as it came from a broker.
-type request struct {
-	node    string
-	payload []byte
-	at      beacon.Arrival
 }
 
 // external publishes to one broker that runs elsewhere, and answers the requests that come through
@@ -63,7 +56,7 @@ type external struct {
 	log     *slog.Logger
 
 	out      chan message
-	requests chan request
+	requests chan question
 
 	mu     sync.Mutex
 	status BrokerStatus
@@ -79,7 +72,7 @@ func newExternal(o *Options, raw string, t topics, keep *retained, resp *respond
 		arrived: func() beacon.Arrival { return arrival(o.Timeline, o.Clock) },
 		resp:    resp, soon: soon, count: c,
 		out:      make(chan message, 4), // a beacon for each algorithm, with room
-		requests: make(chan request, requestQueue),
+		requests: make(chan question, requestQueue),
 	}
 	e.status = BrokerStatus{URL: u.Redacted(), State: BrokerConnecting}
 	e.log = o.Log.With("broker", e.status.URL)
@@ -338,7 +331,8 @@ func (e *external) leave(client paho.Client) {
 	client.Disconnect(250)
 }
 
-// receive takes a request from the client library's own goroutine: it never waits.
+// receive judges a request on the client library's own goroutine: some microseconds, and it never
+// waits, so that a flood of forged ones fills no queue.
 func (e *external) receive(conn *stampedConn, m paho.Message) {
 	at := conn.last()
 	topic := m.Topic()
@@ -346,18 +340,18 @@ func (e *external) receive(conn *stampedConn, m paho.Message) {
 		return
 	}
 	if m.Retained() { // planted: a request is never retained
-		e.count.add(reasonReplay)
+		e.resp.refuse(reasonReplay, topic[len(e.topics.req):])
 		return
 	}
-	payload := m.Payload()
-	if len(payload) > beacon.MaxMessage {
-		e.count.add(beacon.ReasonSize)
+	node := topic[len(e.topics.req):]
+	q, ok := e.resp.admit(node, m.Payload(), at)
+	if !ok {
 		return
 	}
 	select {
-	case e.requests <- request{node: topic[len(e.topics.req):], payload: payload, at: at}:
+	case e.requests <- q:
 	default:
-		e.count.add(reasonBusy)
+		e.resp.refuse(reasonBusy, node)
 	}
 }
 
@@ -368,11 +362,11 @@ func (e *external) answer(ctx context.Context, client paho.Client, lost context.
 		case <-ctx.Done():
 			return
 		case r := <-e.requests:
-			b := e.resp.answer(r.node, r.payload, r.at)
+			b := e.resp.answer(&r)
 			if b == nil {
 				continue
 			}
-			if err := e.publish(ctx, client, e.topics.resp+r.node, b, false); err != nil {
+			if err := e.publish(ctx, client, e.topics.resp+r.node.Name, b, false); err != nil {
 				e.count.add(reasonSend)
 				lost(fmt.Errorf("answer: %w", err))
 				return

@@ -170,11 +170,13 @@ func (g *gate) request(cl *mochi.Client, pk packets.Packet, at beacon.Arrival) {
 		g.count.add(reasonACL)
 		return
 	}
-	answer := g.resp.answer(node, pk.Payload, at)
-	if answer == nil {
+	q, ok := g.resp.admit(node, pk.Payload, at)
+	if !ok {
 		return
 	}
-	_ = g.publish(g.topics.resp+node, answer) // nobody listens: nothing is lost
+	if b := g.resp.answer(&q); b != nil {
+		_ = g.publish(g.topics.resp+node, b) // when nobody listens nothing is lost
+	}
 }
 
 // OnPublish keeps requests from being routed or retained: they were answered when they were read.

@@ -60,65 +60,76 @@ func arrival(t Timeline, c Clock) beacon.Arrival {
 	return beacon.Arrival{Raw: c.Now(), Epoch: e}
 }
 
-// answer returns the response to a request, or nil. node is what the topic names.
-func (r *responder) answer(node string, payload []byte, at beacon.Arrival) []byte {
-	b, why := r.judge(node, payload, at)
-	if b == nil {
-		r.count.add(why)
-		r.failures.note(why, node)
-		return nil
-	}
-	r.count.answered.Add(1)
-	return b
+// question is a request that passed every check and is owed an answer.
+type question struct {
+	node *nodeKeys
+	seen *nodeState
+	req  beacon.Request
+	at   beacon.Arrival
 }
 
-// judge makes the checks in the protocol's order; nothing is remembered of a request before its
-// MAC was found right.
-func (r *responder) judge(node string, payload []byte, at beacon.Arrival) ([]byte, reason) {
+// refuse counts a request that is not answered.
+func (r *responder) refuse(why reason, node string) {
+	r.count.add(why)
+	r.failures.note(why, node)
+}
+
+// admit makes the checks in the protocol's order: size, name, MAC, nonce, rate. node is what the
+// topic names. Nothing is remembered of a request before its MAC was found right. What is refused
+// has been counted.
+func (r *responder) admit(node string, payload []byte, at beacon.Arrival) (question, bool) {
+	q, why := r.judge(node, payload, at)
+	if why != "" {
+		r.refuse(why, node)
+		return question{}, false
+	}
+	return q, true
+}
+
+func (r *responder) judge(node string, payload []byte, at beacon.Arrival) (question, reason) {
 	if len(payload) > beacon.MaxMessage {
-		return nil, beacon.ReasonSize
+		return question{}, beacon.ReasonSize
 	}
 	if r.nodes == nil {
-		return nil, reasonUnknownNode
+		return question{}, reasonUnknownNode
 	}
 	k := r.nodes.lookup(node)
 	switch {
 	case k == nil:
-		return nil, reasonUnknownNode
+		return question{}, reasonUnknownNode
 	case k.State != NodeActive:
-		return nil, reasonRevokedNode
+		return question{}, reasonRevokedNode
 	}
 	req, err := beacon.OpenRequest(payload, k.mac)
 	if err != nil {
-		return nil, beacon.ReasonOf(err)
+		return question{}, beacon.ReasonOf(err)
 	}
 	st := r.of(k)
-	if why, ok := st.admit(req.Nonce, at.Raw, r.rate, r.burst); !ok {
-		return nil, why
+	if why := st.admit(req.Nonce, at.Raw, r.rate, r.burst); why != "" {
+		return question{}, why
 	}
-	return r.respond(st, k, &req, at)
+	return question{node: k, seen: st, req: req, at: at}, ""
 }
 
-// respond states the time: one snapshot for t3 and its bound, the suspend looked for after t3 was
-// read and before anything is sealed.
-func (r *responder) respond(st *nodeState, k *nodeKeys, req *beacon.Request, at beacon.Arrival) ([]byte, reason) {
+// answer states the time and seals it, or counts why not and returns nil: one snapshot for t3 and
+// its bound, the suspend looked for after t3 was read and before anything is sealed.
+func (r *responder) answer(q *question) []byte {
 	snap := r.timeline.Snapshot()
 	t3 := r.clock.Now()
 	suspended := !r.guard.intact(snap.Epoch)
-	resp, err := beacon.Answer(req, at, snap, t3, suspended, r.serial.Load())
+	resp, err := beacon.Answer(&q.req, q.at, snap, t3, suspended, r.serial.Load())
 	if err != nil {
-		return nil, beacon.ReasonOf(err)
+		r.refuse(beacon.ReasonOf(err), q.node.Name)
+		return nil
 	}
-	b, err := resp.AppendSealed(make([]byte, 0, beacon.MaxMessage), k.mac)
+	b, err := resp.AppendSealed(make([]byte, 0, beacon.MaxMessage), q.node.mac)
 	if err != nil {
-		return nil, beacon.ReasonOf(err)
+		r.refuse(beacon.ReasonOf(err), q.node.Name)
+		return nil
 	}
-	halfWidth := time.Duration(-1)
-	if req.HasHalfWidth {
-		halfWidth = time.Duration(req.HalfWidth) * time.Microsecond
-	}
-	st.answered(resp.UTC(), halfWidth)
-	return b, ""
+	q.seen.answered(resp.UTC(), &q.req)
+	r.count.answered.Add(1)
+	return b
 }
 
 // of returns the memory of a node, a fresh one for a new key.
@@ -138,13 +149,13 @@ func (r *responder) of(k *nodeKeys) *nodeState {
 	return st
 }
 
-// admit spends a token of the node for a nonce that was not seen before.
-func (s *nodeState) admit(nonce [16]byte, now discipline.Raw, rate, burst float64) (reason, bool) {
+// admit spends a token of the node for a nonce that was not seen before, or says why not.
+func (s *nodeState) admit(nonce [16]byte, now discipline.Raw, rate, burst float64) reason {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.nonces {
 		if s.nonces[i] == nonce {
-			return reasonReplay, false
+			return reasonReplay
 		}
 	}
 	if len(s.nonces) < nonceMemory {
@@ -158,19 +169,19 @@ func (s *nodeState) admit(nonce [16]byte, now discipline.Raw, rate, burst float6
 		s.refilled = now
 	}
 	if s.tokens < 1 {
-		return reasonRate, false
+		return reasonRate
 	}
 	s.tokens--
-	return "", true
+	return ""
 }
 
-func (s *nodeState) answered(at time.Time, halfWidth time.Duration) {
+func (s *nodeState) answered(at time.Time, req *beacon.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.exchanges++
 	s.last = at
-	if halfWidth >= 0 {
-		s.halfWidth = halfWidth
+	if req.HasHalfWidth {
+		s.halfWidth = time.Duration(req.HalfWidth) * time.Microsecond
 	}
 }
 
