@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -43,7 +44,8 @@ type gateway struct {
 	keys    *signing.Store
 	signer  *signer
 	nodes   *mqtt.Nodes
-	mqtt    *mqtt.Server
+	mqtt    atomic.Pointer[mqtt.Server] // nil: off
+	nts     atomic.Pointer[ntsServer]   // nil: off
 	status  *status.Server
 
 	refused counts // measurements that the discipline refused
@@ -182,23 +184,45 @@ func (g *gateway) newSources(out chan<- discipline.Measurement, events chan<- lo
 }
 
 func (g *gateway) newDownstreams() error {
+	g.signer = &signer{store: g.keys, timeline: g.loop, now: g.read.Now,
+		failed: func(err error) { g.log.Error("the signing keys can't be renewed", "err", err) }}
+	// What can't be opened at the start is a mistake that a person must mend.
 	if g.cfg.MQTT.Enabled {
-		var err error
-		g.signer = &signer{store: g.keys, timeline: g.loop, now: g.read.Now,
-			failed: func(err error) { g.log.Error("the signing keys can't be renewed", "err", err) }}
-		g.mqtt, err = mqtt.New(mqtt.Options{Timeline: g.loop, Clock: g.read, Keys: g.signer, Nodes: g.nodes,
-			Config: g.cfg.MQTT, Gateway: g.id, Log: g.log})
-		if err != nil {
-			return fmt.Errorf("mqtt: %w", err)
+		if _, err := g.makeMQTT(); err != nil {
+			return err
+		}
+	}
+	if g.cfg.NTSServer.Listen != "" {
+		if _, err := g.makeNTS(); err != nil {
+			return err
 		}
 	}
 	g.status = status.New(status.Options{
 		Timeline: g.loop, Clock: g.read, Gateway: g.id, Version: programVersion(),
 		Mode:    func() string { return string(g.loop.Host().Mode) },
-		Sources: g.sourceReports, Warnings: g.warnings, Downstream: g.downstreams,
+		Sources: g.sourceReports, Warnings: g.warnings, Downstream: g.downstreams, Metrics: g.metrics,
 		Listen: g.cfg.Status.Listen, Socket: g.cfg.Status.Socket, Log: g.log,
 	})
 	return nil
+}
+
+func (g *gateway) makeMQTT() (func(context.Context) error, error) {
+	s, err := mqtt.New(mqtt.Options{Timeline: g.loop, Clock: g.read, Keys: g.signer, Nodes: g.nodes,
+		Config: g.cfg.MQTT, Gateway: g.id, Log: g.log})
+	if err != nil {
+		return nil, fmt.Errorf("mqtt: %w", err)
+	}
+	g.mqtt.Store(s)
+	return s.Run, nil
+}
+
+func (g *gateway) makeNTS() (func(context.Context) error, error) {
+	s, err := g.newNTSServer()
+	if err != nil {
+		return nil, err
+	}
+	g.nts.Store(s)
+	return s.run, nil
 }
 
 // run runs all of it until ctx ends or the discipline fails. A downstream that fails is started
@@ -227,8 +251,11 @@ func (g *gateway) run(ctx context.Context) error {
 	group.Go(func() error { return ended(ctx, keeper.Run(ctx)) })
 	// The control socket is how a second gateway on this host is noticed, so it must come up.
 	group.Go(func() error { return g.status.Run(ctx) })
-	if g.mqtt != nil {
-		group.Go(func() error { return g.supervise(ctx, "mqtt", g.mqtt.Run) })
+	if s := g.mqtt.Load(); s != nil {
+		group.Go(func() error { return g.supervise(ctx, "mqtt", s.Run, g.makeMQTT) })
+	}
+	if s := g.nts.Load(); s != nil {
+		group.Go(func() error { return g.supervise(ctx, "nts", s.run, g.makeNTS) })
 	}
 	return group.Wait()
 }
@@ -241,25 +268,33 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
-// supervise starts a downstream again, with growing pauses, whenever it fails.
-func (g *gateway) supervise(ctx context.Context, name string, run func(context.Context) error) error {
+// supervise runs a downstream, and whenever it fails makes it anew, with growing pauses.
+func (g *gateway) supervise(ctx context.Context, name string, run func(context.Context) error, remake func() (func(context.Context) error, error)) error {
 	pause := time.Second
 	for {
 		began := time.Now()
-		err := run(ctx)
+		var err error
+		if run != nil {
+			err = run(ctx)
+		}
 		if ctx.Err() != nil {
 			return nil
 		}
 		if time.Since(began) > time.Minute {
 			pause = time.Second
 		}
-		g.log.Error("a downstream failed and is started again", "name", name, "err", err, "in", pause)
+		if err != nil {
+			g.log.Error("a downstream failed and is started again", "name", name, "err", err, "in", pause)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, time.Minute)
+		if run, err = remake(); err != nil {
+			g.log.Error("a downstream can't be started", "name", name, "err", err, "again", pause)
+		}
 	}
 }
 
@@ -400,10 +435,34 @@ func (g *gateway) warnings() []discipline.Warning {
 	return append(g.policy.Warnings(now), g.keys.Warnings(now)...)
 }
 
+// metrics are the counters of the downstreams.
+func (g *gateway) metrics() map[string]status.Counters {
+	m := map[string]status.Counters{"certs": {"refused": g.policy.Counts()}}
+	if s := g.mqtt.Load(); s != nil {
+		st := s.Status()
+		connected := 0.0
+		for _, b := range st.Brokers {
+			if b.State == mqtt.BrokerConnected {
+				connected++
+			}
+		}
+		m["mqtt"] = status.Counters{"beacons": st.Beacons, "published": st.Published, "dropped": st.Dropped, "skipped": st.Skipped,
+			"answered": st.Answered, "refused": st.Refused, "brokers_connected": connected, "nodes_seen": float64(len(st.Nodes))}
+	}
+	if s := g.nts.Load(); s != nil {
+		st := s.Status()
+		m["nts"] = status.Counters{"ke_accepted": st.Accepted, "answered": st.Answered, "naks": st.NAKs, "refused": st.Refused}
+	}
+	return m
+}
+
 func (g *gateway) downstreams() map[string]any {
 	d := map[string]any{}
-	if g.mqtt != nil {
-		d["mqtt"] = g.mqtt.Status()
+	if s := g.mqtt.Load(); s != nil {
+		d["mqtt"] = s.Status()
+	}
+	if s := g.nts.Load(); s != nil {
+		d["nts"] = s.Status()
 	}
 	return d
 }

@@ -152,7 +152,7 @@ func labConfig(dir, server string) configs.Config {
 // labNarrate prints the pipeline as it comes up.
 func labNarrate(ctx context.Context, p *labPrinter, g *gateway) {
 	if a := g.status.Addr(ctx); a != nil {
-		p.line("gateway", "page on http://%s/, broker on %s", a, g.mqtt.Addresses()[0])
+		p.line("gateway", "page on http://%s/, broker on %s", a, g.mqtt.Load().Addresses()[0])
 	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -203,7 +203,7 @@ type labNode struct {
 
 func (n *labNode) run(ctx context.Context) error {
 	session, err := watch.Open(watch.Options{
-		Broker: "mqtt://" + n.g.mqtt.Addresses()[0], Prefix: "ntsgw/" + n.g.id + "/",
+		Broker: "mqtt://" + n.g.mqtt.Load().Addresses()[0], Prefix: "ntsgw/" + n.g.id + "/",
 		Topics: []string{"key", "beacon"}, Now: n.g.read.Now,
 	})
 	if err != nil {

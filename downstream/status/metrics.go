@@ -11,7 +11,7 @@ import (
 
 // writeMetrics writes r in the Prometheus text format. Values that are not known are left
 // out rather than written as zero.
-func writeMetrics(w io.Writer, r *Report) {
+func writeMetrics(w io.Writer, r *Report, counters map[string]Counters) {
 	gauge := metrics.WriteGaugeFloat64
 	optional := func(name string, v *float64) {
 		if v != nil {
@@ -62,20 +62,16 @@ func writeMetrics(w io.Writer, r *Report) {
 			metrics.WriteCounterUint64(w, fmt.Sprintf("ntsgw_source_rejected_total{source=%q,reason=%q}", s.Name, reason), s.Rejected[reason])
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.Downstream)) {
-		writeTree(w, "ntsgw_"+name, r.Downstream[name])
+	for _, name := range slices.Sorted(maps.Keys(counters)) {
+		writeCounters(w, "ntsgw_"+name, counters[name])
 	}
 }
 
-// Counters is how a downstream reports what it did: each name becomes a metric
-// ntsgw_<downstream>_<name>_total, or with a reason label for a nested map.
+// Counters is what a downstream did: a uint64 becomes the metric ntsgw_<downstream>_<name>_total, a
+// map of them one with a reason label, and a float64 a gauge without _total.
 type Counters map[string]any
 
-func writeTree(w io.Writer, prefix string, v any) {
-	c, ok := v.(Counters)
-	if !ok {
-		return
-	}
+func writeCounters(w io.Writer, prefix string, c Counters) {
 	for _, name := range slices.Sorted(maps.Keys(c)) {
 		switch n := c[name].(type) {
 		case uint64:

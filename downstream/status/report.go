@@ -96,11 +96,8 @@ func build(s *discipline.Snapshot, now discipline.Raw, host discipline.HostReadi
 		Leap:           int(s.Leap),
 		TAIOffset:      s.TAIOffset,
 		Epoch:          hex.EncodeToString(s.Epoch[:]),
-		Warnings:       s.Warnings,
+		Warnings:       append([]discipline.Warning{}, s.Warnings...),
 		Sources:        []Source{},
-	}
-	if r.Warnings == nil {
-		r.Warnings = []discipline.Warning{}
 	}
 	if s.LastUpdate != 0 {
 		r.LastUpdate = pointer(seconds(now.Sub(s.LastUpdate)))

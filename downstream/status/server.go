@@ -29,7 +29,7 @@ type Clock interface {
 }
 
 // Options is what a Server needs. Sources, Warnings and Downstream are called for each
-// report and must be safe for concurrent use; all three may be nil.
+// report and must be safe for concurrent use; all may be nil.
 type Options struct {
 	Timeline   Timeline
 	Clock      Clock
@@ -38,9 +38,10 @@ type Options struct {
 	Mode       func() string
 	Sources    func() []Source
 	Warnings   func() []discipline.Warning
-	Downstream func() map[string]any
-	Listen     string // HTTP address; empty: off
-	Socket     string // control socket; empty: off
+	Downstream func() map[string]any      // for the report
+	Metrics    func() map[string]Counters // for /metrics
+	Listen     string                     // HTTP address; empty: off
+	Socket     string                     // control socket; empty: off
 	Log        *slog.Logger
 }
 
@@ -89,16 +90,15 @@ func (s *Server) Report() Report {
 		r.Sources = s.opt.Sources()
 	}
 	if s.opt.Warnings != nil {
-		r.Warnings = append(append([]discipline.Warning{}, r.Warnings...), s.opt.Warnings()...)
+		r.Warnings = append(r.Warnings, s.opt.Warnings()...)
 	}
 	r.Downstream = map[string]any{}
 	if s.opt.Downstream != nil {
 		maps.Copy(r.Downstream, s.opt.Downstream())
 	}
-	s.mu.Lock()
-	bad := maps.Clone(s.rejected)
-	s.mu.Unlock()
-	r.Downstream["status"] = Counters{"rejected": bad}
+	for i := range r.Warnings {
+		r.Warnings[i].Text = sentence(r.Warnings[i].Text)
+	}
 	return r
 }
 
@@ -201,7 +201,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		r := s.Report()
-		writeMetrics(w, &r)
+		writeMetrics(w, &r, s.counters())
 	})
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
@@ -219,6 +219,18 @@ func (s *Server) handler() http.Handler {
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data:; frame-ancestors 'none'")
 		mux.ServeHTTP(w, req)
 	})
+}
+
+// counters are the downstreams', and this server's own.
+func (s *Server) counters() map[string]Counters {
+	all := map[string]Counters{}
+	if s.opt.Metrics != nil {
+		maps.Copy(all, s.opt.Metrics())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all["status"] = Counters{"rejected": maps.Clone(s.rejected)}
+	return all
 }
 
 func (s *Server) reject(reason string) {

@@ -57,8 +57,8 @@ func start(t *testing.T, g *gateway) (base, socket string) {
 		Sources: func() []Source {
 			return []Source{{Name: "a", State: "selected", Stratum: 1, Reach: 255, Rejected: map[string]uint64{"stratum": 2}}}
 		},
-		Downstream: func() map[string]any { return map[string]any{"mqtt": Counters{"beacons": uint64(7)}} },
-		Log:        slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Metrics: func() map[string]Counters { return map[string]Counters{"mqtt": {"beacons": uint64(7)}} },
+		Log:     slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -27,6 +30,19 @@ func Duration(s float64) string {
 	return (time.Duration(s) * time.Second).Truncate(time.Second).String()
 }
 
+// sentence begins with a capital and ends with a full stop, whoever wrote it.
+func sentence(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return s
+	}
+	s = string(unicode.ToUpper(first)) + s[size:]
+	if !strings.HasSuffix(s, ".") {
+		s += "."
+	}
+	return s
+}
+
 // Verdict is the report in a short title and a sentence.
 func (r *Report) Verdict() (title, sentence string) {
 	bound := ""
@@ -39,11 +55,10 @@ func (r *Report) Verdict() (title, sentence string) {
 			selected++
 		}
 	}
-	servers := fmt.Sprintf("%d servers agree", selected)
+	servers, proof := fmt.Sprintf("%d servers agree", selected), ", every one authenticated by NTS"
 	if selected == 1 {
-		servers = "One server is followed"
+		servers, proof = "One server is followed", ", authenticated by NTS"
 	}
-	proof := ", every one authenticated by NTS"
 	if !r.NTS {
 		proof = ""
 	}
