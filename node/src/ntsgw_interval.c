@@ -37,8 +37,11 @@ int64_t ntsgw_elapsed_most(uint64_t m0, uint64_t m1, const ntsgw_rate *r) {
   uint64_t most_counts = (uint64_t)(NTSGW_ELAPSED_MAX / (int64_t)r->unit_ns);
   uint64_t n = m1 - m0;
   int64_t d;
+  //@ assert most_counts * r->unit_ns <= NTSGW_ELAPSED_MAX && most_counts >= 4000000000000;
   if (n > most_counts - r->tick) return NTSGW_HI_UNKNOWN;
   n += r->tick;
+  //@ assert n == most(m0, m1, *r) && n <= most_counts;
+  //@ assert n * r->unit_ns <= most_counts * r->unit_ns;
   d = (int64_t)n * (int64_t)r->unit_ns;
   //@ assert 0 <= d <= NTSGW_ELAPSED_MAX;
   //@ assert d == most(m0, m1, *r) * r->unit_ns;
@@ -106,26 +109,59 @@ int ntsgw_exchange(ntsgw_interval *v, uint64_t m1, int64_t upper, uint64_t m4, i
 }
 
 int ntsgw_hull(const int64_t *lo, const int64_t *hi, int n, int need, ntsgw_bounds *out) {
-  int found = 0;
+  int found_lo = 0, found_hi = 0;
   int i, j;
   out->lo = NTSGW_LO_UNKNOWN;
   out->hi = NTSGW_HI_UNKNOWN;
+  /* Where need intervals cover t, the highest of the lower ends that are not above t
+   * is covered by the same ones: so the ends themselves are all the points to try. */
+  /*@ ghost
+      int k = 0;
+      /@ loop invariant 0 <= k <= n;
+         loop invariant \forall real t; covering(lo, hi, k, t) >= 1 ==> \exists integer a; 0 <= a < k && covers(lo, hi, a, t);
+         loop invariant \forall real t; (\exists integer a; 0 <= a < k && below(lo[a], t)) ==>
+           \exists integer b; 0 <= b < k && last_lo(lo, k, b, t);
+         loop invariant \forall real t; (\exists integer a; 0 <= a < k && above(hi[a], t)) ==>
+           \exists integer b; 0 <= b < k && first_hi(hi, k, b, t);
+         loop assigns k;
+         loop variant n - k;
+      @/
+      while (k < n) { k++; }
+  */
+  /*@ loop invariant 0 <= i <= n;
+      loop invariant lo_range(out->lo) && hi_range(out->hi);
+      loop invariant (found_lo == 0 || found_lo == 1) && (found_hi == 0 || found_hi == 1);
+      loop invariant found_lo == 0 ==> out->lo == NTSGW_LO_UNKNOWN;
+      loop invariant found_hi == 0 ==> out->hi == NTSGW_HI_UNKNOWN;
+      loop invariant \forall integer k, real t; 0 <= k < i && last_lo(lo, n, k, t) && covering(lo, hi, n, t) >= need ==>
+        found_lo == 1 && out->lo <= lo[k];
+      loop invariant \forall integer k, real t; 0 <= k < i && first_hi(hi, n, k, t) && covering(lo, hi, n, t) >= need ==>
+        found_hi == 1 && hi[k] <= out->hi;
+      loop assigns i, j, found_lo, found_hi, *out;
+      loop variant n - i;
+  */
   for (i = 0; i < n; i++) {
     int at_lo = 0, at_hi = 0;
+    /*@ loop invariant 0 <= j <= n && 0 <= at_lo <= j && 0 <= at_hi <= j;
+        loop invariant \forall real t; last_lo(lo, n, i, t) ==> covering(lo, hi, j, t) <= at_lo;
+        loop invariant \forall real t; first_hi(hi, n, i, t) ==> covering(lo, hi, j, t) <= at_hi;
+        loop assigns j, at_lo, at_hi;
+        loop variant n - j;
+    */
     for (j = 0; j < n; j++) {
-      at_lo += lo[j] <= lo[i] && lo[i] <= hi[j];
-      at_hi += lo[j] <= hi[i] && hi[i] <= hi[j];
+      if (lo[j] <= lo[i] && lo[i] <= hi[j]) at_lo++;
+      if (lo[j] <= hi[i] && hi[i] <= hi[j]) at_hi++;
     }
-    if (at_lo >= need && (!(found & NTSGW_LO) || lo[i] < out->lo)) {
+    if (at_lo >= need && (!found_lo || lo[i] < out->lo)) {
       out->lo = lo[i];
-      found |= NTSGW_LO;
+      found_lo = 1;
     }
-    if (at_hi >= need && (!(found & NTSGW_HI) || hi[i] > out->hi)) {
+    if (at_hi >= need && (!found_hi || hi[i] > out->hi)) {
       out->hi = hi[i];
-      found |= NTSGW_HI;
+      found_hi = 1;
     }
   }
-  return found != 0;
+  return found_lo;
 }
 
 /* Days to months and back after Hinnant's civil calendar algorithms: years begin

@@ -121,8 +121,16 @@ int ntsgw_exchange(ntsgw_interval *v, uint64_t m1, int64_t upper, uint64_t m4, i
 
 /* ntsgw_hull gives the smallest and the largest point that at least need of n
  * intervals cover; 0 when no point is. Unknown ends cover all on their side. */
-/*@ logic integer covering{L}(int64_t *lo, int64_t *hi, integer n, real t) =
-      n <= 0 ? 0 : covering(lo, hi, n - 1, t) + (below(lo[n - 1], t) && above(hi[n - 1], t) ? 1 : 0);
+/*@ predicate covers{L}(int64_t *lo, int64_t *hi, integer k, real t) = below(lo[k], t) && above(hi[k], t);
+    logic integer covering{L}(int64_t *lo, int64_t *hi, integer n, real t) =
+      n <= 0 ? 0 : covering(lo, hi, n - 1, t) +
+        ((lo[n - 1] == NTSGW_LO_UNKNOWN || lo[n - 1] <= t) && (hi[n - 1] == NTSGW_HI_UNKNOWN || t <= hi[n - 1]) ? 1 : 0);
+
+    // The highest lower end that is not above t, and the lowest upper end that is not below it.
+    predicate last_lo{L}(int64_t *lo, integer n, integer k, real t) = below(lo[k], t) &&
+      (\forall integer j; 0 <= j < n && below(lo[j], t) ==> lo[j] <= lo[k]);
+    predicate first_hi{L}(int64_t *hi, integer n, integer k, real t) = above(hi[k], t) &&
+      (\forall integer j; 0 <= j < n && above(hi[j], t) ==> hi[k] <= hi[j]);
 */
 /*@ requires 1 <= need <= n <= NTSGW_GATEWAYS_MAX;
     requires \valid_read(lo + (0 .. n - 1)) && \valid_read(hi + (0 .. n - 1)) && \valid(out);

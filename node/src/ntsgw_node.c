@@ -130,7 +130,6 @@ static uint8_t *put_text(uint8_t *to, const char *text) {
   return to + n;
 }
 
-/* put_name writes <prefix><kind>/<gateway>[/<node>]. */
 #define EXTERNAL_MAX (2 + 8 + 6 + 1 + NTSGW_NAME_MAX + 1 + NTSGW_NAME_MAX)
 
 /* structure is what is signed or authenticated: RFC 9052 sections 4.4 and 6.3,
@@ -253,10 +252,11 @@ static void note(ntsgw_gateway *gw, int ends, const uint8_t *message, size_t n) 
   }
 }
 
-static void forget(ntsgw_interval *v) {
-  v->lo = NTSGW_LO_UNKNOWN;
-  v->hi = NTSGW_HI_UNKNOWN;
-  v->lo_at = v->hi_at = 0;
+/* forget begins a gateway anew; what it said about UTC goes as well. */
+static void forget(ntsgw_view *v) {
+  memset(v, 0, sizeof *v);
+  v->interval.lo = NTSGW_LO_UNKNOWN;
+  v->interval.hi = NTSGW_HI_UNKNOWN;
 }
 
 static int64_t tai(const ntsgw_time *t) {
@@ -278,7 +278,7 @@ static ntsgw_result settle(ntsgw_node *node, int g, uint64_t m, int ends, const 
   int i;
   note(gw, ends < 0 ? -ends : ends, message, n);
   if (ends < 0) {
-    forget(&next->interval);
+    forget(next);
     gw->frozen = 1;
   } else {
     next->interval = *v;
@@ -295,7 +295,7 @@ static ntsgw_result settle(ntsgw_node *node, int g, uint64_t m, int ends, const 
     if (combine(node, m, 0, &all, 0)) return NTSGW_OK;
     to = prepare(node);
     for (i = 0; i < node->gateways; i++) {
-      forget(&node->gateway[i].view[to].interval);
+      forget(&node->gateway[i].view[to]);
       node->gateway[i].frozen = 1;
     }
   }
@@ -737,8 +737,8 @@ ntsgw_result ntsgw_init(ntsgw_node *node, const ntsgw_config *config, const ntsg
     if (bad_name(w->gateway) || (w->node_key && bad_name(w->node))) return NTSGW_E_ARGUMENT;
     if (w->root_alg != 0 && ((w->root_alg != NTSGW_ED25519 && w->root_alg != NTSGW_ES256) || !w->root)) return NTSGW_E_ARGUMENT;
     gateways[i].who = w;
-    forget(&gateways[i].view[0].interval);
-    forget(&gateways[i].view[1].interval);
+    forget(&gateways[i].view[0]);
+    forget(&gateways[i].view[1]);
   }
   return NTSGW_OK;
 }
