@@ -23,7 +23,7 @@ const (
 type Status struct {
 	KEAddress  string            `json:"ke_address"`
 	NTPAddress string            `json:"ntp_address"`
-	Stamps     bool              `json:"kernel_stamps"` // the kernel stamps what is received
+	Stamps     bool              `json:"kernel_stamps"` // the kernel's receive stamps are used
 	Accepted   uint64            `json:"ke_accepted"`   // NTS-KE exchanges
 	Answered   uint64            `json:"answered"`      // requests
 	NAKs       uint64            `json:"naks"`          // requests told to come back over NTS-KE

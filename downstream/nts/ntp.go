@@ -21,7 +21,6 @@ const rounding = 4 * time.Nanosecond
 // serveNTP answers datagrams until ctx ends. One goroutine is enough: an answer costs a few
 // microseconds.
 func (s *Server) serveNTP(ctx context.Context) error {
-	s.stamper.look()
 	in := make([]byte, nts.MaxPacketSize+1)
 	var out []byte
 	var q nts.Accepted

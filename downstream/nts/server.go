@@ -25,6 +25,7 @@ type Server struct {
 	cookies  *nts.CookieKeys
 	protect  *nts.Server
 	counters counters
+	steps    *hostSteps // nil: can't be watched
 	stamper  stamper
 	epochs   epochGuard
 	replays  replays
@@ -93,12 +94,17 @@ func New(opt Options) (*Server, error) {
 		stamper: stamper{clock: opt.Clock}, epochs: epochGuard{clock: opt.Clock, base: opt.Clock.Suspended()},
 		peers: peers{limit: opt.MaxConnections, each: max(1, opt.MaxConnections/4)},
 	}
+	if s.steps, err = watchSteps(); err != nil {
+		opt.Log.Warn("NTS server does not use the kernel's receive stamps", "error", err)
+	} else {
+		s.stamper.steps = s.steps
+	}
 	s.sendTo = opt.NTPServer
 	if ntpHost, _, err := net.SplitHostPort(opt.NTPListen); err == nil && s.sendTo == "" && ntpHost != keHost && !ntpAt.IP.IsUnspecified() && ntpHost != "" {
 		s.sendTo = ntpHost
 	}
 	stamps, _ := socket.Stamps()
-	s.counters.s = Status{KEAddress: s.KEAddr().String(), NTPAddress: s.NTPAddr().String(), Stamps: stamps}
+	s.counters.s = Status{KEAddress: s.KEAddr().String(), NTPAddress: s.NTPAddr().String(), Stamps: stamps && s.steps != nil}
 	return s, nil
 }
 
@@ -126,11 +132,15 @@ func (s *Server) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return errors.Join(s.ke.Close(), s.ntp.Close())
 	})
-	return g.Wait()
+	err := g.Wait()
+	if s.steps != nil {
+		err = errors.Join(err, s.steps.Close())
+	}
+	return err
 }
 
-// housekeeping rotates the cookie key, and looks at the clocks once a second, so that a step of
-// the host clock or a suspend between two requests is noticed.
+// housekeeping rotates the cookie key, and looks at the timeline once a second, so that its
+// beginning is noticed, and a suspend after it, without any request.
 func (s *Server) housekeeping(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -141,7 +151,6 @@ func (s *Server) housekeeping(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			s.stamper.look()
 			if snapshot := s.opt.Timeline.Snapshot(); snapshot != nil {
 				s.epochs.intact(snapshot.Epoch)
 			}

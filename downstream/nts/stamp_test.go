@@ -1,0 +1,121 @@
+package nts
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
+)
+
+// host is a machine whose host clock is steered, in a test's own time.
+type host struct {
+	raw     discipline.Raw
+	real    float64 // CLOCK_REALTIME − 1e18
+	rate    float64 // of REALTIME against RAW
+	stepped bool
+}
+
+func (h *host) Now() discipline.Raw { h.pass(30); return h.raw }
+
+func (h *host) Suspended() time.Duration { return 0 }
+
+func (h *host) ReadPair() discipline.HostReading {
+	h.pass(40)
+	r := discipline.HostReading{Raw: h.raw, Real: h.now(), Width: 41}
+	h.pass(40)
+	return r
+}
+
+func (h *host) Stepped() bool { was := h.stepped; h.stepped = false; return was }
+
+func (h *host) pass(d int64) {
+	h.raw += discipline.Raw(d)
+	h.real += float64(d) * (1 + h.rate)
+}
+
+func (h *host) now() int64 { return int64(1e18) + int64(h.real) }
+
+// TestArrival steps and slews a host clock as hard as the kernel can, between a datagram's stamp
+// and the reading that carries it and around them: what comes out is never later than now, never
+// more too early than it says, and close when nothing happened.
+func TestArrival(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	steps := []int64{0, 0, 0, 1, 100, 1000, 15_000, 30_000, 1e6, 1e9, 3.6e12}
+	quiet, used := 0, 0
+	for round := range 50_000 {
+		h := &host{raw: 1e12}
+		s := stamper{clock: h, steps: h}
+		disturb := func() (disturbed bool) {
+			d := steps[rng.IntN(len(steps))]
+			if d != 0 {
+				h.real += float64((1 - 2*rng.Int64N(2)) * d)
+				h.stepped = true
+			}
+			return d != 0
+		}
+		h.rate = []float64{0, 1e-5, 5e-4, 0.1005}[rng.IntN(4)] * (2*rng.Float64() - 1)
+		disturb()
+		if rng.IntN(2) == 0 {
+			s.arrival(h.now())
+		}
+		h.pass(rng.Int64N(1e9))
+		arrived, stamp := h.raw, h.now()
+		disturbed := false
+		h.pass(rng.Int64N(100_000))
+		if rng.IntN(2) == 0 {
+			disturbed = disturb()
+			h.pass(rng.Int64N(100_000))
+		}
+		if rng.IntN(3) == 0 {
+			s.arrival(h.now()) // another datagram's turn
+			h.pass(rng.Int64N(50_000))
+		}
+		if rng.IntN(2) == 0 {
+			disturbed = disturb() || disturbed
+			h.pass(rng.Int64N(50_000))
+		}
+		if rng.IntN(50) == 0 {
+			stamp, disturbed = []int64{0, 1, -1, 1 << 62}[rng.IntN(4)], true
+		}
+		at, early := s.arrival(stamp)
+		if at > h.raw {
+			t.Fatalf("round %d: %d ns in the future", round, at-h.raw)
+		}
+		if off := arrived.Sub(at); off > early {
+			t.Fatalf("round %d: %v too early, %v is admitted", round, off, early)
+		}
+		if !disturbed {
+			quiet++
+			if at.Sub(arrived) <= early {
+				used++
+			}
+		}
+	}
+	if used*2 < quiet {
+		t.Errorf("only %d of %d undisturbed stamps were used", used, quiet)
+	}
+}
+
+func TestStampsNeedAWatch(t *testing.T) {
+	h := &host{raw: 1e12}
+	s := stamper{clock: h}
+	stamp := h.now()
+	h.pass(1000)
+	if at, early := s.arrival(stamp); at < 1e12+1000 || early != 0 {
+		t.Errorf("%d, %v", at, early)
+	}
+}
+
+func TestWatchIsQuiet(t *testing.T) {
+	w, err := watchSteps()
+	if err != nil {
+		t.Skip(err)
+	}
+	defer w.Close()
+	for range 3 {
+		if w.Stepped() {
+			t.Error("the host clock stepped, or the watch is wrong")
+		}
+	}
+}
