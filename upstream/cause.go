@@ -81,7 +81,6 @@ func tlsFailure(address string, err error) *failure {
 		expired   x509.CertificateInvalidError
 		name      x509.HostnameError
 		authority x509.UnknownAuthorityError
-		alert     tls.AlertError
 		header    tls.RecordHeaderError
 	)
 	switch {
@@ -99,7 +98,7 @@ func tlsFailure(address string, err error) *failure {
 		f.text = fmt.Sprintf("%s does not speak NTS-KE (no ALPN ntske/1): it is another TLS service", address)
 	case errors.As(err, &header):
 		f.text = fmt.Sprintf("%s does not speak TLS at all: it is another service", address)
-	case errors.As(err, &alert):
+	case remoteAlert(err):
 		f.text = fmt.Sprintf("%s ended the TLS handshake: %v; it may want a client certificate, or lack TLS 1.3", address, err)
 	case timeout(err):
 		f.reason = ReasonTimeout
@@ -112,13 +111,16 @@ func tlsFailure(address string, err error) *failure {
 	return f
 }
 
-// noProtocol reports whether the peer refused our ALPN protocol (RFC 7301 §3.2: alert 120).
+// noProtocol reports whether the peer refused our ALPN protocol (RFC 7301 §3.2).
 func noProtocol(err error) bool {
-	var alert tls.AlertError
-	if errors.As(err, &alert) && uint8(alert) == 120 {
-		return true
-	}
+	// crypto/tls has no type for it, neither for the alert received nor for its own.
 	return strings.Contains(err.Error(), "no application protocol")
+}
+
+// remoteAlert reports whether the peer ended the connection with a TLS alert.
+func remoteAlert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
 }
 
 // exchangeFailure explains what went wrong behind the handshake.
@@ -129,7 +131,8 @@ func exchangeFailure(address string, err error) *failure {
 	}
 	f := &failure{reason: e.Reason, err: err}
 	switch {
-	case e.Reason == ntske.ReasonTransport && e.Err != nil && refusedLate(e.Err):
+	case e.Reason == ntske.ReasonTransport && e.Err != nil && remoteAlert(e.Err):
+		// In TLS 1.3 the server judges the client's certificate after our handshake is done.
 		f.text = fmt.Sprintf("%s ended the connection after the handshake: %v; it may want another client certificate", address, e.Err)
 	case e.Reason == ntske.ReasonTransport && e.Err != nil && timeout(e.Err):
 		f.reason = ReasonTimeout
@@ -142,12 +145,6 @@ func exchangeFailure(address string, err error) *failure {
 		f.text = fmt.Sprintf("%s: %v", address, err)
 	}
 	return f
-}
-
-// refusedLate: in TLS 1.3 the server judges the client's certificate after our handshake is done.
-func refusedLate(err error) bool {
-	var alert tls.AlertError
-	return errors.As(err, &alert) || strings.Contains(err.Error(), "remote error: tls")
 }
 
 func timeout(err error) bool {

@@ -61,12 +61,12 @@ type verdict struct {
 }
 
 type datagram struct {
-	socket Socket
-	bytes  []byte
-	peer   netip.AddrPort
-	cut    bool
-	at     arrival
-	err    error
+	of    <-chan struct{} // the done of its socket
+	bytes []byte
+	peer  netip.AddrPort
+	cut   bool
+	at    arrival
+	err   error
 }
 
 func newRunner(s *Source) *runner {
@@ -330,7 +330,7 @@ func unreachable(err error) bool {
 
 // take judges a datagram.
 func (r *runner) take(ctx context.Context, d datagram) {
-	if d.socket != r.socket {
+	if r.socket == nil || d.of != r.done {
 		return // of a session that is over
 	}
 	if d.err != nil {
@@ -368,7 +368,7 @@ func (r *runner) receive(socket Socket, done <-chan struct{}) {
 	buffer := make([]byte, maxDatagram)
 	for {
 		in, err := socket.Receive(buffer)
-		d := datagram{socket: socket, err: err}
+		d := datagram{of: done, err: err}
 		if err == nil {
 			d.at = arrival{stamp: in.Stamp, after: r.opt.Clock.Now()}
 			d.at.pair, d.at.suspended = r.opt.Clock.ReadPair(), r.opt.Clock.Suspended()

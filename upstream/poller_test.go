@@ -1,0 +1,643 @@
+package upstream
+
+import (
+	"crypto/rand"
+	"errors"
+	"io"
+	mathrand "math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/upstream/ntp"
+	"github.com/ntsgw/ntsgw/upstream/nts"
+	"github.com/ntsgw/ntsgw/upstream/ntske"
+)
+
+// world is a server, a path and a clock in virtual time, and a poller in them.
+type world struct {
+	t      *testing.T
+	p      *poller
+	now    discipline.Raw
+	ring   *nts.CookieKeys
+	server *nts.Server
+
+	epoch  int64 // UTC of raw 0, nanoseconds since 1970
+	rtt    time.Duration
+	keFail *failure
+	// reach decides whether a request arrives.
+	reach func(placeholders, size int) bool
+	// header bends replies.
+	header func(*ntp.Packet)
+	// aead of keys, and what a key exchange hands out instead of what it should.
+	aead      uint16
+	bendKeys  func(*keys)
+	noCookies bool
+	deferred  bool
+
+	kes    []discipline.Raw
+	asks   []discipline.Raw
+	wanted []int
+	got    []discipline.Measurement
+}
+
+func newWorld(t *testing.T, opt Options) *world {
+	t.Helper()
+	opt.Name, opt.Address = "s", "server.example"
+	opt.Trust, opt.Clock = struct{ Trust }{}, struct{ Clock }{}
+	opt.Rand = mathrand.NewChaCha8([32]byte{1})
+	if err := opt.complete(); err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, rtt: 20 * time.Millisecond, aead: ntske.AEADAESSIVCMAC256,
+		epoch: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC).UnixNano()}
+	w.forget()
+	w.p = newPoller(&opt, 0)
+	return w
+}
+
+// forget is a restart of the server.
+func (w *world) forget() {
+	var err error
+	if w.ring, err = nts.NewCookieKeys(rand.Reader); err != nil {
+		w.t.Fatal(err)
+	}
+	w.server = nts.NewServer(w.ring, rand.Reader)
+}
+
+// run lets d pass.
+func (w *world) run(d time.Duration) {
+	end := w.now.Add(d)
+	for {
+		act, wake := w.p.due(w.now)
+		switch act {
+		case keyExchange:
+			w.keyExchange()
+		case request:
+			w.request()
+		default:
+			if w.p.phase == keying {
+				w.t.Fatal("keying, but nothing is under way")
+			}
+			if wake > end {
+				w.now = end
+				return
+			}
+			if wake <= w.now {
+				w.t.Fatal("nothing to do and no time to wait for")
+			}
+			w.now = wake
+		}
+		if len(w.kes)+len(w.asks) > 1e6 {
+			w.t.Fatal("it spins")
+		}
+	}
+}
+
+func (w *world) keyExchange() {
+	w.kes = append(w.kes, w.now)
+	w.now = w.now.Add(3 * w.rtt)
+	if w.keFail != nil {
+		w.p.keysFailed(w.now, w.keFail)
+		return
+	}
+	n := ntske.KeySize(w.aead)
+	k := &keys{Session: &ntske.Session{AEAD: w.aead, NTPPort: 123}, peer: netip.MustParseAddrPort("192.0.2.1:123"), deferred: w.deferred}
+	k.C2S, k.S2C = make([]byte, n), make([]byte, n)
+	rand.Read(k.C2S)
+	rand.Read(k.S2C)
+	for range ntske.MaxCookies {
+		c, err := w.ring.Seal(nil, k.AEAD, k.Keys)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		k.Cookies = append(k.Cookies, c)
+	}
+	if w.bendKeys != nil {
+		w.bendKeys(k)
+	}
+	w.p.keysMade(w.now, k)
+}
+
+func (w *world) pair(at discipline.Raw) discipline.HostReading {
+	return discipline.HostReading{Raw: at, Real: int64(at) + 1e18, Width: 100}
+}
+
+func (w *world) request() {
+	w.asks = append(w.asks, w.now)
+	packet, err := w.p.ask(w.now)
+	if err != nil {
+		return
+	}
+	w.wanted = append(w.wanted, w.p.open.req.Placeholders)
+	w.p.sent(departure{pair: w.pair(w.now), before: w.now})
+	if w.reach != nil && !w.reach(w.p.open.req.Placeholders, len(packet)) {
+		return
+	}
+	reply := w.reply(packet)
+	if reply == nil {
+		return
+	}
+	w.now = w.now.Add(w.rtt)
+	if m, ok := w.p.receive(w.now, reply, arrival{after: w.now, pair: w.pair(w.now)}); ok {
+		w.got = append(w.got, m)
+	}
+}
+
+func (w *world) reply(packet []byte) []byte {
+	var q nts.Accepted
+	if err := w.server.Open(packet, &q); err != nil {
+		b, err := w.server.NAK(nil, &q)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return b
+	}
+	if w.noCookies {
+		q.Cookies = 0
+	}
+	middle := w.epoch + int64(w.now.Add(w.rtt/2))
+	b, err := w.server.Reply(nil, &q, func(h *ntp.Packet) bool {
+		h.Stratum, h.Precision, h.ReferenceID = 1, -25, ntp.RefID("GPS")
+		h.ReceiveTime, h.TransmitTime = ntp.Time64FromUnix(middle), ntp.Time64FromUnix(middle)
+		if w.header != nil {
+			w.header(h)
+		}
+		return true
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return b
+}
+
+// most is the largest number of times in list within any window of d.
+func most(list []discipline.Raw, d time.Duration) (n int) {
+	for i := range list {
+		j := i
+		for j < len(list) && list[j].Sub(list[i]) < d {
+			j++
+		}
+		n = max(n, j-i)
+	}
+	return n
+}
+
+func least(list []discipline.Raw) time.Duration {
+	d := time.Duration(1<<63 - 1)
+	for i := 1; i < len(list); i++ {
+		d = min(d, list[i].Sub(list[i-1]))
+	}
+	return d
+}
+
+func TestBuiltinServersArePolledWithCourtesy(t *testing.T) {
+	w := newWorld(t, Options{Builtin: true, MinPoll: time.Second})
+	w.run(24 * time.Hour)
+	if len(w.kes) != 1 {
+		t.Errorf("%d key exchanges in a day with a server that works", len(w.kes))
+	}
+	if d := least(w.asks); d < 2*time.Second {
+		t.Errorf("two requests %v apart", d)
+	}
+	if n := most(w.asks[4:], 64*time.Second); n > 1 {
+		t.Errorf("%d requests within 64 s after the first samples", n)
+	}
+	if n := len(w.asks); n < 1200 || n > 1360 {
+		t.Errorf("%d requests in a day", n)
+	}
+	if len(w.got) != len(w.asks) || len(w.p.cookies) != 8 {
+		t.Errorf("%d measurements of %d requests, %d cookies", len(w.got), len(w.asks), len(w.p.cookies))
+	}
+}
+
+func TestConfiguredServersAreAskedQuickly(t *testing.T) {
+	w := newWorld(t, Options{MinPoll: time.Second, MaxPoll: 64 * time.Second})
+	w.run(2 * time.Second)
+	if len(w.got) < 5 {
+		t.Errorf("%d samples in the first 2 s", len(w.got))
+	}
+	w = newWorld(t, Options{})
+	w.run(3 * time.Second)
+	if len(w.got) < 3 {
+		t.Errorf("%d samples in the first 3 s", len(w.got))
+	}
+}
+
+func TestMeasurement(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.run(10 * time.Second)
+	for _, m := range w.got {
+		// The path is symmetric, so the offset is exact but for rounding.
+		if d := m.Offset - w.epoch; d < -2 || d > 2 {
+			t.Errorf("offset is %d ns off", d)
+		}
+		if d := m.Delay - w.rtt; d < -2 || d > 2 {
+			t.Errorf("delay %v", m.Delay)
+		}
+		if m.Stratum != 1 || m.Source != "s" || !m.Authenticated || m.DatesDeferred || m.Poll != 16*time.Second || m.RefID != ntp.RefID("GPS") {
+			t.Errorf("measurement %+v", m)
+		}
+	}
+	if len(w.got) == 0 {
+		t.Error("no measurement")
+	}
+	// The middle of the exchange is where the offset holds.
+	if m := w.got[0]; m.At != w.asks[0].Add(w.rtt/2) {
+		t.Errorf("at %d, asked at %d", m.At, w.asks[0])
+	}
+}
+
+func TestEras(t *testing.T) {
+	for _, year := range []int{2025, 2035, 2036, 2037, 2100, 2140} {
+		w := newWorld(t, Options{})
+		w.epoch = time.Date(year, 2, 7, 6, 28, 15, 0, time.UTC).UnixNano()
+		w.run(3 * time.Second)
+		if len(w.got) == 0 {
+			t.Fatalf("%d: no measurement", year)
+		}
+		if d := w.got[0].Offset - w.epoch; d < -2 || d > 2 {
+			t.Errorf("%d: offset is %v off", year, time.Duration(d))
+		}
+	}
+}
+
+func TestWishForPoll(t *testing.T) {
+	w := newWorld(t, Options{MinPoll: 16 * time.Second, MaxPoll: 256 * time.Second})
+	w.p.setWish(w.now, 100*time.Second)
+	w.run(time.Hour)
+	if n := most(w.asks[8:], 99*time.Second); n != 1 {
+		t.Errorf("%d requests within 99 s", n)
+	}
+	w.p.setWish(w.now, time.Second)
+	if w.p.interval() != 16*time.Second {
+		t.Errorf("poll %v below the least", w.p.interval())
+	}
+	before := len(w.asks)
+	w.run(17 * time.Second)
+	if len(w.asks) == before {
+		t.Error("a shorter poll did not bring the next request forward")
+	}
+	w.p.setWish(w.now, time.Hour)
+	if w.p.interval() != 256*time.Second {
+		t.Errorf("poll %v above the most", w.p.interval())
+	}
+}
+
+func TestKeyExchangesThatFailBackOff(t *testing.T) {
+	away := &failure{reason: ReasonRefused, text: "away", local: true}
+	bad := &failure{reason: ReasonTLS, text: "bad"}
+	for _, c := range []struct {
+		name    string
+		opt     Options
+		fail    *failure
+		hour    [2]int // key exchanges in the first hour
+		day     [2]int // in the 24th hour
+		within  time.Duration
+		soonest time.Duration
+	}{
+		{"configured, not reached", Options{}, away, [2]int{110, 170}, [2]int{100, 160}, 45 * time.Second, 700 * time.Millisecond},
+		{"configured, fails", Options{}, bad, [2]int{55, 85}, [2]int{48, 80}, 90 * time.Second, 700 * time.Millisecond},
+		{"built in, not reached", Options{Builtin: true}, away, [2]int{55, 85}, [2]int{48, 80}, 90 * time.Second, time.Second},
+		{"built in, fails", Options{Builtin: true}, bad, [2]int{10, 14}, [2]int{0, 2}, 90 * time.Minute, 7 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, c.opt)
+			w.keFail = c.fail
+			w.run(time.Hour)
+			if n := len(w.kes); n < c.hour[0] || n > c.hour[1] {
+				t.Errorf("%d key exchanges in the first hour", n)
+			}
+			if d := least(w.kes); d < c.soonest {
+				t.Errorf("two key exchanges %v apart", d)
+			}
+			w.run(22 * time.Hour)
+			before := len(w.kes)
+			w.run(time.Hour)
+			if n := len(w.kes) - before; n < c.day[0] || n > c.day[1] {
+				t.Errorf("%d key exchanges in the 24th hour", n)
+			}
+			w.keFail = nil
+			healed := w.now
+			w.run(c.within)
+			if len(w.got) == 0 {
+				t.Errorf("no measurement %v after it works again", w.now.Sub(healed))
+			}
+			if w.p.rejected[c.fail.reason] == 0 {
+				t.Errorf("not counted: %v", w.p.rejected)
+			}
+		})
+	}
+}
+
+// A server whose NTP part does not know the cookies of its KE part must not be asked for keys
+// in a loop.
+func TestNAKLoop(t *testing.T) {
+	for _, builtin := range []bool{false, true} {
+		w := newWorld(t, Options{Builtin: builtin})
+		w.bendKeys = func(k *keys) {
+			for _, c := range k.Cookies {
+				c[0] ^= 0xff
+			}
+		}
+		w.run(time.Hour)
+		limit := 85
+		if builtin {
+			limit = 14
+		}
+		if n := len(w.kes); n > limit || n < 5 {
+			t.Errorf("built in %v: %d key exchanges in an hour", builtin, n)
+		}
+		if w.p.rejected[ReasonNAK] == 0 || w.p.rejected[ReasonNAKPlain] != w.p.rejected[ReasonNAK] {
+			t.Errorf("built in %v: %v", builtin, w.p.rejected)
+		}
+		if len(w.got) != 0 || w.p.reach != 0 || w.p.lastError == "" {
+			t.Errorf("built in %v: %d measurements, reach %x, %q", builtin, len(w.got), w.p.reach, w.p.lastError)
+		}
+	}
+}
+
+func TestRestartOfTheServer(t *testing.T) {
+	w := newWorld(t, Options{MinPoll: time.Second, MaxPoll: time.Second})
+	w.run(time.Minute)
+	w.forget()
+	before := len(w.got)
+	w.run(5 * time.Second)
+	if len(w.kes) != 2 || len(w.got)-before < 3 {
+		t.Errorf("%d key exchanges, %d measurements in the 5 s after", len(w.kes), len(w.got)-before)
+	}
+}
+
+func TestSilenceUsesCookiesUpAndThenMakesKeysWithPatience(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.run(time.Minute)
+	kes := len(w.kes)
+	w.reach = func(int, int) bool { return false }
+	w.run(24 * time.Hour)
+	if n := len(w.kes) - kes; n > 24*60 {
+		t.Errorf("%d key exchanges in a day of silence", n)
+	}
+	if w.p.reach != 0 || w.p.lastError == "" {
+		t.Errorf("reach %x, %q", w.p.reach, w.p.lastError)
+	}
+	w.reach = nil
+	before := len(w.got)
+	w.run(150 * time.Second)
+	if len(w.got) == before {
+		t.Error("no measurement within 150 s of its return")
+	}
+}
+
+func TestCookiesComeBackToEight(t *testing.T) {
+	w := newWorld(t, Options{MinPoll: time.Second, MaxPoll: time.Second})
+	lost := 0
+	w.reach = func(int, int) bool { lost++; return lost%3 != 0 }
+	w.run(10 * time.Minute)
+	if len(w.kes) != 1 {
+		t.Errorf("%d key exchanges with a third of the packets lost", len(w.kes))
+	}
+	w.reach = nil
+	w.run(3 * time.Second)
+	if len(w.p.cookies) != 8 {
+		t.Errorf("%d cookies", len(w.p.cookies))
+	}
+}
+
+func TestServersThatDislikeRequests(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		reach func(placeholders, size int) bool
+		kes   int // in an hour, at most
+	}{
+		{"fewer than three placeholders", func(n, _ int) bool { return n >= 3 }, 2},
+		{"any placeholder", func(n, _ int) bool { return n == 0 }, 2},
+		{"more than 300 bytes", func(_, size int) bool { return size <= 300 }, 2},
+		{"more than three placeholders", func(n, _ int) bool { return n <= 3 }, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, Options{})
+			w.reach = c.reach
+			w.run(time.Hour)
+			if len(w.kes) > c.kes {
+				t.Errorf("%d key exchanges in an hour", len(w.kes))
+			}
+			if len(w.got) < 180 {
+				t.Errorf("%d measurements of %d requests in an hour", len(w.got), len(w.asks))
+			}
+		})
+	}
+}
+
+// A server that never sends cookies back is asked for keys when they are used up, no more.
+func TestServerWithoutNewCookies(t *testing.T) {
+	w := newWorld(t, Options{MinPoll: 16 * time.Second})
+	w.noCookies = true
+	w.run(time.Hour)
+	if n := len(w.kes); n < 26 || n > 31 {
+		t.Errorf("%d key exchanges in an hour", n)
+	}
+	if len(w.got) < 215 {
+		t.Errorf("%d measurements", len(w.got))
+	}
+}
+
+func TestRate(t *testing.T) {
+	w := newWorld(t, Options{MinPoll: time.Second, MaxPoll: 64 * time.Second})
+	w.run(20 * time.Second)
+	rate := 2
+	w.header = func(h *ntp.Packet) {
+		if rate--; rate >= 0 {
+			h.Stratum, h.ReferenceID = 0, ntp.RefID("RATE")
+		}
+	}
+	w.run(20 * time.Second)
+	if w.p.interval() != 16*time.Second || w.p.rejected[ReasonKissRate] != 2 {
+		t.Errorf("poll %v after two RATE, %v", w.p.interval(), w.p.rejected)
+	}
+	w.run(20 * time.Minute)
+	if w.p.interval() != time.Second {
+		t.Errorf("RATE is never forgotten: poll %v", w.p.interval())
+	}
+}
+
+func TestDeny(t *testing.T) {
+	for _, code := range []string{"DENY", "RSTR"} {
+		w := newWorld(t, Options{MinPoll: time.Second})
+		w.run(20 * time.Second)
+		w.header = func(h *ntp.Packet) { h.Stratum, h.ReferenceID = 0, ntp.RefID(code) }
+		w.run(10 * time.Second)
+		if w.p.denied == "" || w.p.reach != 0 || w.p.client != nil {
+			t.Errorf("%s: denied %q, reach %x", code, w.p.denied, w.p.reach)
+		}
+		asks, kes := len(w.asks), len(w.kes)
+		w.header = nil
+		w.run(58 * time.Minute)
+		if len(w.asks) != asks || len(w.kes) != kes {
+			t.Errorf("%s: asked within the hour", code)
+		}
+		w.run(30 * time.Minute)
+		if w.p.denied != "" || w.p.reach == 0 {
+			t.Errorf("%s: not tried again: %q", code, w.p.denied)
+		}
+	}
+}
+
+// Kiss codes and NAKs without authentication change nothing when an honest reply follows, and
+// never deny.
+func TestHints(t *testing.T) {
+	w := newWorld(t, Options{MinPoll: time.Second, MaxPoll: 64 * time.Second})
+	w.run(20 * time.Second)
+	for w.p.phase != waiting {
+		act, wake := w.p.due(w.now)
+		if act == request {
+			packet, _ := w.p.ask(w.now)
+			w.p.sent(departure{pair: w.pair(w.now), before: w.now})
+			h := ntp.Packet{Version: 4, Mode: ntp.ModeServer, ReferenceID: ntp.RefID("DENY"), OriginTime: w.p.open.req.Transmit}
+			hint, _ := h.AppendBinary(nil)
+			hint = append(hint, packet[ntp.PacketSize:ntp.PacketSize+36]...)
+			w.p.receive(w.now, hint, arrival{after: w.now, pair: w.pair(w.now)})
+			if w.p.phase != waiting || w.p.rejected[nts.ReasonUnauthenticKiss] != 1 {
+				t.Fatalf("phase %d, %v", w.p.phase, w.p.rejected)
+			}
+			continue
+		}
+		w.now = wake
+	}
+	w.run(5 * time.Second) // its time is over
+	if w.p.denied != "" || w.p.client == nil || w.p.interval() <= time.Second {
+		t.Errorf("denied %q, poll %v", w.p.denied, w.p.interval())
+	}
+}
+
+// chrony 4.4 to 4.6 derive the keys of AEAD 30 otherwise: a NAK to the first request switches.
+func TestAlternativeKeys(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.aead = ntske.AEADAES128GCMSIV
+	w.bendKeys = func(k *keys) {
+		right := k.Keys
+		k.Alternative = &right
+		k.Keys = ntske.Keys{C2S: make([]byte, 16), S2C: make([]byte, 16)}
+	}
+	w.run(10 * time.Second)
+	if len(w.kes) != 1 || len(w.got) < 3 || w.p.rejected[ReasonNAK] != 1 {
+		t.Errorf("%d key exchanges, %d measurements, %v", len(w.kes), len(w.got), w.p.rejected)
+	}
+}
+
+func TestLateReply(t *testing.T) {
+	w := newWorld(t, Options{MinPoll: time.Second, MaxPoll: time.Second})
+	w.run(20 * time.Second)
+	var late []byte
+	w.reach = func(int, int) bool {
+		if late == nil {
+			late = w.reply(w.p.open.req.Packet)
+			return false
+		}
+		return true
+	}
+	w.run(1500 * time.Millisecond)
+	if late == nil {
+		t.Fatal("nothing was asked")
+	}
+	before := len(w.got)
+	if _, ok := w.p.receive(w.now, late, arrival{after: w.now, pair: w.pair(w.now)}); ok {
+		t.Error("a late reply was believed")
+	}
+	if w.p.rejected[ReasonLate] != 1 || w.p.rejected[ReasonNoReply] != 1 {
+		t.Errorf("%v", w.p.rejected)
+	}
+	w.run(5 * time.Second)
+	if len(w.got)-before < 3 {
+		t.Errorf("%d measurements after it", len(w.got)-before)
+	}
+}
+
+func TestRedoOnceDatesCanBeJudged(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.deferred = true
+	w.run(3 * time.Second)
+	if len(w.got) == 0 {
+		t.Fatal("no measurement")
+	}
+	for _, m := range w.got {
+		if !m.DatesDeferred {
+			t.Error("a sample of a session without judged dates does not say so")
+		}
+	}
+	before := len(w.got)
+	w.deferred = false
+	w.p.redo(w.now)
+	if w.p.client != nil || len(w.p.cookies) != 0 || w.p.reach != 0 {
+		t.Error("something of the session is left")
+	}
+	w.run(2 * time.Second)
+	if len(w.got)-before < 2 {
+		t.Errorf("%d measurements in the 2 s after", len(w.got)-before)
+	}
+	for _, m := range w.got[before:] {
+		if m.DatesDeferred {
+			t.Error("a sample of the new session is marked")
+		}
+	}
+}
+
+func TestRefusedSession(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.run(time.Minute)
+	f := &failure{reason: "revoked", text: "revoked", denied: true}
+	w.keFail = f
+	w.p.refuse(w.now, f)
+	if w.p.client != nil || w.p.cookies != nil || w.p.denied == "" || w.p.reach != 0 {
+		t.Errorf("after a refusal: %+v", w.p)
+	}
+	w.run(time.Hour)
+	if w.p.denied == "" {
+		t.Error("not denied any more")
+	}
+	w.keFail = nil
+	w.p.hurry(w.now)
+	w.run(3 * time.Second)
+	if w.p.denied != "" || w.p.reach == 0 {
+		t.Errorf("denied %q after it is trusted again", w.p.denied)
+	}
+}
+
+func TestNotSent(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.run(time.Minute)
+	for len(w.p.cookies) > 0 && w.p.phase != polling {
+		w.run(time.Millisecond)
+	}
+	cookies := len(w.p.cookies)
+	w.now = w.p.wake
+	for range 100 {
+		if act, wake := w.p.due(w.now); act != request {
+			w.now = wake
+			continue
+		}
+		if _, err := w.p.ask(w.now); err != nil {
+			t.Fatal(err)
+		}
+		w.p.notSent(w.now, errors.New("network is unreachable"))
+	}
+	if len(w.p.cookies) != cookies {
+		t.Errorf("%d cookies of %d left, though none was shown to anybody", len(w.p.cookies), cookies)
+	}
+	if w.p.rejected[ReasonSend] < 40 {
+		t.Errorf("%v", w.p.rejected)
+	}
+}
+
+type dry struct{}
+
+func (dry) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestWithoutRandomnessNothingIsSent(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.p.random = dry{}
+	w.run(time.Minute)
+	if len(w.wanted) != 0 || w.p.rejected[ReasonInternal] == 0 {
+		t.Errorf("%d requests, %v", len(w.wanted), w.p.rejected)
+	}
+}
