@@ -27,9 +27,9 @@ type leapEntry struct {
 const ntpUnix = 2_208_988_800
 
 // BuiltinLeaps returns the table this program was built with: 37 s since 2017-01-01, and no
-// leap second before the end of June 2026 (IERS Bulletin C 70).
+// leap second before the end of June 2027 (IERS Bulletin C 72, as in tzdata 2026f).
 func BuiltinLeaps() *Leaps {
-	l := &Leaps{expires: 1_782_604_800}
+	l := &Leaps{expires: 1_814_140_800}
 	for i, day := range [...]int64{
 		63072000, 78796800, 94694400, 126230400, 157766400, 189302400, 220924800, 252460800,
 		283996800, 315532800, 362793600, 394329600, 425865600, 489024000, 567993600, 631152000,
