@@ -24,6 +24,8 @@ const (
 	embeddedPending = 32
 	// A new connection must have sent its CONNECT by then.
 	embeddedHello = 10 * time.Second
+	// connectionSlack is how many connections beyond the clients may be about to say who they are.
+	connectionSlack = 16
 	// acceptPause is waited after a failed accept.
 	acceptPause = 20 * time.Millisecond
 )
@@ -44,7 +46,7 @@ func newEmbedded(o *Options, t topics, resp *responder, c *counters) (*embedded,
 	caps.MaximumClientWritesPending = embeddedPending
 	caps.MaximumMessageExpiryInterval = 0 // else retained delegations would be dropped after a day
 	caps.MaximumSessionExpiryInterval = 0 // nothing is kept for who is away: a beacon is never stored
-	caps.MaximumQos = 1                   // accepted from nodes; what is sent is QoS 0
+	caps.MaximumQos = 2                   // accepted from nodes; what is sent is QoS 0
 	caps.ReceiveMaximum = 16
 	caps.MaximumInflight = 16
 	caps.TopicAliasMaximum = 0
@@ -85,7 +87,7 @@ func (e *embedded) open(o *Options, id, addr string, cfg *tls.Config) error {
 	if err != nil {
 		return fmt.Errorf("embedded broker: %w", err)
 	}
-	bl := &boundListener{Listener: ln, limit: int64(o.Config.MaxClients) + 16}
+	bl := &boundListener{Listener: ln, limit: int64(o.Config.MaxClients) + connectionSlack}
 	var l net.Listener = bl
 	if cfg != nil {
 		l = tls.NewListener(bl, cfg)

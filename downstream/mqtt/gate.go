@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"bytes"
 	"crypto/subtle"
 	"errors"
 	"strconv"
@@ -115,16 +114,13 @@ func (g *gate) OnSessionEstablish(cl *mochi.Client, pk packets.Packet) {
 
 // OnACLCheck is asked with a filter at a subscription and with a topic at each delivery. A filter
 // with wildcards is let in when it can match something the client may read; what is delivered is
-// judged by topic.
+// judged by topic. Writing is left to OnPublish: here a refusal would end an MQTT 3.1.1 client's
+// connection, again and again for one that announces itself after each connect.
 func (g *gate) OnACLCheck(cl *mochi.Client, topic string, write bool) bool {
-	user := cl.Properties.Username
 	if write {
-		ok := g.ownTopic(g.topics.req, topic, user)
-		if !ok && !strings.HasPrefix(topic, g.topics.req) {
-			g.count.add(reasonACL) // for requests it was counted when the packet was read
-		}
-		return ok
+		return true
 	}
+	user := cl.Properties.Username
 	if g.topics.common(topic) || g.ownTopic(g.topics.resp, topic, user) {
 		return true
 	}
@@ -165,11 +161,10 @@ func (g *gate) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet
 }
 
 func (g *gate) request(cl *mochi.Client, pk packets.Packet, at beacon.Arrival) {
-	node := pk.TopicName[len(g.topics.req):]
-	if !bytes.Equal(cl.Properties.Username, []byte(node)) {
-		g.count.add(reasonACL)
-		return
+	if !g.ownTopic(g.topics.req, pk.TopicName, cl.Properties.Username) {
+		return // counted when it is published
 	}
+	node := pk.TopicName[len(g.topics.req):]
 	q, ok := g.resp.admit(node, pk.Payload, at)
 	if !ok {
 		return
@@ -179,10 +174,17 @@ func (g *gate) request(cl *mochi.Client, pk packets.Packet, at beacon.Arrival) {
 	}
 }
 
-// OnPublish keeps requests from being routed or retained: they were answered when they were read.
+// OnPublish lets nothing of a client through: requests were answered when they were read, and
+// nobody but the gateway writes anything else. MQTT 5 can say so to the client.
 func (g *gate) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	if cl.Net.Inline {
 		return pk, nil
+	}
+	if !g.ownTopic(g.topics.req, pk.TopicName, cl.Properties.Username) {
+		g.count.add(reasonACL)
+		if cl.Properties.ProtocolVersion == 5 && pk.FixedHeader.Qos > 0 {
+			return pk, packets.ErrNotAuthorized
+		}
 	}
 	return pk, packets.CodeSuccessIgnore
 }

@@ -1,0 +1,294 @@
+package mqtt
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/downstream/beacon"
+)
+
+// publish runs mosquitto_pub.
+func publish(t testing.TB, args ...string) {
+	t.Helper()
+	needs(t, "mosquitto_pub")
+	out, err := exec.Command("mosquitto_pub", args...).CombinedOutput()
+	if err != nil {
+		t.Logf("mosquitto_pub %s: %v %s", strings.Join(args, " "), err, bytes.TrimSpace(out))
+	}
+}
+
+// TestACL: who may read and write what on the embedded broker.
+func TestACL(t *testing.T) {
+	t.Parallel()
+	l := startLab(t, func(c *configs.MQTT) { c.Interval = time.Hour })
+	a, b := enrol(t, l.nodes, "node-a"), enrol(t, l.nodes, "node-b")
+	at := hostPort(l.addr())
+	asA := append(at, "-u", a.MQTTUser, "-P", a.MQTTPassword)
+	asB := append(append([]string{}, at...), "-u", b.MQTTUser, "-P", b.MQTTPassword)
+	asA = append([]string{}, asA...)
+	with := func(base []string, more ...string) []string { return append(append([]string{}, base...), more...) }
+	watch := subscribe(t, with(at, "-t", "#")...)
+	watchB := subscribe(t, with(asB, "-t", "#", "-t", "ntsgw/gw1/resp/node-b")...)
+	watch.next("ntsgw/gw1/status", 3*time.Second)
+
+	// Nobody but the gateway writes the common topics, with QoS 0, 1 or 2, retained or not.
+	before := l.server.Status().Refused["acl"]
+	n := uint64(0)
+	for _, who := range [][]string{at, asA} {
+		for _, topic := range []string{"beacon", "key", "status", "state", "resp/node-a", "resp/node-b", "req/node-b", "other"} {
+			for _, qos := range []string{"0", "1", "2"} {
+				publish(t, with(who, "-t", "ntsgw/gw1/"+topic, "-m", "planted", "-r", "-q", qos)...)
+				n++
+			}
+		}
+		publish(t, with(who, "-t", "homeassistant/x/config", "-m", "planted", "-r")...)
+		publish(t, with(who, "-t", "ntsgw/gw1/key", "-m", "planted", "-r", "-q", "1", "-V", "5")...)
+		n += 2
+		publish(t, with(who, "-t", "$SYS/x", "-m", "planted", "-r")...) // the broker itself drops it
+	}
+	until(t, "all are refused", 5*time.Second, func() bool { return l.server.Status().Refused["acl"]-before == n })
+	late := subscribe(t, with(at, "-t", "#", "-t", "$SYS/#")...)
+	late.next("ntsgw/gw1/state", 3*time.Second)
+	for _, s := range []*subscriber{watch, watchB, late} {
+		for len(s.got) > 0 {
+			if r := <-s.got; string(r.payload) == "planted" || strings.HasPrefix(r.topic, "$SYS") {
+				t.Errorf("delivered: %s on %s", r.payload, r.topic)
+			}
+		}
+	}
+
+	// A last will is a message, too; the broker must not send it for a client that may not.
+	for _, who := range [][]string{at, asA} {
+		args := with(who, "-t", "ntsgw/gw1/status", "--will-topic", "ntsgw/gw1/key", "--will-payload", "planted", "--will-retain")
+		s := subscribe(t, args...)
+		s.stop() // without a DISCONNECT
+	}
+	again := subscribe(t, with(at, "-t", "ntsgw/gw1/#")...)
+	if key := again.next("ntsgw/gw1/key", 3*time.Second); string(key.payload) == "planted" {
+		t.Error("a last will overwrote the delegation")
+	}
+	for len(watch.got) > 0 {
+		if r := <-watch.got; string(r.payload) == "planted" {
+			t.Errorf("will delivered on %s", r.topic)
+		}
+	}
+
+	// A node reads its own responses only.
+	na, nb := newTestNode(t, l.addr(), a, true), newTestNode(t, l.addr(), b, true)
+	spyA := subscribe(t, with(asA, "-t", "ntsgw/gw1/resp/+", "-t", "ntsgw/gw1/#", "-t", "ntsgw/gw1/req/#", "-t", "ntsgw/gw1/resp/node-b", "-t", "ntsgw/gw1/req/node-b")...)
+	spy := subscribe(t, with(at, "-t", "ntsgw/gw1/resp/+", "-t", "ntsgw/gw1/resp/#", "-t", "ntsgw/gw1/#", "-t", "ntsgw/gw1/resp/node-b", "-t", "+/+/+/+")...)
+	nb.exchange(l)
+	na.exchange(l)
+	spyA.next("ntsgw/gw1/resp/node-a", 3*time.Second)
+	for _, s := range []*subscriber{spyA, spy, watch} {
+		for len(s.got) > 0 {
+			r := <-s.got
+			if strings.Contains(r.topic, "node-b") || strings.Contains(r.topic, "/req/") || (s != spyA && strings.Contains(r.topic, "/resp/")) {
+				t.Errorf("read by who may not: %s", r.topic)
+			}
+		}
+	}
+
+	// Logins.
+	for name, who := range map[string][]string{
+		"wrong password":      with(at, "-u", "node-a", "-P", "wrong"),
+		"another's password":  with(at, "-u", "node-a", "-P", b.MQTTPassword),
+		"no password":         with(at, "-u", "node-a"),
+		"unknown user":        with(at, "-u", "node-x", "-P", a.MQTTPassword),
+		"the gateway's user":  with(at, "-u", "inline", "-P", "x"),
+		"a user with a slash": with(at, "-u", "node-a/1", "-P", a.MQTTPassword),
+	} {
+		before := l.server.Status().Refused
+		out, err := exec.Command("mosquitto_sub", with(who, "-t", "#", "-C", "1", "-W", "3")...).CombinedOutput()
+		if err == nil {
+			t.Errorf("%s: let in: %s", name, out)
+		}
+		l.refused(name, before, map[string]uint64{"login": 1})
+	}
+	na.exchange(l)
+}
+
+// TestSessionsAreApart: one user's client identifier takes over nobody else's session, nor the
+// gateway's own.
+func TestSessionsAreApart(t *testing.T) {
+	t.Parallel()
+	l := startLab(t, nil)
+	a := enrol(t, l.nodes, "node-a")
+	s := subscribe(t, append(hostPort(l.addr()), "-i", "same", "-u", a.MQTTUser, "-P", a.MQTTPassword, "-t", "ntsgw/gw1/beacon")...)
+	for _, id := range []string{"same", "inline", "node-a/1/same"} {
+		other := subscribe(t, append(hostPort(l.addr()), "-i", id, "-t", "ntsgw/gw1/beacon")...)
+		other.next("ntsgw/gw1/beacon", 3*time.Second)
+	}
+	for len(s.got) > 0 {
+		<-s.got
+	}
+	s.next("ntsgw/gw1/beacon", 3*time.Second)
+	// No session outlives its connection.
+	p := subscribe(t, append(hostPort(l.addr()), "-i", "keep", "-c", "-q", "1", "-t", "ntsgw/gw1/beacon")...)
+	p.next("ntsgw/gw1/beacon", 3*time.Second)
+	p.stop()
+	until(t, "the session is gone", 3*time.Second, func() bool {
+		for id := range l.server.embedded.broker.Clients.GetAll() {
+			if strings.HasSuffix(id, "/keep") {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// TestOversize: a packet larger than anything legal ends the connection and nothing else.
+func TestOversize(t *testing.T) {
+	t.Parallel()
+	l := startLab(t, nil)
+	a := enrol(t, l.nodes, "node-a")
+	n := newTestNode(t, l.addr(), a, true)
+	attacker := connect(t, l.addr(), a.MQTTUser, a.MQTTPassword, "", nil)
+	before := l.server.Status().Refused
+	attacker.Publish("ntsgw/gw1/req/node-a", 0, false, make([]byte, 60_000))
+	l.refused("60 kB", before, map[string]uint64{"size": 1})
+	n.exchange(l)
+	before = l.server.Status().Refused
+	n.send("ntsgw/gw1/req/node-a", make([]byte, beacon.MaxMessage+1))
+	l.refused("just too long", before, map[string]uint64{"size": 1})
+	n.exchange(l)
+	// Rubbish instead of MQTT, before and after the CONNECT.
+	for _, b := range [][]byte{[]byte("GET / HTTP/1.1\r\n\r\n"), {0x10, 0xff, 0xff, 0xff, 0x7f}, {0x30, 0}, bytes.Repeat([]byte{0xff}, 4096)} {
+		c, err := net.Dial("tcp", l.addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Write(b)
+		c.SetReadDeadline(time.Now().Add(3 * time.Second))
+		if _, err := c.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+			t.Errorf("% x: the connection stays: %v", b[:3], err)
+		}
+		c.Close()
+	}
+	n.exchange(l)
+}
+
+// TestConnectionLimit: no more than the configured number, and a slot is free again afterwards.
+func TestConnectionLimit(t *testing.T) {
+	t.Parallel()
+	l := startLab(t, func(c *configs.MQTT) { c.MaxClients = 2 })
+	var held []net.Conn
+	for range 2 + connectionSlack {
+		c, err := net.Dial("tcp", l.addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		held = append(held, c)
+	}
+	c, err := net.Dial("tcp", l.addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(3 * time.Second))
+	if _, err := c.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+		t.Errorf("one too many is kept: %v", err)
+	}
+	for _, c := range held {
+		c.Close()
+	}
+	until(t, "a slot", 3*time.Second, func() bool { return l.server.embedded.listeners[0].open.Load() == 0 })
+	s := subscribe(t, append(hostPort(l.addr()), "-t", "#")...)
+	s.next("ntsgw/gw1/beacon", 3*time.Second)
+}
+
+// TestTLSListener: with TLS, and off loopback nobody without a name.
+func TestTLSListener(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	l := startLab(t, func(c *configs.MQTT) {
+		c.TLSListen, c.TLSCert, c.TLSKey = "0.0.0.0:0", p.cert, p.key
+	})
+	a := enrol(t, l.nodes, "node-a")
+	_, port, _ := net.SplitHostPort(l.server.Addresses()[1])
+	args := []string{"-h", "127.0.0.1", "-p", port, "--cafile", p.ca, "-t", "#"}
+	before := l.server.Status().Refused
+	if out, err := exec.Command("mosquitto_sub", append(args, "-C", "1", "-W", "3")...).CombinedOutput(); err == nil {
+		t.Errorf("anonymous off loopback: %s", out)
+	}
+	l.refused("anonymous off loopback", before, map[string]uint64{"anonymous": 1})
+	s := subscribe(t, append(args, "-u", a.MQTTUser, "-P", a.MQTTPassword)...)
+	key := s.next("ntsgw/gw1/key", 3*time.Second)
+	l.keys.verify(t, beacon.Ed25519, key.payload, s.next("ntsgw/gw1/beacon", 3*time.Second).payload)
+	// A new certificate is used for the next handshake; a bad one is not.
+	serial := func() string {
+		pool := x509.NewCertPool()
+		pem, _ := os.ReadFile(p.ca)
+		pool.AppendCertsFromPEM(pem)
+		c, err := tls.Dial("tcp", "127.0.0.1:"+port, &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		return fmt.Sprintf("%x", c.ConnectionState().PeerCertificates[0].Signature)
+	}
+	first := serial()
+	next := newPKI(t)
+	later := time.Now().Add(time.Minute)
+	for _, f := range [][2]string{{next.cert, p.cert}, {next.key, p.key}} {
+		b, _ := os.ReadFile(f[0])
+		os.WriteFile(p.cert+".new", b, 0o600)
+		os.Rename(p.cert+".new", f[1])
+		os.Chtimes(f[1], later, later)
+		if f[1] == p.cert && serial() != first {
+			t.Error("a certificate without its key is used")
+		}
+	}
+	if serial() == first {
+		t.Error("the old certificate is still used")
+	}
+}
+
+// TestPlainOffLoopback: a listener that others reach lets in nobody without a name.
+func TestPlainOffLoopback(t *testing.T) {
+	t.Parallel()
+	needs(t, "mosquitto_sub")
+	l := startLab(t, func(c *configs.MQTT) { c.Listen = "0.0.0.0:0" })
+	_, port, _ := net.SplitHostPort(l.addr())
+	before := l.server.Status().Refused
+	if out, err := exec.Command("mosquitto_sub", "-h", "127.0.0.1", "-p", port, "-t", "#", "-C", "1", "-W", "3").CombinedOutput(); err == nil {
+		t.Errorf("let in: %s", out)
+	}
+	l.refused("anonymous", before, map[string]uint64{"anonymous": 1})
+	a := enrol(t, l.nodes, "node-a")
+	newTestNode(t, "127.0.0.1:"+port, a, true).exchange(l)
+}
+
+// TestRotationEndsConnections: the old password and the old key end together.
+func TestRotationEndsConnections(t *testing.T) {
+	t.Parallel()
+	l := startLab(t, nil)
+	a := enrol(t, l.nodes, "node-a")
+	n := newTestNode(t, l.addr(), a, true)
+	n.exchange(l)
+	other, err := OpenNodes(l.dir, "gw1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := other.Rotate("node-a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the connection ends", 3*time.Second, func() bool { return !n.client.IsConnectionOpen() })
+	before := l.server.Status().Refused
+	if err := exec.Command("mosquitto_sub", append(hostPort(l.addr()), "-u", a.MQTTUser, "-P", a.MQTTPassword, "-t", "#", "-C", "1", "-W", "3")...).Run(); err == nil {
+		t.Error("the old password is still good")
+	}
+	l.refused("old password", before, map[string]uint64{"login": 1})
+	newTestNode(t, l.addr(), next, true).exchange(l)
+}
