@@ -107,39 +107,40 @@ func (s *Server) fill(h *ntp.Packet, t2 discipline.Raw, early time.Duration) (re
 	if snapshot == nil || !snapshot.Serving() || snapshot.Stratum == 0 || snapshot.Stratum > ntp.MaxStratum {
 		return reasonUnsynchronized
 	}
+	// Everything that does not need t3 comes first: what passes between reading t3 and sending
+	// makes the way back look longer.
+	rootDelay := ntp.ShortFromDuration(snapshot.RootDelay)
+	reference := snapshot.LastUpdate
+	if reference == 0 || reference > t2 {
+		reference = min(snapshot.At, t2)
+	}
+	h.ReferenceTime = ntp.Time64FromUnix(snapshot.UTCAt(reference).UnixNano())
+	received := snapshot.UTCAt(t2)
 	t3 := s.opt.Clock.Now()
 	if !s.epochs.intact(snapshot.Epoch) {
 		return reasonSuspended
 	}
-	t2 = min(t2, t3)
-	received, sent := snapshot.UTCAt(t2), snapshot.UTCAt(t3)
+	if t3 < t2 {
+		return reasonOther // two readings of a clock that never goes back
+	}
+	sent := snapshot.UTCAt(t3)
 	if received.Inserted || sent.Inserted {
 		return reasonLeapSecond
 	}
 	bound := snapshot.MaxError(t3)
-	if bound >= math.MaxInt64-time.Minute {
+	if bound >= maxBound {
 		return reasonUnsynchronized
 	}
 	if back := snapshot.At.Sub(t2); back > 0 {
 		// The snapshot is newer than the request: its bound grows backwards too.
 		bound += time.Duration(math.Ceil(float64(back) * snapshot.MaxErrorPPM * 1e-6))
 	}
-	bound += early + rounding
-	rootDelay := ntp.ShortFromDuration(snapshot.RootDelay)
-	rootDispersion := ntp.ShortFromDuration(bound - rootDelay.Duration()/2)
-	if rootDispersion == math.MaxUint32 || bound >= maxBound {
-		return reasonUnsynchronized
-	}
+	rootDispersion := ntp.ShortFromDuration(bound + early + rounding - rootDelay.Duration()/2)
 	h.Leap = leapIndicator(sent.Leap)
 	h.Stratum = snapshot.Stratum
 	h.Precision = precision
 	h.RootDelay, h.RootDispersion = rootDelay, rootDispersion
 	h.ReferenceID = snapshot.RefID
-	reference := snapshot.LastUpdate
-	if reference == 0 || reference > t2 {
-		reference = min(snapshot.At, t2)
-	}
-	h.ReferenceTime = ntp.Time64FromUnix(snapshot.UTCAt(reference).UnixNano())
 	h.ReceiveTime = ntp.Time64FromUnix(received.UnixNano())
 	h.TransmitTime = ntp.Time64FromUnix(sent.UnixNano())
 	return ""

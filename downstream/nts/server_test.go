@@ -41,7 +41,7 @@ func TestTimeServed(t *testing.T) {
 			if t2 < from-slack || t3 < t2 || t3 > to {
 				t.Fatalf("exchange %d: received %d ns after it began, sent %d ns after that, ended %d ns after the sending; slack %d", i, t2-from, t3-t2, to-t3, slack)
 			}
-			if distance < line.MaxError(e.from) || distance > line.MaxError(e.to)+200*time.Microsecond {
+			if distance < line.MaxError(e.from) || distance > line.MaxError(e.to)+e.to.Sub(e.from)/4+50*time.Microsecond {
 				t.Errorf("root distance %v, the timeline's bound is %v", distance, line.MaxError(e.to))
 			}
 			if h.Stratum != 1 || h.Leap != 0 || h.ReferenceID != ntp.RefID("LAB") || h.ReferenceTime == 0 || t2 < h.ReferenceTime.UnixNano(pivot) || len(e.Cookies) != 2 {
