@@ -1,0 +1,263 @@
+package uml
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ntsgw/ntsgw/certs"
+	"github.com/ntsgw/ntsgw/discipline/sysclock"
+)
+
+// noClock starts a program without the right to set this machine's clock.
+var noClock = []string{"setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time"}
+
+var labs atomic.Int32
+
+// lab is a network namespace with test servers and guests in it.
+type lab struct {
+	t      *testing.T
+	ns     string
+	dir    string
+	guests int
+	ca     *certs.Throwaway
+}
+
+// newLab makes one, and at the test's end checks that this machine's clock was not set.
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	need(t)
+	guardHost(t)
+	l := &lab{t: t, ns: fmt.Sprintf("ntsgw-%d-%d", os.Getpid(), labs.Add(1)), dir: t.TempDir()}
+	if out, err := exec.Command("ip", "netns", "add", l.ns).CombinedOutput(); err != nil {
+		t.Skipf("no network namespace can be made here: %v: %s", err, out)
+	}
+	t.Cleanup(func() { l.ip("netns", "del", l.ns) })
+	l.ip("-n", l.ns, "link", "set", "lo", "up")
+	hosts := []string{"127.0.0.1"}
+	for i := 1; i <= 8; i++ {
+		hosts = append(hosts, hostAddress(i))
+	}
+	var err error
+	if l.ca, err = certs.NewThrowaway(hosts...); err != nil {
+		t.Fatal(err)
+	}
+	l.write("ca.pem", l.ca.CAPEM)
+	l.write("cert.pem", l.ca.CertPEM)
+	l.write("key.pem", l.ca.KeyPEM)
+	return l
+}
+
+// need skips the test where its peers are missing.
+func need(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("user-mode Linux guests take minutes; left out by -short")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("not root: user-mode Linux guests need a network namespace and a tap device")
+	}
+	for _, c := range []struct{ program, pkg string }{
+		{"linux.uml", "user-mode-linux"}, {"ip", "iproute2"}, {"chronyd", "chrony"}, {"setpriv", "util-linux"}, {"go", "golang"},
+	} {
+		if _, err := exec.LookPath(c.program); err != nil {
+			t.Skipf("%s (package %s) is not installed", c.program, c.pkg)
+		}
+	}
+	if _, err := os.Stat("/dev/net/tun"); err != nil {
+		t.Skip("/dev/net/tun is not there: a guest has no network")
+	}
+}
+
+// guardHost fails the test when this machine's clock was stepped meanwhile.
+func guardHost(t *testing.T) {
+	t.Helper()
+	begun, was := sysclock.Now(), sysclock.RealMinusRaw()
+	before, err := sysclock.NewObserver().Kernel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		took := float64(sysclock.Now() - begun)
+		moved := float64(sysclock.RealMinusRaw()-was) - took*before.FrequencyPPM*1e-6
+		if math.Abs(moved) > 5e6+took*100e-6 {
+			t.Errorf("this machine's clock moved by %v during the test: something set it", time.Duration(moved))
+		}
+	})
+}
+
+func (l *lab) write(name string, b []byte) string {
+	l.t.Helper()
+	path := filepath.Join(l.dir, name)
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	return path
+}
+
+func (l *lab) ip(args ...string) {
+	l.t.Helper()
+	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+		l.t.Errorf("ip %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+}
+
+// enter runs f on a thread that stands in the lab's network: sockets made there stay there.
+func (l *lab) enter(f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		// The thread is not unlocked: it ends with the goroutine, and its namespace with it.
+		runtime.LockOSThread()
+		fd, err := unix.Open("/run/netns/"+l.ns, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			done <- err
+			return
+		}
+		defer unix.Close(fd)
+		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+			done <- err
+			return
+		}
+		done <- f()
+	}()
+	return <-done
+}
+
+// process is one program that the test started and ends by its id.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+	out  lockedBuffer
+}
+
+// run starts a program in the lab's network, without the right to set the clock.
+func (l *lab) run(name string, args ...string) *process {
+	l.t.Helper()
+	line := append(append([]string{"netns", "exec", l.ns}, noClock...), name)
+	p := &process{cmd: exec.Command("ip", append(line, args...)...), done: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: 0}
+	if err := p.cmd.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	go func() { p.cmd.Wait(); close(p.done) }()
+	l.t.Cleanup(p.end)
+	return p
+}
+
+func (p *process) end() {
+	select {
+	case <-p.done:
+		return
+	default:
+	}
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(3 * time.Second):
+	}
+	// What it has started itself; the group is its own.
+	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	<-p.done
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// server is one NTS server of the lab; its numbers are free because the namespace is its own.
+type server struct {
+	name    string
+	ke, ntp int
+	process *process
+}
+
+// chrony starts a chronyd that serves this machine's time with NTS and never sets it.
+func (l *lab) chrony(i int, bind string) *server {
+	l.t.Helper()
+	s := &server{name: fmt.Sprintf("chrony%d", i), ke: 4460 + i, ntp: 11000 + i}
+	dir := filepath.Join(l.dir, s.name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		l.t.Fatal(err)
+	}
+	conf := l.write(s.name+".conf", fmt.Appendf(nil, `local stratum 1
+allow
+bindaddress %s
+port %d
+ntsport %d
+ntsserverkey %s/key.pem
+ntsservercert %s/cert.pem
+ntsprocesses 0
+ntsdumpdir %s
+cmdport 0
+bindcmdaddress /
+pidfile %s/pid
+user root
+`, bind, s.ntp, s.ke, l.dir, l.dir, dir, dir))
+	s.process = l.run("chronyd", "-x", "-d", "-f", conf)
+	return s
+}
+
+func hostAddress(i int) string  { return fmt.Sprintf("10.77.%d.1", i) }
+func guestAddress(i int) string { return fmt.Sprintf("10.77.%d.2", i) }
+
+// programs are built once for all tests.
+var (
+	buildDir  string
+	buildOnce = sync.OnceValues(func() (string, error) {
+		for name, pkg := range map[string]string{"guestinit": "./guestinit", "ntsgw": "../../cmd/ntsgw"} {
+			c := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(buildDir, name), pkg)
+			c.Env = append(os.Environ(), "CGO_ENABLED=0")
+			if out, err := c.CombinedOutput(); err != nil {
+				return "", fmt.Errorf("building %s: %w: %s", name, err, out)
+			}
+		}
+		return buildDir, nil
+	})
+)
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "ntsgw-uml-")
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	buildDir = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+func program(t *testing.T, name string) string {
+	t.Helper()
+	dir, err := buildOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, name)
+}
