@@ -20,6 +20,7 @@ type Discipline struct {
 
 	rate   rateClock
 	filter filter
+	owns   []filter // one a source, for votes on the rate; none with one source
 
 	truth  interval // contains y at heard, if at most a minority lied
 	stated interval // the same at now, with what a contradicting majority says
@@ -40,6 +41,7 @@ type Discipline struct {
 
 	edges  []edge
 	ivs    []interval
+	rates  []interval
 	owners []int
 }
 
@@ -86,6 +88,14 @@ func New(cfg Config) *Discipline {
 		d.floor = cfg.Assume.WanderPPM * nsPerPPM
 	}
 	d.filter = newFilter(len(cfg.Sources))
+	d.rates = make([]interval, 0, len(cfg.Sources))
+	if len(cfg.Sources) > 1 {
+		d.owns = make([]filter, len(cfg.Sources))
+		for i := range d.owns {
+			d.owns[i] = newFilter(1)
+			d.owns[i].start(0, rateUnknown/30)
+		}
+	}
 	d.edges = make([]edge, 0, 2*len(cfg.Sources))
 	d.ivs = make([]interval, 0, len(cfg.Sources))
 	d.owners = make([]int, 0, len(cfg.Sources))
@@ -175,6 +185,9 @@ func (d *Discipline) restart() {
 	d.rate.forget(t, math.Min(rateUnknown, d.rate.over(t).width()/2+wanderMost))
 	d.filter.reset()
 	d.filter.start(e.rate, math.Sqrt(e.prr)+100)
+	for i := range d.owns {
+		d.owns[i].reset()
+	}
 	d.known = false
 	d.clash = clash{}
 	d.newEpoch()
@@ -268,17 +281,19 @@ func (d *Discipline) take(i int, m Measurement, y float64) {
 	if s.out > 0 && s.state == stateSelected {
 		s.state = stateFalseticker
 	}
-	explained := d.filter.explains(i, t, y, float64(m.Delay))
+	if len(d.sources) > 1 {
+		s.explained = d.owns[i].explains(0, t, y, float64(m.Delay))
+		d.owns[i].add(0, t, y, float64(m.Delay), float64(m.Precision))
+	} else {
+		s.explained = d.filter.explains(0, t, y, float64(m.Delay))
+	}
 	if s.state == stateSelected && !(d.known && !d.truth.carry(prior, dt).overlaps(iv)) {
 		d.residual(s)
 		d.filter.add(i, t, y, float64(m.Delay), float64(m.Precision))
 	}
 	// Then, the filter having the sample, with the rate as it is seen in hindsight.
 	d.heard = now
-	hind := prior
-	if explained {
-		hind = d.behind(prior)
-	}
+	hind := d.behind(prior)
 	if s.has && s.state == stateSelected &&
 		!s.seen.carry(hind, dt).overlaps(iv) && s.seen.carry(prior, dt).overlaps(iv) {
 		d.surprise()

@@ -170,7 +170,7 @@ func (f *filter) add(s int, t, y, delay, precision float64) {
 	w, u := &f.ways[s], &f.ways[s].used
 	changed := math.Abs(w.floor-u.floor) > 0.1*w.soft || w.soft < 0.7*u.soft || w.soft > 1.5*u.soft ||
 		w.mean < 0.8*u.mean || w.mean > 1.25*u.mean
-	if !f.started || changed && f.stale >= f.in/8 || f.stale >= len(f.ring)/2 {
+	if !f.started || u.soft == 0 || changed && f.stale >= f.in/8 || f.stale >= len(f.ring)/2 {
 		f.again()
 		return
 	}
@@ -355,6 +355,9 @@ func (h *hypothesis) update(m *sampleAt, w *way, n int, col []float64) float64 {
 	}
 	cw[stray] = classes[stray].prior
 	// Moment matching: s went from (mean, vs) to (mm, vv); the rest of the state follows.
+	if !(vv > 0) || math.IsInf(vv, 0) || math.IsNaN(mm) {
+		return leastLog // beyond what float64 can weigh: as if it had not been taken
+	}
 	g := (mm - mean) / vs
 	q := (vs - vv) / (vs * vs)
 	for k := range d {

@@ -17,7 +17,7 @@ const (
 	wanderMost  = 15000.0 // ns/s: the 15 ppm of RFC 5905's PHI
 	rateUnknown = 1e7     // ns/s: a raw clock that nothing is known of is within 1 %
 	rateStored  = 50000.0 // ns/s: how far a drift file is believed (cards move between boards)
-	matureAfter = 8       // samples until the filter's opinion of the rate counts
+	matureAfter = 12      // samples of a source until its filter's opinion of the rate counts
 )
 
 // rateClock keeps an interval that contains the present rate of the raw clock. It rests on
@@ -114,31 +114,52 @@ func (r *rateClock) forget(now, w float64) {
 
 // ahead bounds the raw clock's mean rate from the last sample until to.
 func (d *Discipline) ahead(to float64) interval {
-	proved := d.rate.over(to)
-	if d.filter.taken < matureAfter {
-		return proved
-	}
-	e := d.filter.present(d.heard)
-	tau := math.Max(0, to-d.heard) / 2 // the mean of a growth that is linear
-	// The rate's own wander adds to its variance with the time ahead.
-	w := rateSigmas*math.Sqrt(e.prr+d.filter.wander()*tau) + d.floor + wanderSlope*tau
-	return within(proved, e.rate, w*d.rate.scale)
+	return d.voteRate(d.rate.over(to), to, d.floor)
 }
 
 // behind bounds the mean rate between the last two samples, after the filter took the second.
 func (d *Discipline) behind(prior interval) interval {
-	if d.filter.taken <= matureAfter {
-		return prior
+	for i := range d.sources {
+		if s := &d.sources[i]; s.state == stateSelected && !s.explained {
+			return prior // somebody saw what may be a change of the rate
+		}
 	}
-	e := d.filter.present(d.heard)
-	return within(prior, e.rate, (rateSigmas*math.Sqrt(e.prr)+d.floor/hindsight)*d.rate.scale)
+	return d.voteRate(prior, d.heard, d.floor/hindsight)
 }
 
-// within cuts proved to rate ± w where that leaves something.
-func within(proved interval, rate, w float64) interval {
-	v := proved.and(interval{rate - w, rate + w})
+// voteRate cuts a proved interval of the rate to what the sources' own filters agree on, each
+// within its standard deviations and the allowance for the oscillator. Like the offset it is
+// voted on: what one liar does to its filter, or to the common one, does not count.
+func (d *Discipline) voteRate(proved interval, to, floor float64) interval {
+	d.rates = d.rates[:0]
+	for i := range d.sources {
+		s, f := &d.sources[i], d.own(i)
+		if f.taken < matureAfter || !s.fresh(d.now) && d.state != Holdover {
+			continue
+		}
+		last := f.bank[0].at
+		e := f.present(last)
+		tau := math.Max(0, to-last)
+		w := rateSigmas*math.Sqrt(e.prr+f.wander()*tau/2) + floor + wanderSlope*math.Max(0, to-d.heard)/2
+		w *= d.rate.scale
+		d.rates = append(d.rates, interval{e.rate - w, e.rate + w})
+	}
+	k := len(d.rates) - tolerated(len(d.sources))
+	if k < 1 {
+		return proved
+	}
+	hull, _ := covered(d.rates, k, d.edges)
+	v := proved.and(hull)
 	if v.empty() {
 		return proved
 	}
 	return v
+}
+
+// own is the filter of source i alone.
+func (d *Discipline) own(i int) *filter {
+	if len(d.sources) == 1 {
+		return &d.filter
+	}
+	return &d.owns[i]
 }
