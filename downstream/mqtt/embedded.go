@@ -36,6 +36,9 @@ type embedded struct {
 	hook      *gate
 	listeners []*boundListener
 	running   atomic.Bool
+
+	mu   sync.Mutex
+	kept map[string]uint64 // versions of what is retained
 }
 
 // newEmbedded opens the listeners; nothing is accepted before run.
@@ -59,7 +62,7 @@ func newEmbedded(o *Options, t topics, resp *responder, c *counters) (*embedded,
 		SysTopicResendInterval:   24 * 3600,                     // each one stops the world to read memory statistics
 		InlineClient:             true,
 	})
-	e := &embedded{broker: b, hook: newGate(o, t, resp, c)}
+	e := &embedded{broker: b, hook: newGate(o, t, resp, c), kept: make(map[string]uint64)}
 	e.hook.publish = func(topic string, payload []byte) error { return e.publish(topic, payload, false) }
 	if err := b.AddHook(e.hook, nil); err != nil {
 		return nil, fmt.Errorf("embedded broker: %w", err)
@@ -111,32 +114,30 @@ func (e *embedded) closeListeners() {
 	}
 }
 
-// run serves until ctx ends, and keeps the retained topics as keep says.
-func (e *embedded) run(ctx context.Context, t topics, keep *retained) error {
+// run serves until ctx ends.
+func (e *embedded) run(ctx context.Context, status string) error {
 	if err := e.broker.Serve(); err != nil {
 		e.closeListeners()
 		return fmt.Errorf("embedded broker: %w", err)
 	}
 	e.running.Store(true)
-	defer e.running.Store(false)
-	seen := make(map[string]uint64)
-	for {
-		changed := keep.changed()
-		for _, r := range keep.all() {
-			if seen[r.topic] != r.version {
-				if err := e.publish(r.topic, r.payload, true); err != nil {
-					return fmt.Errorf("embedded broker: publish %s: %w", r.topic, err)
-				}
-				seen[r.topic] = r.version
-			}
-		}
-		select {
-		case <-changed:
+	<-ctx.Done()
+	e.running.Store(false)
+	_ = e.publish(status, []byte("offline"), true)
+	return e.broker.Close()
+}
+
+// refresh publishes the retained messages that have changed since the last call.
+func (e *embedded) refresh(keep *retained) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, r := range keep.all() {
+		if e.kept[r.topic] == r.version {
 			continue
-		case <-ctx.Done():
 		}
-		_ = e.publish(t.status, []byte("offline"), true)
-		return e.broker.Close()
+		if err := e.publish(r.topic, r.payload, true); err == nil {
+			e.kept[r.topic] = r.version
+		}
 	}
 }
 

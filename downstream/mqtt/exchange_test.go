@@ -256,7 +256,7 @@ func TestHostileRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	beaconMsg, err := (&beacon.Beacon{Statement: resp.Statement}).AppendSigned(nil, l.keys.Current()[0].Online, "gw1")
+	beaconMsg, err := (&beacon.Beacon{Statement: resp.Statement}).AppendSigned(nil, onlineKey(l), "gw1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,6 +51,7 @@ type external struct {
 	arrived func() beacon.Arrival
 	keep    *retained
 	resp    *responder
+	keys    Keys
 	soon    func() // asks for a beacon
 	count   *counters
 	log     *slog.Logger
@@ -70,7 +71,7 @@ func newExternal(o *Options, raw string, t topics, keep *retained, resp *respond
 	e := &external{
 		url: u, cfg: o.Config, id: "ntsgw-" + o.Gateway, topics: t, keep: keep,
 		arrived: func() beacon.Arrival { return arrival(o.Timeline, o.Clock) },
-		resp:    resp, soon: soon, count: c,
+		resp:    resp, keys: o.Keys, soon: soon, count: c,
 		out:      make(chan message, 4), // a beacon for each algorithm, with room
 		requests: make(chan question, requestQueue),
 	}
@@ -181,6 +182,9 @@ func (e *external) session(ctx context.Context) (up bool, err error) {
 	// Closing the connection ends all that the client still does, whatever it waits for.
 	defer conn.shut()
 
+	if err := e.observe(ctx, client); err != nil {
+		return false, err
+	}
 	seen, err := e.publishRetained(ctx, client, nil)
 	if err != nil {
 		return false, err
@@ -220,6 +224,10 @@ func (e *external) session(ctx context.Context) (up bool, err error) {
 			if time.Since(m.at) > staleAfter {
 				e.count.dropped.Add(1)
 				continue
+			}
+			// A new delegation goes before the first beacon under it.
+			if seen, err = e.publishRetained(ctx, client, seen); err != nil {
+				return true, err
 			}
 			if err := e.publish(ctx, client, m.topic, m.payload, false); err != nil {
 				e.count.dropped.Add(1)
@@ -297,6 +305,28 @@ func (e *external) credentials() (user, password string, err error) {
 		password = strings.TrimRight(string(b), "\r\n")
 	}
 	return user, password, nil
+}
+
+// observe looks at the delegations that the broker has retained before ours replace them: newer
+// ones than ours mean that an old backup was restored here.
+func (e *external) observe(ctx context.Context, client paho.Client) error {
+	filters := make(map[string]byte)
+	for _, topic := range e.topics.key {
+		filters[topic] = 0
+	}
+	tok := client.SubscribeMultiple(filters, func(_ paho.Client, m paho.Message) {
+		if !m.Retained() { // what is published while we listen is our own, or a flood
+			return
+		}
+		if e.keys.Observe(m.Payload()) {
+			e.log.Warn("the broker has a newer delegation than ours: an old backup of the signing keys was restored")
+			e.soon()
+		}
+	})
+	if err := await(ctx, tok, connectTimeout); err != nil {
+		return fmt.Errorf("subscribe to delegations: %w", err)
+	}
+	return nil
 }
 
 // publishRetained publishes the retained messages that differ from those in seen, and returns

@@ -9,14 +9,28 @@ import (
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 )
 
-// testKeys holds a root and an online key an algorithm.
+// Algorithm names as in the configuration.
+const (
+	algEd25519 = "ed25519"
+	algES256   = "es256"
+)
+
+// testKeys holds a root and an online key an algorithm, rotated by hand.
 type testKeys struct {
 	t       testing.TB
 	gateway string
 	roots   map[beacon.Alg]*beacon.SigningKey
 
-	mu  sync.Mutex
-	now []SigningKey
+	mu       sync.Mutex
+	now      map[beacon.Alg]testKey
+	serial   uint32
+	observed [][]byte
+}
+
+type testKey struct {
+	online     *beacon.SigningKey
+	delegation beacon.Delegation
+	signed     []byte
 }
 
 func newTestKeys(t testing.TB, gateway string, algs []string) *testKeys {
@@ -38,7 +52,7 @@ func newTestKeys(t testing.TB, gateway string, algs []string) *testKeys {
 // rotate makes new online keys under the next delegation.
 func (k *testKeys) rotate(serial uint32, from, to time.Time) {
 	k.t.Helper()
-	var out []SigningKey
+	out := make(map[beacon.Alg]testKey)
 	for alg, root := range k.roots {
 		online, err := beacon.GenerateSigningKey(alg, rand.Reader)
 		if err != nil {
@@ -49,17 +63,39 @@ func (k *testKeys) rotate(serial uint32, from, to time.Time) {
 		if err != nil {
 			k.t.Fatal(err)
 		}
-		out = append(out, SigningKey{Online: online, Delegation: d, Signed: signed})
+		out[alg] = testKey{online, d, signed}
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.now = out
+	k.now, k.serial = out, serial
 }
 
-func (k *testKeys) Current() []SigningKey {
+func (k *testKeys) Renew(time.Time) (bool, error) { return false, nil }
+
+func (k *testKeys) Online(alg beacon.Alg) (*beacon.SigningKey, []byte) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.now
+	return k.now[alg].online, k.now[alg].signed
+}
+
+func (k *testKeys) Covers(alg beacon.Alg, t *beacon.Statement) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	d := k.now[alg].delegation
+	return d.Covers(t)
+}
+
+func (k *testKeys) Serial() uint32 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.serial
+}
+
+func (k *testKeys) Observe(b []byte) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.observed = append(k.observed, b)
+	return false
 }
 
 // verify checks a beacon as a node would: the delegation under the root, the beacon under the
@@ -81,4 +117,9 @@ func (k *testKeys) verify(t testing.TB, alg beacon.Alg, key, msg []byte) beacon.
 		t.Errorf("beacon is %v away from now", diff)
 	}
 	return b
+}
+
+func onlineKey(l *lab) *beacon.SigningKey {
+	k, _ := l.keys.Online(beacon.Ed25519)
+	return k
 }

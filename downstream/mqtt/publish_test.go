@@ -308,7 +308,7 @@ func TestSeveralBrokers(t *testing.T) {
 	mb.kill()
 	for range 3 {
 		r := subs[1].next("ntsgw/gw1/beacon", 2*time.Second)
-		v, err := beacon.VerifyBeacon(r.payload, l.keys.Current()[0].Online.Public(), "gw1")
+		v, err := beacon.VerifyBeacon(r.payload, onlineKey(l).Public(), "gw1")
 		if err != nil {
 			t.Fatal(err)
 		}

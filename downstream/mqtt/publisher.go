@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"math"
-	"slices"
 	"sync"
 	"time"
 
@@ -25,7 +24,8 @@ type publisher struct {
 	s *Server
 	// now wakes run for a beacon out of turn: whoever listens to a broker that has come back need not
 	// wait out an interval.
-	now chan struct{}
+	now      chan struct{}
+	keyError string // the newest failure to renew, so that it is logged once
 
 	mu       sync.Mutex // guards what last returns
 	sequence uint32
@@ -81,6 +81,7 @@ func (p *publisher) run(ctx context.Context) error {
 				p.s.opts.Log.Debug("state published", "state", snap.State.String())
 			}
 			written, writtenT = k, now
+			p.refresh()
 		}
 		if !now.Before(due) {
 			following := due.Add(interval)
@@ -99,68 +100,100 @@ func (p *publisher) run(ctx context.Context) error {
 	}
 }
 
-// publishKeys keeps the retained delegations current.
+// publishKeys keeps the retained delegations and the serial that responses name current.
 func (p *publisher) publishKeys() {
-	var serial uint32
-	for _, k := range p.current() {
-		p.s.keep.set(p.s.topics.key[algName(k.Online.Public().Alg())], k.Signed, false)
-		serial = max(serial, k.Delegation.Serial)
-	}
-	p.s.resp.serial.Store(serial)
-}
-
-// current returns the keys of the configured algorithms.
-func (p *publisher) current() []SigningKey {
-	var out []SigningKey
-	for _, k := range p.s.opts.Keys.Current() {
-		if slices.Contains(p.s.opts.Config.Algorithms, algName(k.Online.Public().Alg())) {
-			out = append(out, k)
+	for _, alg := range p.s.algs {
+		if _, d := p.s.opts.Keys.Online(alg); d != nil {
+			p.s.keep.set(p.s.topics.key[alg], d, false)
 		}
 	}
-	return out
+	p.s.resp.serial.Store(p.s.opts.Keys.Serial())
+	p.refresh()
+}
+
+// refresh brings the embedded broker's retained topics up to date; the others do so themselves.
+func (p *publisher) refresh() {
+	if p.s.embedded != nil {
+		p.s.embedded.refresh(p.s.keep)
+	}
 }
 
 // beacon makes and publishes one beacon, under each algorithm's key, and reports whether it did.
 // For each the time is read last: what follows is the signature and the hand-over.
 func (p *publisher) beacon(following time.Time) bool {
-	o := &p.s.opts
-	keys := p.current()
-	if len(keys) == 0 {
-		p.s.count.skip(reasonKeys, o.Config.Interval)
+	p.mu.Lock()
+	sequence := p.sequence + 1
+	p.mu.Unlock()
+	if !p.renew() {
 		return false
 	}
-	p.mu.Lock()
-	sequence := p.sequence
-	p.mu.Unlock()
 	made := false
-	for _, k := range keys {
-		next := time.Until(following)
-		snap := o.Timeline.Snapshot()
-		now := o.Clock.Now()
-		b, err := beacon.FromSnapshot(snap, now, sequence+1, next)
-		if err == nil && !p.s.guard.intact(snap.Epoch) {
-			err = &beacon.Error{Reason: beacon.ReasonSuspended}
-		}
-		if err == nil && !k.Delegation.Covers(&b.Statement) {
-			err = &beacon.Error{Reason: beacon.ReasonOutsideValidity}
-		}
-		if err != nil {
-			p.s.count.skip(beacon.ReasonOf(err), o.Config.Interval)
+	for _, alg := range p.s.algs {
+		m, st, why := p.sign(alg, sequence, following)
+		if why != "" {
+			p.s.count.skip(why, p.s.opts.Config.Interval)
 			continue
 		}
-		msg, err := b.AppendSigned(make([]byte, 0, beacon.MaxMessage), k.Online, o.Gateway)
-		if err != nil { // erased by a rotation just now: the next look finds the new key
-			p.s.count.skip(reasonKeys, o.Config.Interval)
-			continue
-		}
-		p.hand(message{topic: p.s.topics.beacon[algName(k.Online.Public().Alg())], payload: msg, at: time.Now()})
+		p.hand(m)
 		p.s.count.beacons.Add(1)
 		p.mu.Lock()
-		p.sequence, p.at = sequence+1, b.UTC()
+		p.sequence, p.at = sequence, st.UTC()
 		p.mu.Unlock()
 		made = true
 	}
 	return made
+}
+
+// renew lets the keys follow the timeline and publishes what is new before anything is signed with
+// it. It reports whether there is time at all.
+func (p *publisher) renew() bool {
+	o := &p.s.opts
+	st, err := beacon.StatementAt(o.Timeline.Snapshot(), o.Clock.Now())
+	if err != nil {
+		p.s.count.skip(beacon.ReasonOf(err), o.Config.Interval)
+		return false
+	}
+	changed, err := o.Keys.Renew(st.UTC())
+	if err != nil {
+		if text := err.Error(); text != p.keyError { // one line a change
+			o.Log.Error("signing keys not renewed, the present ones stay", "error", err)
+			p.keyError = text
+		}
+	} else {
+		p.keyError = ""
+	}
+	if changed {
+		o.Log.Info("online keys changed", "serial", o.Keys.Serial())
+	}
+	p.publishKeys()
+	return true
+}
+
+// sign makes one beacon, or says why there is none.
+func (p *publisher) sign(alg beacon.Alg, sequence uint32, following time.Time) (message, beacon.Statement, reason) {
+	o := &p.s.opts
+	key, _ := o.Keys.Online(alg)
+	if key == nil {
+		return message{}, beacon.Statement{}, reasonKeys
+	}
+	next := time.Until(following)
+	snap := o.Timeline.Snapshot()
+	now := o.Clock.Now()
+	b, err := beacon.FromSnapshot(snap, now, sequence, next)
+	if err != nil {
+		return message{}, beacon.Statement{}, beacon.ReasonOf(err)
+	}
+	if !p.s.guard.intact(snap.Epoch) {
+		return message{}, beacon.Statement{}, beacon.ReasonSuspended
+	}
+	if !o.Keys.Covers(alg, &b.Statement) {
+		return message{}, beacon.Statement{}, beacon.ReasonOutsideValidity
+	}
+	msg, err := b.AppendSigned(make([]byte, 0, beacon.MaxMessage), key, o.Gateway)
+	if err != nil {
+		return message{}, beacon.Statement{}, reasonKeys
+	}
+	return message{topic: p.s.topics.beacon[alg], payload: msg, at: time.Now()}, b.Statement, ""
 }
 
 // hand gives one message to every broker. The others don't wait for the embedded one's fan-out.

@@ -12,6 +12,8 @@ import (
 	"sort"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/ntsgw/ntsgw/downstream/beacon"
 )
 
 // Server publishes beacons, answers exchanges and, without a broker configured, is the broker.
@@ -19,6 +21,7 @@ import (
 type Server struct {
 	opts   Options
 	topics topics
+	algs   []beacon.Alg
 	count  *counters
 	keep   *retained
 	guard  *epochGuard
@@ -45,12 +48,18 @@ func New(o Options) (*Server, error) {
 		return nil, errors.New("the node list was opened for another gateway or prefix")
 	}
 	s := &Server{opts: o, topics: newTopics(o.Config.Prefix, o.Gateway), keep: newRetained(), count: newCounters(), guard: newEpochGuard(o.Clock)}
+	for _, a := range o.Config.Algorithms {
+		alg, err := beacon.ParseAlg(a)
+		if err != nil {
+			return nil, err
+		}
+		s.algs = append(s.algs, alg)
+	}
 	if n := len(s.topics.resp) + 16; n > maxTopic {
 		return nil, fmt.Errorf("prefix %q makes topics of %d characters; at most %d fit into a small client's buffer", o.Config.Prefix, n, maxTopic)
 	}
 	s.resp = newResponder(&s.opts, s.guard, s.count)
 	s.pub = newPublisher(s)
-	s.pub.publishKeys() // the first connection already finds them
 	brokers := o.Config.Also
 	if o.Config.Broker != "" {
 		brokers = append([]string{o.Config.Broker}, brokers...)
@@ -74,6 +83,7 @@ func New(o Options) (*Server, error) {
 		}
 		s.embedded = e
 	}
+	s.pub.publishKeys() // the first connection already finds them
 	return s, nil
 }
 
@@ -82,7 +92,7 @@ func New(o Options) (*Server, error) {
 func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	if s.embedded != nil {
-		g.Go(func() error { return s.embedded.run(ctx, s.topics, s.keep) })
+		g.Go(func() error { return s.embedded.run(ctx, s.topics.status) })
 		s.opts.Log.Info("embedded broker listens", "addresses", s.embedded.addresses())
 	}
 	for _, e := range s.external {

@@ -7,12 +7,6 @@ import (
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 )
 
-// Algorithm names as in the configuration.
-const (
-	algEd25519 = "ed25519"
-	algES256   = "es256"
-)
-
 // maxTopic is the longest topic, in bytes: with it a whole MQTT 3.1.1 packet of the largest
 // legal message stays within the 256 bytes that small clients have as a buffer.
 const maxTopic = 48
@@ -31,8 +25,8 @@ func ValidName(s string) error {
 // topics are the names under which one gateway publishes and listens.
 type topics struct {
 	prefix string // "…ntsgw/<gateway>/"
-	beacon map[string]string
-	key    map[string]string
+	beacon map[beacon.Alg]string
+	key    map[beacon.Alg]string
 	status string
 	state  string
 	req    string // before the node's name
@@ -43,8 +37,8 @@ func newTopics(site, gateway string) topics {
 	p := TopicPrefix(site, gateway)
 	return topics{
 		prefix: p,
-		beacon: map[string]string{algEd25519: p + "beacon", algES256: p + "beacon-es256"},
-		key:    map[string]string{algEd25519: p + "key", algES256: p + "key-es256"},
+		beacon: map[beacon.Alg]string{beacon.Ed25519: p + "beacon", beacon.ES256: p + "beacon-es256"},
+		key:    map[beacon.Alg]string{beacon.Ed25519: p + "key", beacon.ES256: p + "key-es256"},
 		status: p + "status",
 		state:  p + "state",
 		req:    p + "req/",
