@@ -35,6 +35,7 @@ func TestRevocation(t *testing.T) {
 		revoke  bool
 		down    bool
 		unknown bool // the clock knows no time
+		later   time.Duration
 		why     string
 		counted string // accepted, and counted as a warning
 		source  string // of the leaf's answer
@@ -54,12 +55,14 @@ func TestRevocation(t *testing.T) {
 		{name: "revoked by staple", staple: certstest.Honest, mode: "prefer", revoke: true, down: true, why: certs.WhyRevoked},
 		{name: "revoked by a local list", file: certstest.Honest, leaf: certstest.Leaf{NoOCSP: true, NoCRL: true}, mode: "prefer", revoke: true, why: certs.WhyRevoked},
 		{name: "revoked by a stale local list", file: certstest.Stale, leaf: certstest.Leaf{NoOCSP: true, NoCRL: true}, mode: "prefer", revoke: true, why: certs.WhyRevoked},
+		{name: "a local list signed by a stranger", file: certstest.WrongKey, leaf: certstest.Leaf{NoOCSP: true, NoCRL: true}, revoke: true, why: revocation.WhyCRLWrongSigner},
 		{name: "revoked by a staple before time is known", staple: certstest.Honest, mode: "prefer", revoke: true, unknown: true, why: certs.WhyRevoked},
 		{name: "revoked, off", mode: "off", revoke: true},
 
 		{name: "OCSP signed by the wrong key", ocsp: certstest.WrongKey, crl: certstest.HTTPError, why: revocation.WhyOCSPWrongSigner},
 		{name: "OCSP signed by no delegate", ocsp: certstest.BadDelegate, crl: certstest.HTTPError, why: revocation.WhyOCSPDelegate},
 		{name: "OCSP signed by an expired delegate", ocsp: certstest.OldDelegate, crl: certstest.HTTPError, why: revocation.WhyOCSPDelegate},
+		{name: "OCSP signed by a delegate that has expired since", ocsp: certstest.Delegated, crl: certstest.HTTPError, later: 2 * time.Hour, why: revocation.WhyOCSPStale},
 		{name: "OCSP for another serial", ocsp: certstest.OtherSerial, crl: certstest.HTTPError, why: revocation.WhyOCSPWrongSerial},
 		{name: "OCSP for another issuer", ocsp: certstest.OtherIssuer, crl: certstest.HTTPError, why: revocation.WhyOCSPWrongIssuer},
 		{name: "stale", ocsp: certstest.Stale, crl: certstest.HTTPError, why: revocation.WhyOCSPStale},
@@ -130,7 +133,7 @@ func TestRevocation(t *testing.T) {
 				}
 				trust.CRL = []string{path}
 			}
-			clock := knows(pki.Now)
+			clock := knows(pki.Now.Add(c.later))
 			if c.unknown {
 				clock = knowsNot(time.Time{})
 			}
@@ -187,6 +190,46 @@ func TestRevokedLater(t *testing.T) {
 		pki.Responder.Down(true)
 		if _, err := connect(t, p, "a", addr); reason(err) != certs.WhyRevoked {
 			t.Fatalf("the revocation was forgotten: %v", err)
+		}
+	}
+}
+
+// What was revoked stays so, whatever is said later, unless it was only on hold.
+func TestRevokedForGood(t *testing.T) {
+	for _, hold := range []bool{false, true} {
+		pki := certstest.New(t)
+		cert := pki.Issue(t, certstest.Leaf{})
+		serving := certstest.ServerConfig(cert)
+		var staple []byte
+		serving.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			c := cert
+			c.OCSPStaple = staple
+			return &c, nil
+		}
+		serving.Certificates = nil
+		addr := certstest.Serve(t, serving)
+		p := quick(t, knows(pki.Now.Add(time.Hour)), configs.Trust{}, configs.Server{Name: "a", Address: addr, CA: pki.CAFile(t)})
+		if hold {
+			pki.Responder.Hold()
+		}
+		pki.Responder.Revoke(cert.Leaf.SerialNumber)
+		if _, err := connect(t, p, "a", addr); reason(err) != certs.WhyRevoked {
+			t.Fatal(err)
+		}
+		pki.Responder.Pardon(cert.Leaf.SerialNumber)
+		pki.Responder.SetNow(pki.Now.Add(time.Minute))
+		want := certs.WhyRevoked
+		if hold {
+			want = ""
+		}
+		for range 2 {
+			if _, err := connect(t, p, "a", addr); reason(err) != want {
+				t.Errorf("hold %v: %q, want %q", hold, reason(err), want)
+			}
+			staple = pki.Responder.Staple(cert.Leaf, certstest.Honest)
+		}
+		if _, err := connect(t, p, "a", addr); reason(err) != want {
+			t.Errorf("hold %v: %q, want %q", hold, reason(err), want)
 		}
 	}
 }

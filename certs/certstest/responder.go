@@ -60,6 +60,7 @@ type Responder struct {
 	mu          sync.Mutex
 	ocsp, crl   Behaviour
 	revoked     map[string]time.Time
+	hold        bool
 	down        bool
 	now         time.Time // zero: the PKI's
 	gets, posts int
@@ -100,6 +101,16 @@ func (r *Responder) SetNow(t time.Time) { r.mu.Lock(); r.now = t; r.mu.Unlock() 
 func (r *Responder) Revoke(serial *big.Int) {
 	r.mu.Lock()
 	r.revoked[serial.String()] = r.at()
+	r.mu.Unlock()
+}
+
+// Hold makes every revocation one that may be taken back (RFC 5280 §5.3.1, certificateHold).
+func (r *Responder) Hold() { r.mu.Lock(); r.hold = true; r.mu.Unlock() }
+
+// Pardon takes the revocation of that serial number back.
+func (r *Responder) Pardon(serial *big.Int) {
+	r.mu.Lock()
+	delete(r.revoked, serial.String())
 	r.mu.Unlock()
 }
 
@@ -218,10 +229,14 @@ func (r *Responder) answer(serial *big.Int, issuer *Authority, b Behaviour) []by
 	r.mu.Lock()
 	now := r.at()
 	at, isRevoked := r.revoked[serial.String()]
+	hold := r.hold
 	r.mu.Unlock()
 	t := ocsp.Response{Status: ocsp.Good, SerialNumber: serial, ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(4 * 24 * time.Hour)}
 	if isRevoked {
 		t.Status, t.RevokedAt, t.RevocationReason = ocsp.Revoked, at, ocsp.KeyCompromise
+		if hold {
+			t.RevocationReason = ocsp.CertificateHold
+		}
 	}
 	responder, named := issuer, issuer.Cert
 	switch b {
