@@ -17,6 +17,7 @@ type Discipline struct {
 	t0    Raw   // origin of the seconds below
 	base  int64 // TAI − raw that y = 0 stands for
 	now   Raw
+	since Raw // measurements from before it are refused
 
 	rate   rateClock
 	filter filter
@@ -169,13 +170,7 @@ func (d *Discipline) Suspended(now Raw) {
 	for i := range d.sources {
 		d.sources[i].has, d.sources[i].deferred = false, false
 	}
-	d.refuseUntil(now)
-}
-
-func (d *Discipline) refuseUntil(now Raw) {
-	for i := range d.sources {
-		d.sources[i].lastAt, d.sources[i].any = now, true
-	}
+	d.since = d.now
 }
 
 // restart ends the timeline: a new epoch, nothing known of the offset.
@@ -243,6 +238,9 @@ func (d *Discipline) check(s *source, m Measurement) (utc int64, err error) {
 	}
 	if utc < d.cfg.Floor {
 		return 0, ErrBeforeFloor
+	}
+	if d.since != 0 && m.At <= d.since {
+		return 0, ErrTooOld
 	}
 	if s.any && m.At <= s.lastAt {
 		return 0, ErrNotNewer
@@ -418,10 +416,17 @@ func (d *Discipline) hold(now float64) {
 // await: no timeline yet.
 func (d *Discipline) await(float64) {
 	d.state = Unsynchronized
+	answers := 0
 	for i := range d.sources {
-		if d.sources[i].has || d.sources[i].deferred {
+		if s := &d.sources[i]; s.has && s.state == stateCandidate {
+			answers++
+		} else if s.has || s.deferred {
 			d.state = Acquiring
 		}
+	}
+	// Enough answer, but they disagree: that is no start that goes on.
+	if answers > 0 && answers < max(2, d.minSources()) {
+		d.state = Acquiring
 	}
 }
 

@@ -120,7 +120,7 @@ func (d *Discipline) warn(s *Snapshot) []Warning {
 			w = append(w, Warning{"falseticker", "server " + s.Sources[i].Name + " disagrees with the majority and is not used"})
 		}
 	}
-	if agreed == 0 && answering >= 2 && d.state != Acquiring {
+	if agreed == 0 && answering >= 2 && d.state != Acquiring && d.state != Synchronized {
 		w = append(w, Warning{"no-majority", "the servers that answer don't agree, so none is believed: add servers or check them"})
 	}
 	return w

@@ -1,0 +1,216 @@
+package discipline_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
+)
+
+const list = `#	a comment
+#$	 3960835200
+#@	3991593600
+3644697600      36      # 1 Jul 2015
+3692217600      37      # 1 Jan 2017
+#h	`
+
+func TestParseLeapSeconds(t *testing.T) {
+	b, err := os.ReadFile("/usr/share/zoneinfo/leap-seconds.list")
+	if err != nil {
+		t.Skip("no leap-seconds.list of tzdata here")
+	}
+	l, err := discipline.ParseLeapSeconds(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	builtin := discipline.BuiltinLeaps()
+	for utc := int64(63072000); utc < 1_790_000_000; utc += 86400 * 15 {
+		a, la, ea, _ := l.At(utc)
+		b, lb, eb, _ := builtin.At(utc)
+		if a != b || la != lb || ea != eb {
+			t.Fatalf("%v: the file says %d %d %d, the program %d %d %d", time.Unix(utc, 0), a, la, ea, b, lb, eb)
+		}
+	}
+	if off, leap, at, valid := l.At(1483228799); off != 36 || leap != discipline.LeapInsert || at != 1483228800 || !valid {
+		t.Fatal(off, leap, at, valid)
+	}
+	spoiled := strings.Replace(string(b), "3692217600      37", "3692217600      36", 1)
+	if _, err := discipline.ParseLeapSeconds([]byte(spoiled)); err == nil {
+		t.Fatal("a spoiled file was taken")
+	}
+	spoiled = strings.Replace(string(b), "#@\t3", "#@\t4", 1)
+	if _, err := discipline.ParseLeapSeconds([]byte(spoiled)); !errors.Is(err, discipline.ErrLeapHash) {
+		t.Fatal(err)
+	}
+}
+
+func TestLeapFormat(t *testing.T) {
+	for name, text := range map[string]string{
+		"empty":    "",
+		"no hash":  strings.TrimSuffix(list, "#h	"),
+		"bad hash": list + "1 2 3 4 5",
+		"words":    "#@ x\n",
+		"order":    "#@ 3991593600\n3692217600 37\n3644697600 36\n",
+		"one":      "#@ 3991593600\n3692217600\n",
+		"step":     "#@ 3991593600\n3644697600 36\n3692217600 39\n",
+	} {
+		if _, err := discipline.ParseLeapSeconds([]byte(text)); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+}
+
+func TestNewestLeaps(t *testing.T) {
+	if discipline.NewestLeaps(nil, nil) != nil {
+		t.Fatal("something out of nothing")
+	}
+	if l := discipline.NewestLeaps(nil, discipline.BuiltinLeaps()); l == nil || l.Expires().Year() < 2027 {
+		t.Fatal(l)
+	}
+}
+
+func FuzzParseLeapSeconds(f *testing.F) {
+	f.Add([]byte(list + "49db2447 571e5e1b 2f002a53 9c8da8e4 39b8e49e"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if l, err := discipline.ParseLeapSeconds(b); err == nil {
+			l.At(0)
+			l.At(1 << 40)
+		}
+	})
+}
+
+// calendar knows a leap second, or nothing any more.
+type calendar struct {
+	at      int64
+	step    int
+	expires int64
+}
+
+func (c calendar) At(utc int64) (int, discipline.Leap, int64, bool) {
+	valid := utc < c.expires
+	if c.at == 0 {
+		return 37, discipline.LeapNone, 0, valid
+	}
+	if utc >= c.at {
+		return 37 + c.step, discipline.LeapNone, 0, valid
+	}
+	if c.at-utc < 30*86400 {
+		return 37, discipline.Leap(c.step), c.at, valid
+	}
+	return 37, discipline.LeapNone, 0, valid
+}
+
+// edge is the end of a June: the first second of July 2027.
+var edge = time.Date(2027, 7, 1, 0, 0, 0, 0, time.UTC).Unix()
+
+// across runs three servers over the edge and checks every second of it.
+func across(t *testing.T, table discipline.LeapTable, step int, announce discipline.Leap) *discipline.Snapshot {
+	t.Helper()
+	b := newBench(t, 3, discipline.Config{Leap: table})
+	b.w.ppm = 0
+	b.poll = 16 * time.Second
+	start := edge - 3000
+	b.w.start = start * 1e9
+	leapt := func(r discipline.Raw) bool {
+		if step < 0 {
+			return int64(r) >= 2999e9 // 23:59:59 does not exist
+		}
+		return int64(r) >= 3000e9
+	}
+	b.lie = func(i int, m *discipline.Measurement) bool {
+		if leapt(m.At) {
+			m.Offset -= int64(step) * 1e9 // the servers' UTC after the leap
+		} else {
+			m.Leap = announce
+		}
+		return int64(m.At) < 2990e9 || int64(m.At) > 3010e9
+	}
+	truth := func(r discipline.Raw) int64 { return start*1e9 + int64(r) + 37e9 }
+	var s *discipline.Snapshot
+	for b.at < 6000e9 {
+		s = b.run(1)
+		for k := range 16 {
+			r := s.At.Add(time.Duration(k) * time.Second)
+			if !s.Serving() {
+				if b.at > 100e9 {
+					t.Fatalf("%v at %v", s.State, time.Duration(r))
+				}
+				continue
+			}
+			e := time.Duration(s.TAIAt(r) - truth(r))
+			if e.Abs() > s.MaxError(r) || e.Abs() > 5*time.Millisecond && s.MaxError(r) < 500*time.Millisecond {
+				t.Fatalf("TAI off by %v (stated %v) at %v", e, s.MaxError(r), time.Duration(r))
+			}
+			u := s.UTCAt(r)
+			want := truth(r) - 37e9
+			if leapt(r) {
+				want -= int64(step) * 1e9
+			}
+			if d := time.Duration(u.UnixNano() - want); d.Abs() > s.MaxError(r) {
+				t.Fatalf("UTC off by %v at %v: %+v", d, time.Duration(r), u)
+			}
+			if u.Inserted && (step != 1 || int64(r) < 2999e9 || int64(r) > 3002e9) {
+				t.Fatalf("inserted second at %v", time.Duration(r))
+			}
+		}
+	}
+	return s
+}
+
+func TestLeapSecond(t *testing.T) {
+	far := edge + 400*86400
+	for name, c := range map[string]struct {
+		table    discipline.LeapTable
+		step     int
+		announce discipline.Leap
+	}{
+		"inserted by the table":        {calendar{edge, 1, far}, 1, discipline.LeapInsert},
+		"deleted by the table":         {calendar{edge, -1, far}, -1, discipline.LeapDelete},
+		"announced, table expired":     {calendar{0, 0, edge - 86400*90}, 1, discipline.LeapInsert},
+		"announced away, expired":      {calendar{0, 0, edge - 86400*90}, -1, discipline.LeapDelete},
+		"none announced, expired":      {calendar{0, 0, edge - 86400*90}, 0, discipline.LeapNone},
+		"the table beats announcement": {calendar{0, 0, far}, 0, discipline.LeapInsert},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := across(t, c.table, c.step, c.announce)
+			if s.TAIOffset != 37+c.step || s.Leap == discipline.LeapUnknown {
+				t.Fatalf("TAI - UTC is %d, leap %d", s.TAIOffset, s.Leap)
+			}
+		})
+	}
+}
+
+func TestNobodyKnowsOfTheLeap(t *testing.T) {
+	b := newBench(t, 3, discipline.Config{Leap: calendar{0, 0, edge - 86400*90}, HoldoverMax: 400 * time.Hour})
+	b.w.ppm, b.w.start = 0, (edge-40*86400)*1e9
+	b.run(30)
+	b.lie = func(int, *discipline.Measurement) bool { return false }
+	for b.at < 40*86400e9-200e9 {
+		b.at = b.at.Add(time.Hour)
+		b.d.Advance(b.at)
+		if b.at > 10*86400e9 {
+			break
+		}
+	}
+	s := b.d.Snapshot()
+	if s.State != discipline.Holdover || s.Leap != discipline.LeapUnknown && s.Leap != discipline.LeapNone {
+		t.Fatal(s.State, s.Leap)
+	}
+	before := s.MaxErrorAt
+	b.d.Advance(40*86400e9 + 10e9)
+	if s = b.d.Snapshot(); s.Serving() && (s.MaxErrorAt < before+time.Second || s.Leap != discipline.LeapUnknown) {
+		t.Fatalf("bound %v, was %v, leap %d", s.MaxErrorAt, before, s.Leap)
+	}
+}
+
+func TestLeapEdgeIsRefused(t *testing.T) {
+	d := discipline.New(discipline.Config{Sources: names(1), Leap: calendar{edge, 1, edge + 1e6}})
+	m := newWorld(0, 1).sample("a", 1e9, time.Millisecond, 0, 0)
+	m.Offset = edge*1e9 - 1e9 - int64(m.At)
+	if err := d.Update(m); !errors.Is(err, discipline.ErrLeapEdge) {
+		t.Fatal(err)
+	}
+}
