@@ -42,7 +42,6 @@ type gateway struct {
 	sources []*upstream.Source
 	loop    *loop.Loop
 	keys    *signing.Store
-	signer  *signer
 	nodes   *mqtt.Nodes
 	mqtt    atomic.Pointer[mqtt.Server] // nil: off
 	nts     atomic.Pointer[ntsServer]   // nil: off
@@ -184,8 +183,6 @@ func (g *gateway) newSources(out chan<- discipline.Measurement, events chan<- lo
 }
 
 func (g *gateway) newDownstreams() error {
-	g.signer = &signer{store: g.keys, timeline: g.loop, now: g.read.Now,
-		failed: func(err error) { g.log.Error("the signing keys can't be renewed", "err", err) }}
 	// What can't be opened at the start is a mistake that a person must mend.
 	if g.cfg.MQTT.Enabled {
 		if _, err := g.makeMQTT(); err != nil {
@@ -207,7 +204,7 @@ func (g *gateway) newDownstreams() error {
 }
 
 func (g *gateway) makeMQTT() (func(context.Context) error, error) {
-	s, err := mqtt.New(mqtt.Options{Timeline: g.loop, Clock: g.read, Keys: g.signer, Nodes: g.nodes,
+	s, err := mqtt.New(mqtt.Options{Timeline: g.loop, Clock: g.read, Keys: g.keys, Nodes: g.nodes,
 		Config: g.cfg.MQTT, Gateway: g.id, Log: g.log})
 	if err != nil {
 		return nil, fmt.Errorf("mqtt: %w", err)

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/ntsgw/ntsgw/certs/signing"
+	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/downstream/mqtt"
+)
+
+// openSigning opens the keys that sign beacons, or makes them at the first start.
+func openSigning(cfg configs.Config) (*signing.Store, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "ntsgw"
+	}
+	opt := signing.Options{Dir: filepath.Join(cfg.Gateway.StateDir, "keys"), Gateway: cfg.Gateway.ID, Host: host}
+	for _, name := range cfg.MQTT.Algorithms {
+		alg, err := beacon.ParseAlg(name)
+		if err != nil {
+			return nil, err
+		}
+		opt.Algorithms = append(opt.Algorithms, alg)
+	}
+	return signing.Open(opt)
+}
+
+// openNodes opens the list of enrolled devices.
+func openNodes(cfg configs.Config, gateway string) (*mqtt.Nodes, error) {
+	return mqtt.OpenNodes(filepath.Join(cfg.Gateway.StateDir, "nodes"), gateway, cfg.MQTT.Prefix)
+}
+
+func (g *gateway) openKeys() error {
+	var err error
+	if g.keys, err = openSigning(g.cfg); err != nil {
+		return err
+	}
+	g.id = g.keys.Gateway()
+	g.nodes, err = openNodes(g.cfg, g.id)
+	return err
+}
