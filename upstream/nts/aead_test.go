@@ -155,7 +155,9 @@ func TestGenericPath(t *testing.T) {
 		}
 		return
 	}
-	t.Logf("this process uses %s", inside)
+	if strings.Contains(inside, "Generic") {
+		return // the other tests have run on it already: siv-go's assembly is amd64's only
+	}
 	cmd := exec.Command(os.Args[0], "-test.run=^(TestVectors|TestAlignmentsAndLengths|TestRefusals|TestTamper|TestGenericPath|TestConcurrent)$", "-test.v")
 	cmd.Env = append(os.Environ(), "GODEBUG=cpu.aes=off,cpu.pclmulqdq=off", marker+"=1")
 	out, err := cmd.CombinedOutput()
