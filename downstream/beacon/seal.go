@@ -17,7 +17,15 @@ func (m *Beacon) AppendSigned(dst []byte, online *SigningKey, gateway string) ([
 // the order of the reasons from ReasonSize to ReasonBadSignature, then ReasonMalformed for the
 // payload.
 func VerifyBeacon(msg []byte, online *PublicKey, gateway string) (Beacon, error) {
-	payload, err := openSign1(msg, online, KindBeacon, gateway)
+	m, err := verifyBeacon(msg, online, gateway, realProver{})
+	if err != nil {
+		return Beacon{}, err
+	}
+	return m, nil
+}
+
+func verifyBeacon(msg []byte, online *PublicKey, gateway string, p prover) (Beacon, *Error) {
+	payload, err := openSign1(msg, online, KindBeacon, gateway, p)
 	if err != nil {
 		return Beacon{}, err
 	}
@@ -41,26 +49,34 @@ func (m *Delegation) AppendSigned(dst []byte, root *SigningKey, gateway string) 
 // VerifyDelegation verifies a delegation of gateway under its root. The serial is the caller's to
 // judge. Errors as for VerifyBeacon.
 func VerifyDelegation(msg []byte, root *PublicKey, gateway string) (Delegation, error) {
-	payload, err := openSign1(msg, root, KindDelegation, gateway)
-	if err != nil {
-		return Delegation{}, err
-	}
-	d, err := parseDelegation(root.alg, payload)
+	d, err := verifyDelegation(msg, root, gateway, realProver{})
 	if err != nil {
 		return Delegation{}, err
 	}
 	return d, nil
 }
 
+func verifyDelegation(msg []byte, root *PublicKey, gateway string, p prover) (Delegation, *Error) {
+	payload, err := openSign1(msg, root, KindDelegation, gateway, p)
+	if err != nil {
+		return Delegation{}, err
+	}
+	return parseDelegation(root.alg, payload)
+}
+
 // AppendSealed appends the request with its MAC.
 func (m *Request) AppendSealed(dst []byte, k *MACKey) []byte {
+	return m.appendSealed(dst, k, realProver{})
+}
+
+func (m *Request) appendSealed(dst []byte, k *MACKey, p prover) []byte {
 	var room [MaxMessage]byte
-	return k.appendMAC0(dst, KindRequest, m.appendPayload(room[:0]))
+	return k.appendMAC0(dst, KindRequest, m.appendPayload(room[:0]), p)
 }
 
 // OpenRequest verifies a request of the key's node. Errors as for VerifyBeacon.
 func OpenRequest(msg []byte, k *MACKey) (Request, error) {
-	payload, err := k.openMAC0(msg, KindRequest)
+	payload, err := k.openMAC0(msg, KindRequest, realProver{})
 	if err != nil {
 		return Request{}, err
 	}
@@ -74,6 +90,10 @@ func OpenRequest(msg []byte, k *MACKey) (Request, error) {
 // AppendSealed appends the response with its MAC. Errors: ReasonRange for a value that the
 // protocol can't express.
 func (m *Response) AppendSealed(dst []byte, k *MACKey) ([]byte, error) {
+	return m.appendSealed(dst, k, realProver{})
+}
+
+func (m *Response) appendSealed(dst []byte, k *MACKey, p prover) ([]byte, error) {
 	if err := m.check(); err != nil {
 		return dst, err
 	}
@@ -81,13 +101,21 @@ func (m *Response) AppendSealed(dst []byte, k *MACKey) ([]byte, error) {
 		return dst, refuse(ReasonRange, "the turnaround must be below 2^32 ns")
 	}
 	var room [MaxMessage]byte
-	return k.appendMAC0(dst, KindResponse, m.appendPayload(room[:0])), nil
+	return k.appendMAC0(dst, KindResponse, m.appendPayload(room[:0]), p), nil
 }
 
 // OpenResponse verifies a response to the key's node. Whether its nonce is open is the caller's
 // to judge. Errors as for VerifyBeacon.
 func OpenResponse(msg []byte, k *MACKey) (Response, error) {
-	payload, err := k.openMAC0(msg, KindResponse)
+	m, err := openResponse(msg, k, realProver{})
+	if err != nil {
+		return Response{}, err
+	}
+	return m, nil
+}
+
+func openResponse(msg []byte, k *MACKey, p prover) (Response, *Error) {
+	payload, err := k.openMAC0(msg, KindResponse, p)
 	if err != nil {
 		return Response{}, err
 	}
