@@ -308,6 +308,55 @@ func TestCourtesy(t *testing.T) {
 	}
 }
 
+// A responder that failed is left alone for a minute by handshakes, and is asked by a recheck.
+func TestCourtesyToFailing(t *testing.T) {
+	pki := certstest.New(t)
+	addr := certstest.Serve(t, certstest.ServerConfig(pki.Issue(t, certstest.Leaf{})))
+	pki.Responder.OCSP(certstest.HTTPError)
+	pki.Responder.CRL(certstest.HTTPError)
+	p := quick(t, knows(pki.Now), configs.Trust{RevocationCheck: time.Hour}, configs.Server{Name: "a", Address: addr, CA: pki.CAFile(t)})
+	var cs *tls.ConnectionState
+	for range 5 {
+		var err error
+		if cs, err = connect(t, p, "a", addr); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if gets, posts, lists := pki.Responder.Requests(); gets != 1 || posts != 1 || lists != 2 {
+		t.Errorf("%d GETs, %d POSTs, %d lists; want the responder of both certificates asked once in both ways, and each list once", gets, posts, lists)
+	}
+	pki.Responder.OCSP(certstest.Honest)
+	if err := p.Recheck("a", cs); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := p.Report("a"); r.Chain[0].Revocation.Status != "good" {
+		t.Errorf("%+v", r.Chain[0].Revocation)
+	}
+}
+
+// Somebody on the path can hold the authority's newer list back, and not push the one at hand out.
+func TestForgedListReplacesNothing(t *testing.T) {
+	pki := certstest.New(t)
+	cert := pki.Issue(t, certstest.Leaf{NoOCSP: true})
+	addr := certstest.Serve(t, certstest.ServerConfig(cert))
+	p := quick(t, knows(pki.Now), configs.Trust{}, configs.Server{Name: "a", Address: addr, CA: pki.CAFile(t)})
+	cs, err := connect(t, p, "a", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pki.Responder.Revoke(cert.Leaf.SerialNumber)
+	if err := p.Recheck("a", cs); reason(err) != certs.WhyRevoked {
+		t.Fatal(err)
+	}
+	pki.Responder.Pardon(cert.Leaf.SerialNumber)
+	for _, b := range []certstest.Behaviour{certstest.WrongKey, certstest.Stale, certstest.Garbage, certstest.HTTPError} {
+		pki.Responder.CRL(b)
+		if err := p.Recheck("a", cs); reason(err) != certs.WhyRevoked {
+			t.Errorf("%s: %v", b, err)
+		}
+	}
+}
+
 // A pin that replaces the chain still has its revocation looked up.
 func TestPinnedAndRevoked(t *testing.T) {
 	pki := certstest.New(t)
