@@ -136,7 +136,7 @@ func FuzzUpdate(f *testing.F) {
 	for _, n := range []int{1, 3, 4} {
 		var b []byte
 		b = append(b, byte(n))
-		for k := range 40 {
+		for k := range 12 {
 			m := w.sample("a", discipline.Raw(k+1)*4e9, time.Millisecond, time.Millisecond, 0)
 			b = append(b, byte(k%n))
 			b = binary.LittleEndian.AppendUint64(b, uint64(m.At))
