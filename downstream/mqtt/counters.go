@@ -19,6 +19,7 @@ const (
 	reasonRevokedNode reason = "revoked-node" // … or one that is revoked
 	reasonReplay      reason = "replay"       // the nonce was seen before
 	reasonRate        reason = "rate"         // the node asks too often
+	reasonTotalRate   reason = "total-rate"   // all nodes together ask too often
 	reasonBusy        reason = "busy"         // too many requests wait already
 	reasonSend        reason = "send"         // the broker did not take the answer
 	reasonKeys        reason = "keys"         // there is no signing key for the present time
@@ -40,7 +41,7 @@ func newTally() tally {
 	t := tally{n: make(map[reason]*atomic.Uint64)}
 	for _, r := range []reason{
 		beacon.ReasonSize, reasonUnknownNode, reasonRevokedNode, beacon.ReasonMalformed, beacon.ReasonWrongKind,
-		beacon.ReasonWrongAlg, beacon.ReasonUnknownKID, beacon.ReasonBadSignature, reasonReplay, reasonRate,
+		beacon.ReasonWrongAlg, beacon.ReasonUnknownKID, beacon.ReasonBadSignature, reasonReplay, reasonRate, reasonTotalRate,
 		beacon.ReasonUnsynchronized, beacon.ReasonLeapSecond, beacon.ReasonEpochChanged, beacon.ReasonSuspended,
 		beacon.ReasonTooSlow, beacon.ReasonRange, beacon.ReasonOutsideValidity, reasonBusy, reasonSend, reasonKeys,
 		reasonACL, reasonAnonymous, reasonLogin, reasonProtocol, reasonOther,

@@ -24,6 +24,8 @@ const (
 	embeddedPending = 32
 	// A new connection must have sent its CONNECT by then.
 	embeddedHello = 10 * time.Second
+	plainListener = "tcp"
+	tlsListener   = "tls"
 	// connectionSlack is how many connections beyond the clients may be about to say who they are.
 	connectionSlack = 16
 	// acceptPause is waited after a failed accept.
@@ -67,7 +69,7 @@ func newEmbedded(o *Options, t topics, resp *responder, c *counters) (*embedded,
 	if err := b.AddHook(e.hook, nil); err != nil {
 		return nil, fmt.Errorf("embedded broker: %w", err)
 	}
-	if err := e.open(o, "tcp", o.Config.Listen, nil); err != nil {
+	if err := e.open(o, plainListener, o.Config.Listen, nil); err != nil {
 		return nil, err
 	}
 	if o.Config.TLSListen != "" {
@@ -76,7 +78,7 @@ func newEmbedded(o *Options, t topics, resp *responder, c *counters) (*embedded,
 			e.closeListeners()
 			return nil, fmt.Errorf("embedded broker: %w", err)
 		}
-		if err := e.open(o, "tls", o.Config.TLSListen, cfg); err != nil {
+		if err := e.open(o, tlsListener, o.Config.TLSListen, cfg); err != nil {
 			e.closeListeners()
 			return nil, err
 		}

@@ -127,10 +127,8 @@ func (g *gate) OnACLCheck(cl *mochi.Client, topic string, write bool) bool {
 	if !strings.ContainsAny(topic, "+#") {
 		return false
 	}
-	for _, n := range commonNames() {
-		if filterMatches(topic, g.topics.prefix+n) {
-			return true
-		}
+	if g.topics.commonMatches(topic) {
+		return true
 	}
 	return len(user) != 0 && filterMatches(topic, g.topics.resp+string(user))
 }

@@ -13,6 +13,10 @@ import (
 // nonceMemory is how many nonces of each node are remembered.
 const nonceMemory = 1024
 
+// totalRate is how many exchanges a second all nodes together may have, for each one a second that
+// a single node may.
+const totalRate = 2000.0
+
 // responder answers exchange requests: each check of the protocol in its order, then one time.
 // Safe for concurrent use; requests of different nodes don't wait for each other.
 type responder struct {
@@ -27,6 +31,8 @@ type responder struct {
 	failures *failureLog
 	serial   atomic.Uint32 // of the current delegations
 
+	total bucket // of all nodes together
+
 	mu    sync.RWMutex
 	state map[string]*nodeState // of nodes that made an authentic request
 }
@@ -36,21 +42,23 @@ type nodeState struct {
 	generation uint32
 
 	mu        sync.Mutex
-	nonces    [][16]byte // a ring once it is full
+	nonces    [][beacon.NonceSize]byte // a ring once it is full
 	at        int
-	tokens    float64
-	refilled  discipline.Raw
+	tokens    bucket
 	exchanges uint64
 	last      time.Time
 	halfWidth time.Duration // negative: never reported
 }
 
 func newResponder(o *Options, g *epochGuard, c *counters) *responder {
-	return &responder{
+	r := &responder{
 		timeline: o.Timeline, clock: o.Clock, nodes: o.Nodes, gateway: o.Gateway,
 		rate: o.Config.RequestRate, burst: float64(o.Config.RequestBurst),
 		guard: g, count: c, failures: newFailureLog(o.Log, o.Clock), state: make(map[string]*nodeState),
 	}
+	total := max(totalRate, totalRate*o.Config.RequestRate)
+	r.total.init(total, 2*total, o.Clock.Now())
+	return r
 }
 
 // arrival is called when a request's last byte has arrived. The epoch is read first: a change after
@@ -105,7 +113,7 @@ func (r *responder) judge(node string, payload []byte, at beacon.Arrival) (quest
 		return question{}, beacon.ReasonOf(err)
 	}
 	st := r.of(k)
-	if why := st.admit(req.Nonce, at.Raw, r.rate, r.burst); why != "" {
+	if why := st.admit(req.Nonce, at.Raw, &r.total); why != "" {
 		return question{}, why
 	}
 	return question{node: k, seen: st, req: req, at: at}, ""
@@ -143,14 +151,16 @@ func (r *responder) of(k *nodeKeys) *nodeState {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if st = r.state[k.Name]; st == nil || st.generation != k.Generation {
-		st = &nodeState{generation: k.Generation, halfWidth: -1, tokens: r.burst, refilled: r.clock.Now()}
+		st = &nodeState{generation: k.Generation, halfWidth: -1}
+		st.tokens.init(r.rate, r.burst, r.clock.Now())
 		r.state[k.Name] = st
 	}
 	return st
 }
 
-// admit spends a token of the node for a nonce that was not seen before, or says why not.
-func (s *nodeState) admit(nonce [16]byte, now discipline.Raw, rate, burst float64) reason {
+// admit spends a token of the node, and one of all nodes', for a nonce that was not seen before; or
+// it says why not.
+func (s *nodeState) admit(nonce [beacon.NonceSize]byte, now discipline.Raw, total *bucket) reason {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.nonces {
@@ -164,14 +174,12 @@ func (s *nodeState) admit(nonce [16]byte, now discipline.Raw, rate, burst float6
 		s.nonces[s.at] = nonce
 		s.at = (s.at + 1) % nonceMemory
 	}
-	if d := now.Sub(s.refilled); d > 0 {
-		s.tokens = min(burst, s.tokens+d.Seconds()*rate)
-		s.refilled = now
-	}
-	if s.tokens < 1 {
+	switch {
+	case !s.tokens.take(now):
 		return reasonRate
+	case !total.take(now):
+		return reasonTotalRate
 	}
-	s.tokens--
 	return ""
 }
 
@@ -221,13 +229,10 @@ func (r *responder) status() []NodeStatus {
 // failureLog writes at most a line a second about refused requests, and says how many it left out.
 // This is the bucket that all failures share: an attacker spends it, and no node's own.
 type failureLog struct {
-	log   *slog.Logger
-	clock Clock
-
-	mu      sync.Mutex
-	tokens  float64
-	at      discipline.Raw
-	omitted uint64
+	log     *slog.Logger
+	clock   Clock
+	bucket  bucket
+	omitted atomic.Uint64
 }
 
 const (
@@ -236,25 +241,18 @@ const (
 )
 
 func newFailureLog(l *slog.Logger, c Clock) *failureLog {
-	return &failureLog{log: l, clock: c, tokens: failureBurst, at: c.Now()}
+	f := &failureLog{log: l, clock: c}
+	f.bucket.init(failureRate, failureBurst, c.Now())
+	return f
 }
 
 func (f *failureLog) note(why reason, node string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	now := f.clock.Now()
-	if d := now.Sub(f.at); d > 0 {
-		f.tokens = min(failureBurst, f.tokens+d.Seconds()*failureRate)
-		f.at = now
-	}
-	if f.tokens < 1 {
-		f.omitted++
+	if !f.bucket.take(f.clock.Now()) {
+		f.omitted.Add(1)
 		return
 	}
-	f.tokens--
 	if ValidName(node) != nil {
 		node = "" // an attacker's text stays out of the log
 	}
-	f.log.Info("exchange refused", "reason", string(why), "node", node, "omitted", f.omitted)
-	f.omitted = 0
+	f.log.Info("exchange refused", "reason", string(why), "node", node, "omitted", f.omitted.Swap(0))
 }

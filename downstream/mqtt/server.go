@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 )
 
@@ -57,6 +58,16 @@ func New(o Options) (*Server, error) {
 	}
 	if n := len(s.topics.resp) + 16; n > maxTopic {
 		return nil, fmt.Errorf("prefix %q makes topics of %d characters; at most %d fit into a small client's buffer", o.Config.Prefix, n, maxTopic)
+	}
+	if o.Config.Discovery {
+		messages, err := discovery(s.topics, o.Gateway)
+		if err != nil {
+			return nil, fmt.Errorf("announce to Home Assistant: %w", err)
+		}
+		for topic, b := range messages {
+			s.topics.announced = append(s.topics.announced, topic)
+			s.keep.set(topic, b, false)
+		}
 	}
 	s.resp = newResponder(&s.opts, s.guard, s.count)
 	s.pub = newPublisher(s)
@@ -126,6 +137,21 @@ func (s *Server) Addresses() []string {
 		return nil
 	}
 	return s.embedded.addresses()
+}
+
+// Warnings are the conditions a person should act on.
+func (s *Server) Warnings() []discipline.Warning {
+	var w []discipline.Warning
+	for _, e := range s.external {
+		if b := e.snapshot(); b.State == BrokerConnecting && b.LastError != "" {
+			w = append(w, discipline.Warning{ID: "broker-unreachable", Text: "No beacons reach " + b.URL + ": " + b.LastError + "."})
+		}
+	}
+	if s.embedded != nil && !s.embedded.hook.listeners[plainListener] {
+		w = append(w, discipline.Warning{ID: "mqtt-clear-text", Text: "The embedded broker listens on " + s.embedded.addresses()[0] +
+			" without TLS: nodes' MQTT passwords can be read on that network (time stays proved). Use tls_listen where nodes can."})
+	}
+	return w
 }
 
 // Status returns how everything is now.

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 )
@@ -31,6 +32,8 @@ type topics struct {
 	state  string
 	req    string // before the node's name
 	resp   string // before the node's name
+
+	announced []string // Home Assistant discovery's, when that is on
 }
 
 func newTopics(site, gateway string) topics {
@@ -52,17 +55,23 @@ func TopicPrefix(site, gateway string) string { return site + "ntsgw/" + gateway
 
 // common reports whether everybody may read topic.
 func (t *topics) common(topic string) bool {
-	if len(topic) <= len(t.prefix) || topic[:len(t.prefix)] != t.prefix {
+	if len(topic) > len(t.prefix) && topic[:len(t.prefix)] == t.prefix {
+		switch topic[len(t.prefix):] {
+		case "beacon", "beacon-es256", "key", "key-es256", "status", "state":
+			return true
+		}
 		return false
 	}
-	switch topic[len(t.prefix):] {
-	case "beacon", "beacon-es256", "key", "key-es256", "status", "state":
-		return true
-	}
-	return false
+	return slices.Contains(t.announced, topic)
 }
 
-// commonNames are the last parts of the common topics.
-func commonNames() []string {
-	return []string{"beacon", "beacon-es256", "key", "key-es256", "status", "state"}
+// commonMatches reports whether a filter with wildcards can match something that everybody may
+// read.
+func (t *topics) commonMatches(filter string) bool {
+	for _, n := range []string{"beacon", "beacon-es256", "key", "key-es256", "status", "state"} {
+		if filterMatches(filter, t.prefix+n) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(t.announced, func(topic string) bool { return filterMatches(filter, topic) })
 }
