@@ -40,7 +40,7 @@ func (s *Server) serveNTP(ctx context.Context) error {
 			}
 			continue
 		}
-		if got.Truncated || got.N > nts.MaxPacketSize {
+		if got.N > nts.MaxPacketSize { // the buffer is a byte longer: more than that was cut off
 			s.counters.refuse(reasonTruncated)
 			continue
 		}

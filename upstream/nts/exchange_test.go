@@ -198,6 +198,7 @@ func TestClientRefuses(t *testing.T) {
 		{"field of length 0", ReasonField, change(func(b []byte) []byte { binary.BigEndian.PutUint16(b[sealAt+2:], 0); return b })},
 		{"field longer than the packet", ReasonField, change(func(b []byte) []byte { binary.BigEndian.PutUint16(b[sealAt+2:], 2000); return b })},
 		{"field of odd length", ReasonField, change(func(b []byte) []byte { binary.BigEndian.PutUint16(b[sealAt+2:], 17); return b })},
+		{"field shorter than RFC 7822 allows", ReasonField, change(func(b []byte) []byte { binary.BigEndian.PutUint16(b[sealAt+2:], 12); return b })},
 		{"cut in the authenticator", ReasonField, good[:len(good)-4]},
 		{"nonce longer than the field", ReasonAuthenticator, change(func(b []byte) []byte { binary.BigEndian.PutUint16(b[sealAt+4:], 2000); return b })},
 		{"ciphertext longer than the field", ReasonAuthenticator, change(func(b []byte) []byte { binary.BigEndian.PutUint16(b[sealAt+6:], 60000); return b })},
