@@ -223,7 +223,6 @@ func (p *poller) redo(now discipline.Raw) {
 		p.fails = 0
 	}
 	p.end(now, "")
-	p.burst = 0
 	if p.good > 0 {
 		p.wake = max(now, p.lastKE.Add(time.Second)).Add(p.upTo(p.pace.start / 4))
 	}
@@ -235,6 +234,19 @@ func (p *poller) hurry(now discipline.Raw) {
 	if p.phase == resting {
 		p.fails = min(p.fails, 1)
 		p.wake = min(p.wake, now.Add(p.upTo(p.pace.start/4)))
+	}
+}
+
+// resumed tells that the machine slept: the raw clock stood still, so what was planned is long
+// due, and what is out can't be used. Keys and cookies are as good as before.
+func (p *poller) resumed(now discipline.Raw) {
+	switch p.phase {
+	case resting:
+		p.hurry(now)
+	case polling, waiting:
+		p.shut()
+		p.burst = 0
+		p.phase, p.wake = polling, now.Add(p.upTo(p.pace.start/4))
 	}
 }
 

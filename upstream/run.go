@@ -17,6 +17,9 @@ import (
 // deferredCheck is how often Trust is asked whether dates can be judged, while they can't.
 const deferredCheck = 500 * time.Millisecond
 
+// sleepCheck is how often it is looked whether the machine slept.
+const sleepCheck = 5 * time.Second
+
 // maxDatagram is longer than any reply, so that a longer one is seen to be.
 const maxDatagram = 2 * nts.MaxPacketSize
 
@@ -39,6 +42,7 @@ type runner struct {
 	requestID uint32        // of the open request, for its stamp
 	checking  bool
 	recheckAt discipline.Raw
+	suspended time.Duration // BOOTTIME − MONOTONIC when it was last looked at
 	told      told
 }
 
@@ -84,6 +88,7 @@ func (r *runner) run(ctx context.Context) error {
 	defer r.wg.Wait()
 	defer r.hangUp()
 	defer cancel()
+	r.suspended = r.opt.Clock.Suspended()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
@@ -101,12 +106,12 @@ func (r *runner) run(ctx context.Context) error {
 			r.startKeys(ctx)
 			continue
 		case request:
-			if !r.dates(now) {
+			if !r.dates() {
 				r.ask(now)
 			}
 			continue
 		}
-		pause := time.Hour
+		pause := sleepCheck
 		if r.present() != keying {
 			pause = min(pause, wake.Sub(now))
 		}
@@ -122,11 +127,13 @@ func (r *runner) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
-			r.housekeep(r.opt.Clock.Now())
+			r.housekeep()
 		case <-r.kick:
 		case <-r.recheck:
-			r.startRecheck()
-			r.with(func(p *poller, now discipline.Raw) { p.hurry(now) })
+			if !r.dates() {
+				r.startRecheck()
+				r.with(func(p *poller, now discipline.Raw) { p.hurry(now) })
+			}
 		case o := <-r.outcomes:
 			r.keysDone(o)
 		case v := <-r.verdicts:
@@ -214,20 +221,25 @@ func (r *runner) keysDone(o outcome) {
 }
 
 // housekeep does what time alone calls for, beside the poller's own.
-func (r *runner) housekeep(now discipline.Raw) {
+func (r *runner) housekeep() {
+	slept := r.opt.Clock.Suspended()
+	if d := slept - r.suspended; d > suspendLimit || d < -suspendLimit {
+		r.suspended = slept
+		r.with(func(p *poller, now discipline.Raw) { p.resumed(now) })
+	}
 	if r.session == nil {
 		return
 	}
-	if r.dates(now) {
+	if r.dates() {
 		return
 	}
-	if !r.checking && now >= r.recheckAt {
+	if !r.checking && r.opt.Clock.Now() >= r.recheckAt {
 		r.startRecheck()
 	}
 }
 
 // dates ends a session whose dates were deferred as soon as they can be judged.
-func (r *runner) dates(now discipline.Raw) (ended bool) {
+func (r *runner) dates() (ended bool) {
 	if r.session == nil || !r.session.deferred {
 		return false
 	}
@@ -357,6 +369,7 @@ func (r *runner) take(ctx context.Context, d datagram) {
 	if !ok {
 		return
 	}
+	r.tell() // that it answers, before what it says
 	select {
 	case r.opt.Out <- m:
 	case <-ctx.Done():

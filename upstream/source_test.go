@@ -348,6 +348,25 @@ func TestHostClockIsSteppedInMidExchange(t *testing.T) {
 	}
 }
 
+func TestDenyAndSleep(t *testing.T) {
+	t.Parallel()
+	ca := upstreamtest.NewCA(t)
+	server := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
+	clock := &steps{}
+	r := start(t, ca, server.Address, func(opt *upstream.Options) { opt.Clock = clock })
+	r.next()
+	server.Inject(upstreamtest.Deny())
+	r.reported("the denial", func(c change) bool { return !c.reachable && strings.Contains(c.denied, "DENY") })
+	if st := r.Status(); st.Rejected[upstream.ReasonKissDeny] != 1 || st.Cookies != 0 {
+		t.Errorf("status %+v", st)
+	}
+	// The next try is an hour away, but then the machine sleeps.
+	clock.mu.Lock()
+	clock.nap = time.Hour
+	clock.mu.Unlock()
+	r.next()
+}
+
 func TestSetPollWakes(t *testing.T) {
 	t.Parallel()
 	ca := upstreamtest.NewCA(t)

@@ -62,6 +62,8 @@ func TestCarry(t *testing.T) {
 		{name: "stepped, but nothing was read from it", host: host{step: time.Second, at: 5 * ms}, noTX: true, noRX: true, t1: 2 * us, t4: came + 100*us},
 		// A step that the pairs can't tell from noise shows in the width.
 		{name: "stepped by 30 µs on the way", host: host{step: 30 * time.Microsecond, at: 5 * ms}, t1: left, t4: came, width: 35 * time.Microsecond},
+		{name: "stepped by 30 µs before the request left", host: host{step: 30 * time.Microsecond, at: 5 * us}, t1: left, t4: came, width: 35 * time.Microsecond},
+		{name: "stepped back by 30 µs after the reply came", host: host{step: -30 * time.Microsecond, at: came + 50*us}, t1: left, t4: came, width: 35 * time.Microsecond},
 		{name: "stamp of sending before the request", tx: -1e6, want: ReasonStamp},
 		{name: "stamp of receiving in the future", rx: 1e6, want: ReasonStamp},
 		{name: "stamp of sending in 1970", tx: -1e18, want: ReasonStamp},

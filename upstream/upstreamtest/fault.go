@@ -138,6 +138,9 @@ func kiss(code string) func(a *asked, r *reply) {
 	}
 }
 
+// Deny is an authenticated DENY, which keeps a client away for an hour. It is none of Faults.
+func Deny() Fault { return Fault{"DENY", "kiss-deny", true, one(kiss("DENY"))} }
+
 // Faults is every wrong way that there is a name for.
 func Faults() []Fault {
 	return []Fault{
