@@ -92,6 +92,9 @@ func (e *Enrolment) writeHeader(w io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("the root's key id: %w", err)
 		}
+		if len(pub) == 65 { // the node library takes x and y, without the byte that says "uncompressed"
+			pub = pub[1:]
+		}
 		name := "NTSGW_ROOT_" + strings.ToUpper(r.Alg)
 		writeBytes(&b, name, pub)
 		writeBytes(&b, name+"_KID", kid)
@@ -123,7 +126,7 @@ func (e *Enrolment) writeQR(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("make the QR code: %w", err)
 	}
-	// Dark on light whatever the terminal's colours: the quiet zone is part of the code.
+	// Drawn for a light-on-dark terminal, quiet zone included; cameras take the inverse, too.
 	_, err = io.WriteString(w, q.ToSmallString(false))
 	return err
 }
