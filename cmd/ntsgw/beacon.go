@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -158,8 +157,4 @@ func (m *message) text() string {
 			time.Unix(int64(*m.NotBefore), 0).UTC().Format(time.RFC3339), time.Unix(int64(*m.NotAfter), 0).UTC().Format(time.RFC3339))
 	}
 	return fmt.Sprintf("beacon ok: gateway %s, %s ± %s, %s, stratum %d, sequence %d", m.Gateway, m.Time, status.Duration(*m.MaxError), m.State, *m.Stratum, *m.Sequence)
-}
-
-func beaconWatch(ctx context.Context, t terminal, args []string) error {
-	return errors.New("not here yet")
 }

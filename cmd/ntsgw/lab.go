@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -68,6 +70,9 @@ func (p *labPrinter) line(who, format string, args ...any) {
 }
 
 func labVerb(ctx context.Context, t terminal, args []string) error {
+	if len(args) > 0 && args[0] == "server" {
+		return labServerVerb(ctx, t, args[1:])
+	}
 	f := newFlags(t, "lab")
 	forTime := f.Duration("for", 0, "end after `D`, with exit code 0 only if beacons were verified and every bound held")
 	drift := f.Float64("server-drift", 50, "how much the server's clock gains on this host's, `PPM`")
@@ -97,7 +102,7 @@ func labVerb(ctx context.Context, t terminal, args []string) error {
 	fmt.Fprintln(t.out, "The whole chain in this one process. Nothing on this machine is changed: the host clock is only observed.")
 
 	truth := newLabClock(*offset, *drift)
-	server, err := labServer(truth, dir, log)
+	server, err := labServer(truth, dir, labAddresses{"127.0.0.1:0", "127.0.0.1:0", []string{"127.0.0.1", "localhost"}}, log)
 	if err != nil {
 		return err
 	}
@@ -119,20 +124,55 @@ func labVerb(ctx context.Context, t terminal, args []string) error {
 	return node.summary(t.out)
 }
 
+// labAddresses says where the lab's server is found.
+type labAddresses struct {
+	ke, ntp string   // to listen on
+	hosts   []string // in its certificate
+}
+
 // labServer is an NTS server with a throw-away authority, whose certificate is left in dir.
-func labServer(truth *labClock, dir string, log *slog.Logger) (*nts.Server, error) {
-	ca, err := certs.NewThrowaway("127.0.0.1", "localhost")
+func labServer(truth *labClock, dir string, at labAddresses, log *slog.Logger) (*nts.Server, error) {
+	ca, err := certs.NewThrowaway(at.hosts...)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), ca.CAPEM, 0o644); err != nil {
+	path := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(path+".new", ca.CAPEM, 0o644); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
 		return nil, err
 	}
 	return nts.New(nts.Options{
-		Timeline: truth, Clock: sysclock.Reader{}, KEListen: "127.0.0.1:0", NTPListen: "127.0.0.1:0",
+		Timeline: truth, Clock: sysclock.Reader{}, KEListen: at.ke, NTPListen: at.ntp,
 		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &ca.Certificate, nil },
 		Log:         log,
 	})
+}
+
+// labServerVerb is the lab's server alone, for labs of several machines or containers.
+func labServerVerb(ctx context.Context, t terminal, args []string) error {
+	f := newFlags(t, "lab server")
+	dir := f.String("dir", ".", "the `FOLDER` that ca.pem is left in")
+	ke := f.String("listen", "127.0.0.1:4460", "key exchange `ADDRESS`")
+	ntp := f.String("ntp-listen", "127.0.0.1:4123", "time `ADDRESS`")
+	host := f.String("host", "localhost", "the `NAME` that it is called by, for the certificate")
+	drift := f.Float64("server-drift", 50, "how much its clock gains on this host's, `PPM`")
+	offset := f.Duration("server-offset", 250*time.Millisecond, "how far it is ahead at the start")
+	if _, err := f.operands(args, 0, 0); err != nil {
+		return err
+	}
+	if *drift < -400 || *drift > 400 {
+		return misuse("-server-drift must be -400 to 400 ppm")
+	}
+	log := newLog(t.err, configs.Log{Level: "info", Format: "auto"})
+	s, err := labServer(newLabClock(*offset, *drift), *dir, labAddresses{*ke, *ntp, []string{*host, "127.0.0.1"}}, log)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(t.out, "lab NTS server on %s, time on %s, authority in %s; its clock is %s ahead of this host's and gains %g ppm\n",
+		s.KEAddr(), s.NTPAddr(), filepath.Join(*dir, "ca.pem"), *offset, *drift)
+	return s.Run(ctx)
 }
 
 func labConfig(dir, server string) configs.Config {
@@ -187,96 +227,89 @@ func labNarrate(ctx context.Context, p *labPrinter, g *gateway) {
 	}
 }
 
-// labNode subscribes and verifies like a device that was enrolled with the root key.
+// labNode is a device that was enrolled with the gateway: it verifies beacons, makes exchanges, and
+// keeps the interval that they prove. Everything it learns is held against the server's clock.
 type labNode struct {
 	p     *labPrinter
 	truth *labClock
 	g     *gateway
 
-	online   *beacon.Delegation
-	verified int
-	refused  int
-	outside  int
-	most     time.Duration // largest |true difference|
-	bound    time.Duration // largest stated maximum error
+	beacons int
+	refused int
+	outside int
+	most    time.Duration // largest |true difference| of a beacon
+	bound   time.Duration // largest stated maximum error
 }
 
+// labExchange is between the lab node's exchanges.
+const labExchange = 5 * time.Second
+
 func (n *labNode) run(ctx context.Context) error {
-	session, err := watch.Open(watch.Options{
-		Broker: "mqtt://" + n.g.mqtt.Load().Addresses()[0], Prefix: "ntsgw/" + n.g.id + "/",
-		Topics: []string{"key", "beacon"}, Now: n.g.read.Now,
-	})
+	e, err := n.g.nodes.Add("lab-node")
 	if err != nil {
 		return err
 	}
-	defer session.Close()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case m := <-session.Messages():
-			n.take(m)
-		}
-	}
-}
-
-func (n *labNode) take(m watch.Message) {
-	root := n.g.keys.Roots()[0]
-	if m.Topic == "key" {
-		d, err := beacon.VerifyDelegation(m.Payload, root, n.g.id)
-		if err != nil {
-			n.refuse("delegation", err)
-			return
-		}
-		n.online = &d
-		kid := d.Key.KID()
-		n.p.line("node", "delegation verified: the root lets online key %x sign, serial %d", kid, d.Serial)
-		return
-	}
-	if n.online == nil {
-		return
-	}
-	b, err := beacon.VerifyBeacon(m.Payload, n.online.Key, n.g.id)
-	if err == nil && !n.online.Covers(&b.Statement) {
-		err = errors.New("outside its key's validity")
-	}
+	key, err := hex.DecodeString(e.Key)
 	if err != nil {
-		n.refuse("beacon", err)
+		return err
+	}
+	return watch.Follow(ctx, watch.FollowOptions{
+		Session: watch.Options{Broker: "mqtt://" + n.g.mqtt.Load().Addresses()[0], Prefix: e.TopicPrefix,
+			User: e.MQTTUser, Password: e.MQTTPassword, Now: n.g.read.Now},
+		Enrolment: beacon.Enrolment{Gateway: e.Gateway, Node: e.Node, NodeKey: (*[32]byte)(key), Generation: e.Generation, Root: n.g.keys.Roots()[0]},
+		RatePPM:   500, Every: labExchange, Suspended: sysclock.Suspended, Random: rand.Reader, On: n.event,
+	})
+}
+
+func (n *labNode) event(ev watch.Event) {
+	if ev.Err != nil {
+		n.refused++
+		n.p.line("node", "%s refused: %v", ev.Kind, ev.Err)
 		return
 	}
-	n.judge(&b)
+	now := n.truth.start.UTCAt(ev.At).UnixNano()
+	if ev.UTC.Lo > now || ev.UTC.Hi < now {
+		n.outside++
+		n.p.line("node", "TRUE TIME IS OUTSIDE THE NODE'S INTERVAL")
+	}
+	switch {
+	case ev.Delegation != nil:
+		kid := ev.Delegation.Key.KID()
+		n.p.line("node", "delegation verified: the root lets online key %x sign, serial %d", kid, ev.Delegation.Serial)
+	case ev.Kind == beacon.KindBeacon && ev.Statement != nil:
+		n.beacon(ev)
+	case ev.Kind == beacon.KindResponse:
+		n.p.line("node", "exchange    %s ± %-8s node's own interval  true difference %-9s inside", ev.Estimate.Format("15:04:05.000000Z"),
+			status.Duration(ev.HalfWidth.Seconds()), status.Duration(time.Duration(ev.Estimate.UnixNano()-now).Seconds()))
+	}
 }
 
-func (n *labNode) refuse(what string, err error) {
-	n.refused++
-	n.p.line("node", "%s refused: %v", what, err)
-}
-
-// judge holds a beacon against the server's clock. A beacon says what time it was when it was
+// beacon holds a beacon against the server's clock. A beacon says what time it was when it was
 // stamped, so the server's clock is read at that instant of the raw clock, which the gateway's
 // own map gives back.
-func (n *labNode) judge(b *beacon.Beacon) {
+func (n *labNode) beacon(ev watch.Event) {
+	b := ev.Statement
 	at := n.g.loop.Snapshot().RawAt(b.TAI())
 	diff := time.Duration(b.TAI() - n.truth.start.TAIAt(at))
-	n.verified++
+	n.beacons++
 	n.most, n.bound = max(n.most, diff.Abs()), max(n.bound, b.MaxError)
 	verdict := "inside"
 	if diff.Abs() > b.MaxError {
 		n.outside++
 		verdict = "OUTSIDE THE BOUND"
 	}
-	n.p.line("node", "beacon %d  %s ± %-8s signature ok  true difference %-9s %s", b.Sequence, b.UTC().Format("15:04:05.000000Z"),
+	n.p.line("node", "beacon %-4d %s ± %-8s signature ok         true difference %-9s %s", ev.Sequence, b.UTC().Format("15:04:05.000000Z"),
 		status.Duration(b.MaxError.Seconds()), status.Duration(diff.Seconds()), verdict)
 }
 
 func (n *labNode) summary(w io.Writer) error {
-	fmt.Fprintf(w, "%d beacons verified; largest true difference %s, largest bound %s\n", n.verified,
+	fmt.Fprintf(w, "%d beacons verified; largest |true difference| %s, largest bound %s\n", n.beacons,
 		status.Duration(n.most.Seconds()), status.Duration(n.bound.Seconds()))
 	switch {
-	case n.verified == 0:
+	case n.beacons == 0:
 		return exit(exitFailed, "no beacon was verified")
 	case n.outside > 0:
-		return exit(exitFailed, "%d beacons were outside their bound", n.outside)
+		return exit(exitFailed, "%d times true time was outside what was stated", n.outside)
 	case n.refused > 0:
 		return exit(exitFailed, "%d messages were refused", n.refused)
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -27,6 +29,7 @@ func nodeVerb(ctx context.Context, t terminal, args []string) error {
 	f := newFlags(t, "node "+what)
 	config, socket := socketFlags(f)
 	form := f.String("form", "", "how to print the secrets: "+strings.Join(mqtt.Forms(), ", "))
+	out := f.String("out", "", "write the secrets to a new `FILE` (mode 0600) instead of the terminal")
 	asJSON := f.Bool("json", false, "print JSON")
 	least := 1
 	if what == "list" {
@@ -67,14 +70,14 @@ func nodeVerb(ctx context.Context, t terminal, args []string) error {
 		return err
 	case "rotate":
 		e, err := nodes.Rotate(rest[0])
-		return printEnrolment(t, store, e, *form, err)
+		return printEnrolment(t, store, e, *form, *out, err)
 	}
 	e, err := nodes.Add(rest[0])
-	return printEnrolment(t, store, e, *form, err)
+	return printEnrolment(t, store, e, *form, *out, err)
 }
 
 // printEnrolment prints a node's secrets, which are shown this once.
-func printEnrolment(t terminal, store *signing.Store, e *mqtt.Enrolment, form string, err error) error {
+func printEnrolment(t terminal, store *signing.Store, e *mqtt.Enrolment, form, out string, err error) error {
 	if err != nil {
 		return err
 	}
@@ -82,7 +85,14 @@ func printEnrolment(t terminal, store *signing.Store, e *mqtt.Enrolment, form st
 		kid := root.KID()
 		e.Roots = append(e.Roots, mqtt.Root{Alg: root.Alg().String(), KID: hex.EncodeToString(kid[:]), Public: hex.EncodeToString(root.Bytes())})
 	}
-	return e.Write(t.out, form)
+	if out == "" {
+		return e.Write(t.out, form)
+	}
+	file, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("the secrets can't be written: %w; ntsgw node rotate %s makes new ones", err, e.Node)
+	}
+	return errors.Join(e.Write(file, form), file.Close())
 }
 
 func nodeList(ctx context.Context, t terminal, nodes *mqtt.Nodes, socket string, asJSON bool) error {

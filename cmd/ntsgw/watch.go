@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/discipline/sysclock"
+	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/downstream/beacon/watch"
+	"github.com/ntsgw/ntsgw/downstream/mqtt"
+	"github.com/ntsgw/ntsgw/downstream/status"
+)
+
+func beaconWatch(ctx context.Context, t terminal, args []string) error {
+	f := newFlags(t, "beacon watch")
+	config := f.config()
+	nodeFile := f.String("node", "", "the `FILE` that node add -form json made: verify and ask as that node (default: this machine's gateway, beacons only)")
+	broker := f.String("broker", "", "the broker's `URL` (default: the configuration's)")
+	ca := f.String("ca", "", "a PEM `FILE` with the broker's certificate authority")
+	every := f.Duration("exchange", 10*time.Second, "between exchanges, as a node; 0s: none")
+	rate := f.Float64("rate", 500, "stated rate error of this machine's oscillator, `PPM`")
+	wait := f.Duration("wait", 0, "wait so long for the node's file to appear")
+	forTime := f.Duration("for", 0, "end after `D`, with exit code 0 only if messages were verified and no alarm stands")
+	asJSON := f.Bool("json", false, "print one JSON object a line")
+	if _, err := f.operands(args, 0, 0); err != nil {
+		return err
+	}
+	if *rate < 0 || *rate > 50000 {
+		return misuse("-rate must be 0 to 50000 ppm")
+	}
+	if *forTime > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, *forTime+*wait)
+		defer cancel()
+	}
+	opt := watch.FollowOptions{RatePPM: *rate, Every: *every, Suspended: sysclock.Suspended, Random: rand.Reader}
+	opt.Session.Now = sysclock.Now
+	var err error
+	if *nodeFile != "" {
+		err = asNode(ctx, &opt, *nodeFile, *wait)
+	} else {
+		err = asGateway(&opt, *config)
+	}
+	if err != nil {
+		return err
+	}
+	if *broker != "" {
+		opt.Session.Broker = *broker
+	}
+	if opt.Session.Broker == "" {
+		return misuse("give the broker's address: -broker mqtt://HOST:1883")
+	}
+	if *ca != "" {
+		pem, err := os.ReadFile(*ca)
+		if err != nil {
+			return err
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("%s holds no certificate in PEM", *ca)
+		}
+		opt.Session.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	w := &watcher{t: t, json: *asJSON}
+	opt.On = w.event
+	opt.Session.State = w.connection
+	if err := watch.Follow(ctx, opt); err != nil {
+		return err
+	}
+	return w.verdict(opt.Session.Broker)
+}
+
+// asNode takes who the node is from its enrolment.
+func asNode(ctx context.Context, opt *watch.FollowOptions, file string, wait time.Duration) error {
+	var text []byte
+	deadline := time.Now().Add(wait)
+	for {
+		var err error
+		text, err = os.ReadFile(file)
+		if err == nil && len(text) > 0 {
+			break
+		}
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return fmt.Errorf("the node's enrolment: %w; make it with: ntsgw node add NAME -form json", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	var e mqtt.Enrolment
+	if err := json.Unmarshal(text, &e); err != nil {
+		return fmt.Errorf("%s is not an enrolment as node add -form json prints it: %w", file, err)
+	}
+	key, err := hex.DecodeString(e.Key)
+	if err != nil || len(key) != 32 {
+		return fmt.Errorf("%s: key must be 64 hex digits", file)
+	}
+	if len(e.Roots) == 0 {
+		return fmt.Errorf("%s names no root key", file)
+	}
+	root, err := parsePublic(e.Roots[0].Public)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	opt.Enrolment = beacon.Enrolment{Gateway: e.Gateway, Node: e.Node, NodeKey: (*[32]byte)(key), Generation: e.Generation, Root: root}
+	opt.Session.Prefix, opt.Session.User, opt.Session.Password = e.TopicPrefix, e.MQTTUser, e.MQTTPassword
+	return nil
+}
+
+// asGateway listens to this machine's own gateway.
+func asGateway(opt *watch.FollowOptions, config string) error {
+	cfg, store, err := openStore(config)
+	if err != nil {
+		return err
+	}
+	opt.Enrolment = beacon.Enrolment{Gateway: store.Gateway(), Root: store.Roots()[0]}
+	opt.Session.Prefix = mqtt.TopicPrefix(cfg.MQTT.Prefix, store.Gateway())
+	opt.Session.Broker = brokerURL(cfg.MQTT)
+	if cfg.MQTT.Broker != "" && cfg.MQTT.PasswordFile != "" {
+		password, err := os.ReadFile(cfg.MQTT.PasswordFile)
+		if err != nil {
+			return err
+		}
+		opt.Session.User, opt.Session.Password = cfg.MQTT.User, strings.TrimSpace(string(password))
+	}
+	return nil
+}
+
+func brokerURL(cfg configs.MQTT) string {
+	if cfg.Broker != "" {
+		return cfg.Broker
+	}
+	return "mqtt://" + strings.Replace(cfg.Listen, "0.0.0.0:", "127.0.0.1:", 1)
+}
+
+// watcher prints what a node sees.
+type watcher struct {
+	t        terminal
+	json     bool
+	verified int
+	refused  int
+	alarms   beacon.Alarm
+	lastErr  string
+}
+
+// line is an event as -json prints it.
+type line struct {
+	At        string   `json:"at"` // the estimate when there is one, else this host's clock
+	Kind      string   `json:"kind"`
+	Verdict   string   `json:"verdict"`
+	Reason    string   `json:"reason,omitempty"`
+	Text      string   `json:"text,omitempty"`
+	Time      string   `json:"time,omitempty"`
+	MaxError  *float64 `json:"max_error_seconds,omitempty"`
+	State     string   `json:"state,omitempty"`
+	Sequence  *uint32  `json:"sequence,omitempty"`
+	Serial    *uint32  `json:"serial,omitempty"`
+	RoundTrip *float64 `json:"round_trip_seconds,omitempty"`
+	Knowledge string   `json:"knowledge"`
+	Lo        *int64   `json:"lo_utc_ns,omitempty"`
+	Hi        *int64   `json:"hi_utc_ns,omitempty"`
+	Estimate  string   `json:"estimate,omitempty"`
+	HalfWidth *float64 `json:"half_width_seconds,omitempty"`
+	Alarms    string   `json:"alarms,omitempty"`
+}
+
+func (w *watcher) event(ev watch.Event) {
+	l := line{At: time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"), Kind: ev.Kind.String(), Verdict: "accepted",
+		Knowledge: ev.Knowledge.String(), Alarms: watch.AlarmWords(ev.Alarms)}
+	w.alarms |= ev.Alarms
+	if ev.Err != nil {
+		w.refused++
+		l.Verdict, l.Reason, l.Text = "refused", string(beacon.ReasonOf(ev.Err)), ev.Err.Error()
+	} else {
+		w.verified++
+	}
+	if s := ev.Statement; s != nil {
+		e := s.MaxError.Seconds()
+		l.Time, l.MaxError, l.State = s.UTC().Format("2006-01-02T15:04:05.000000000Z"), &e, s.State.String()
+	}
+	if ev.Kind == beacon.KindBeacon && ev.Statement != nil {
+		l.Sequence = &ev.Sequence
+	}
+	if ev.Delegation != nil {
+		l.Serial = &ev.Delegation.Serial
+	}
+	if ev.RoundTrip > 0 {
+		l.RoundTrip = number(ev.RoundTrip)
+	}
+	if ev.UTC.Lo != beacon.LoUnknown {
+		l.Lo = &ev.UTC.Lo
+	}
+	if ev.UTC.Hi != beacon.HiUnknown {
+		l.Hi = &ev.UTC.Hi
+	}
+	if ev.Knowledge == beacon.Bounded {
+		l.Estimate, l.HalfWidth = ev.Estimate.Format("2006-01-02T15:04:05.000000000Z"), number(ev.HalfWidth)
+	}
+	if w.json {
+		text, _ := json.Marshal(l)
+		fmt.Fprintf(w.t.out, "%s\n", text)
+		return
+	}
+	fmt.Fprintln(w.t.out, l.text())
+}
+
+func (l *line) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-6s %s", l.Kind, l.Verdict)
+	switch {
+	case l.Reason != "" || l.Text != "":
+		fmt.Fprintf(&b, ": %s", l.Text)
+	case l.Serial != nil:
+		fmt.Fprintf(&b, "  the root delegates the online key, serial %d", *l.Serial)
+	case l.Time != "":
+		fmt.Fprintf(&b, "  %s ± %s  %s", l.Time, status.Duration(*l.MaxError), l.State)
+		if l.RoundTrip != nil {
+			fmt.Fprintf(&b, "  round trip %s", status.Duration(*l.RoundTrip))
+		}
+	}
+	switch {
+	case l.HalfWidth != nil:
+		fmt.Fprintf(&b, "  | node: %s ± %s", l.Estimate, status.Duration(*l.HalfWidth))
+	case l.Lo != nil:
+		fmt.Fprintf(&b, "  | node: not before %s", time.Unix(0, *l.Lo).UTC().Format("2006-01-02T15:04:05.000000000Z"))
+	}
+	if l.Alarms != "" {
+		fmt.Fprintf(&b, "  ALARM %s", l.Alarms)
+	}
+	return b.String()
+}
+
+func (w *watcher) connection(err error) {
+	text := "connected"
+	if err != nil {
+		text = "not connected: " + err.Error()
+	}
+	if text != w.lastErr {
+		w.lastErr = text
+		fmt.Fprintln(w.t.err, text)
+	}
+}
+
+func (w *watcher) verdict(broker string) error {
+	switch {
+	case w.alarms != 0:
+		return exit(exitFailed, "alarm: %s", watch.AlarmWords(w.alarms))
+	case w.verified == 0 && w.refused > 0:
+		return exit(exitFailed, "%d messages came, none was verified", w.refused)
+	case w.verified == 0:
+		return &exitError{exitNotSynced, errors.New("nothing was verified: no message came from " + broker)}
+	}
+	return nil
+}
