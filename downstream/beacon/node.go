@@ -88,6 +88,7 @@ type nodeGateway struct {
 	open      bool
 	nonce     [NonceSize]byte
 	askedAt   Ticks
+	askFloor  uint32 // the floor of then: one that was raised meanwhile says nothing about an answer on its way
 	unreplied int
 
 	frozen bool // the evidence is that of a contradiction
@@ -233,14 +234,15 @@ func (n *Node) verifyBeacon(g int, msg []byte) (Beacon, *Error) {
 	if !gw.held.Covers(&b.Statement) {
 		return Beacon{}, refuse(ReasonOutsideValidity, "its time lies outside its key's validity")
 	}
-	if n.belowFloor(gw, &b.Statement) {
+	if n.belowFloor(&b.Statement, gw.kept.Floor) {
 		return Beacon{}, refuse(ReasonBelowFloor, "")
 	}
 	return b, nil
 }
 
-func (n *Node) belowFloor(gw *nodeGateway, s *Statement) bool {
-	return n.clock.tai(s)+int64(s.MaxError) < int64(gw.kept.Floor)*second
+// belowFloor reports whether t + E lies before a floor.
+func (n *Node) belowFloor(s *Statement, floor uint32) bool {
+	return n.clock.tai(s)+int64(s.MaxError) < int64(floor)*second
 }
 
 func (n *Node) feedResponse(g int, msg []byte, m Ticks) (bool, *Error) {
@@ -267,7 +269,7 @@ func (n *Node) feedResponse(g int, msg []byte, m Ticks) (bool, *Error) {
 	if gw.Root != nil && gw.held == nil && gw.kept.Serial > gw.heldSerial {
 		n.clock.alarms |= AlarmWithheld
 	}
-	if n.belowFloor(gw, &r.Statement) {
+	if n.belowFloor(&r.Statement, gw.askFloor) {
 		n.clock.alarms |= AlarmFloor
 		return false, refuse(ReasonBelowFloor, "an authentic answer lies before the floor: enrol the node again if the floor is wrong")
 	}
@@ -406,7 +408,7 @@ func (n *Node) Request(gateway int, m Ticks) ([]byte, error) {
 			q.HalfWidth, q.HasHalfWidth = uint32(us), true
 		}
 	}
-	gw.open, gw.nonce, gw.askedAt = true, q.Nonce, m
+	gw.open, gw.nonce, gw.askedAt, gw.askFloor = true, q.Nonce, m, gw.kept.Floor
 	gw.unreplied = min(gw.unreplied+1, maxUnreplied)
 	return q.appendSealed(nil, gw.mac, n.crypto), nil
 }

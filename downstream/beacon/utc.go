@@ -74,13 +74,13 @@ func (l *leapRecord) utc(tai int64, upper bool) int64 {
 	case after >= monthStart(l.month+1):
 		s -= leap
 		outward = leapEnds(l.month, monthOf(s))
-		outward = leapEnds(l.month, monthOf(s+sign*(outward+1))) // moving it may cross one more
+		outward = max(outward, leapEnds(l.month, monthOf(s+sign*(outward+1)))) // moving it may cross one more
 		if outward > 0 && l.month%6 == 5 && known {
 			outward-- // the month's own end is accounted for by the leap
 		}
 	case s < monthStart(l.month):
 		outward = leapEnds(monthOf(s), l.month)
-		outward = leapEnds(monthOf(s+sign*(outward+1)), l.month)
+		outward = max(outward, leapEnds(monthOf(s+sign*(outward+1)), l.month))
 	}
 	if !known {
 		outward += max(1, l.errorS)
