@@ -146,7 +146,7 @@ func TestAGuestsClockIsSetOnceThenHeld(t *testing.T) {
 
 	l.sub("set by an operator", func(t *testing.T) {
 		was, _ := g.status()
-		for _, by := range []time.Duration{-2 * time.Second, 700 * time.Millisecond, 30 * time.Millisecond} {
+		for _, by := range []time.Duration{-2 * time.Second, 700 * time.Millisecond, 6 * time.Millisecond} {
 			g.do(fmt.Sprintf("move %d", by))
 			begun := time.Now()
 			g.wait("being steered back", 40*time.Second, func(s sample) bool {

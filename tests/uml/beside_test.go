@@ -1,0 +1,123 @@
+package uml
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/ntsgw/ntsgw/tests/uml/probe"
+)
+
+// chronyClient writes the configuration of chrony in guest n and returns its command line.
+func (l *lab) chronyClient(n int, pollExponent int, s *server) []string {
+	l.t.Helper()
+	conf := l.write(fmt.Sprintf("client%d.conf", n), fmt.Appendf(nil, `server %s port %d nts ntsport %d iburst minpoll %d maxpoll %d
+ntstrustedcerts %s/ca.pem
+driftfile /var/lib/drift
+makestep 0.1 3
+maxupdateskew 100
+cmdport 0
+bindcmdaddress /
+pidfile /run/chronyd.pid
+user root
+`, hostAddress(n), s.ntp, s.ke, pollExponent, pollExponent, l.dir))
+	return []string{"/usr/sbin/chronyd", "-d", "-f", conf}
+}
+
+// run of a comparison.
+type outcome struct {
+	name  string
+	rms   time.Duration
+	worst time.Duration
+	bound time.Duration // median of what the kernel was told
+	at100 time.Duration // from the start until the error stayed once below 100 µs; 0: never
+}
+
+func (o outcome) String() string {
+	first := "never"
+	if o.at100 > 0 {
+		first = o.at100.Round(100 * time.Millisecond).String()
+	}
+	return fmt.Sprintf("%-7s RMS %9v  worst %9v  stated %9v  below 100 µs after %s", o.name,
+		o.rms.Round(100*time.Nanosecond), o.worst.Round(100*time.Nanosecond), o.bound.Round(time.Microsecond), first)
+}
+
+// beside runs ntsgw and chrony in two guests against one server over equally delayed paths, and
+// returns what the probes saw after the warm-up.
+func beside(t *testing.T, d delays, pollExponent int, warm, span time.Duration, seed uint64) (ours, theirs outcome) {
+	l := newLab(t)
+	s := l.chrony(1, "127.0.0.1")
+	poll := time.Second << pollExponent
+	const wrong = 10700 * time.Microsecond
+	a := l.guest(probe.Spec{Wrong: -wrong, Program: l.config(1, poll, "", s)})
+	b := l.guest(probe.Spec{Wrong: -wrong, Program: l.chronyClient(2, pollExponent, s)})
+	l.relay(1, s, d, seed)
+	l.relay(2, s, d, seed)
+	begun := time.Now()
+	a.do("start")
+	b.do("start")
+	time.Sleep(warm + span)
+	judge := func(name string, g *guest) outcome {
+		o := outcome{name: name}
+		all := g.since(begun)
+		for _, s := range all {
+			if s.err.Abs() < 100*time.Microsecond {
+				o.at100 = s.at.Sub(begun)
+				break
+			}
+		}
+		o.rms, o.worst, o.bound = spread(g.since(begun.Add(warm)))
+		if len(all) < int((warm+span).Seconds()/2) {
+			t.Errorf("%s: only %d probes", name, len(all))
+		}
+		return o
+	}
+	ours, theirs = judge("ntsgw", a), judge("chrony", b)
+	a.judge(a.since(begun))
+	if keep := os.Getenv("NTSGW_UML_KEEP"); keep != "" {
+		for i, g := range []*guest{a, b} {
+			f, err := os.Create(filepath.Join(keep, fmt.Sprintf("%s-%d-%d.txt", d.name, seed, i)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range g.since(begun) {
+				fmt.Fprintf(f, "%.3f %d %d %d %.4f\n", s.at.Sub(begun).Seconds(), s.err, s.slack, s.MaxError, s.FrequencyPPM)
+			}
+			f.Close()
+		}
+	}
+	return ours, theirs
+}
+
+// Beside chrony on the same packets: no verdict on the ratio here, a machine may be busy; the
+// promise is held to at every probe. `make bench-clock` runs it long, and prints medians.
+func TestBesideChrony(t *testing.T) {
+	long := os.Getenv("NTSGW_UML") == "long"
+	paths := []delays{{"exponential-1ms", exponential(time.Millisecond, time.Millisecond), exponential(time.Millisecond, time.Millisecond)}}
+	runs, warm, span, exponent := 1, 25*time.Second, 50*time.Second, 0
+	if long {
+		paths = append(paths,
+			delays{"gaussian-300us", gaussian(2*time.Millisecond, 300*time.Microsecond), gaussian(2*time.Millisecond, 300*time.Microsecond)},
+			delays{"one-way-1ms", none, exponential(0, time.Millisecond)},
+			delays{"no-jitter", none, none})
+		runs, warm, span, exponent = 3, 60*time.Second, 240*time.Second, 2
+	}
+	for _, d := range paths {
+		t.Run(d.name, func(t *testing.T) {
+			var ratios []float64
+			for i := range runs {
+				t.Run(fmt.Sprintf("run%d", i+1), func(t *testing.T) {
+					ours, theirs := beside(t, d, exponent, warm, span, uint64(i+1))
+					ratio := float64(ours.rms) / float64(theirs.rms)
+					ratios = append(ratios, ratio)
+					t.Logf("%s, poll %ds\n%s\n%s\nratio of RMS %.2f", d.name, 1<<exponent, ours, theirs, ratio)
+				})
+			}
+			if len(ratios) == runs {
+				t.Logf("%s: median ratio of the RMS error, ntsgw/chrony: %.2f", d.name, median(ratios))
+			}
+		})
+	}
+}
