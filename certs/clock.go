@@ -17,11 +17,12 @@ const (
 )
 
 // ClockOf makes a Clock from the timeline: what it serves with its bound; while a bootstrap quorum
-// agrees, what that agrees on; and floor until then.
+// agrees, what that agrees on; and until then the floor, or what it has served before.
 func ClockOf(snapshot func() *discipline.Snapshot, now func() discipline.Raw, floor func() time.Time) Clock {
 	var mu sync.Mutex
 	var since discipline.Raw // the reading that lo and hi were true at
 	var lo, hi time.Time     // zero: nothing is known
+	var passed time.Time     // served once, so it has passed, whatever happens later
 	return func() (earliest, latest time.Time, known bool) {
 		s, at := snapshot(), now()
 		mu.Lock()
@@ -32,6 +33,9 @@ func ClockOf(snapshot func() *discipline.Snapshot, now func() discipline.Raw, fl
 		case s.Serving():
 			utc, e := s.UTCAt(at).Time(), s.MaxError(at)
 			since, lo, hi = at, utc.Add(-e), utc.Add(e)
+			if lo.After(passed) {
+				passed = lo
+			}
 		case s.CandidateTAI != 0:
 			// The offset of TAI may be a second old where no leap list was at hand.
 			utc := time.Unix(0, s.CandidateTAI-int64(s.TAIOffset)*1e9).UTC()
@@ -40,7 +44,11 @@ func ClockOf(snapshot func() *discipline.Snapshot, now func() discipline.Raw, fl
 		gone := at.Sub(since)
 		if lo.IsZero() || gone > memory {
 			lo, hi = time.Time{}, time.Time{}
-			return floor(), time.Time{}, false
+			earliest = floor()
+			if passed.After(earliest) {
+				earliest = passed
+			}
+			return earliest, time.Time{}, false
 		}
 		gone = max(gone, 0)
 		doubt := time.Duration(float64(gone) * rawDoubt)

@@ -167,5 +167,5 @@ func TestClockOf(t *testing.T) {
 	s = &discipline.Snapshot{State: discipline.Synchronized, At: at, TAIOffset: 37, TAI: utc.Add(37 * time.Second).UnixNano(), MaxErrorAt: time.Millisecond}
 	want("synchronized", utc.Add(-time.Millisecond), utc.Add(time.Millisecond), true)
 	s = &discipline.Snapshot{State: discipline.Unsynchronized, At: at}
-	want("unsynchronized", floor, time.Time{}, false)
+	want("unsynchronized again", utc.Add(-time.Millisecond), time.Time{}, false)
 }

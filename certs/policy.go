@@ -48,6 +48,7 @@ type Policy struct {
 
 	mu      sync.Mutex
 	counts  map[string]uint64
+	doubts  map[string]uint64
 	reports map[string]*Report
 }
 
@@ -73,7 +74,7 @@ type server struct {
 // New reads every file that opts names. A server whose files are wrong does not stop the others:
 // it is refused with its reason (see Problems) until they are right.
 func New(opts Options) (*Policy, error) {
-	p := &Policy{opts: opts, log: opts.Log, counts: map[string]uint64{}, reports: map[string]*Report{}}
+	p := &Policy{opts: opts, log: opts.Log, counts: map[string]uint64{}, doubts: map[string]uint64{}, reports: map[string]*Report{}}
 	dir := ""
 	if opts.StateDir != "" {
 		dir = filepath.Join(opts.StateDir, "revocation")
@@ -107,6 +108,14 @@ func (p *Policy) Counts() map[string]uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return maps.Clone(p.counts)
+}
+
+// Doubts returns how often each source of answers about revocation gave none that could be used, by
+// reason, for servers that were accepted all the same.
+func (p *Policy) Doubts() map[string]uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.doubts)
 }
 
 // window asks the clock.
@@ -174,6 +183,10 @@ func (p *Policy) Recheck(name string, cs *tls.ConnectionState) error {
 // AllowHost says whether host (a name or an address, port optional) may be contacted: any may when
 // [trust] servers is empty. It is asked for the negotiated NTP host too.
 func (p *Policy) AllowHost(host string) error {
+	return p.counted("", p.allow(host))
+}
+
+func (p *Policy) allow(host string) error {
 	if len(p.opts.Trust.Servers) == 0 {
 		return nil
 	}
@@ -183,7 +196,7 @@ func (p *Policy) AllowHost(host string) error {
 			return nil
 		}
 	}
-	return p.counted("", refuse(WhyNotTrusted, "%s is not in [trust] servers", host))
+	return refuse(WhyNotTrusted, "%s is not in [trust] servers", host)
 }
 
 // canonicalHost strips a port and writes the host so that equal hosts are equal strings.
@@ -204,7 +217,7 @@ func (p *Policy) lookup(name string) (*server, error) {
 	if !ok {
 		return nil, refuse(WhyUnknownServer, "no such server is configured")
 	}
-	if err := p.AllowHost(s.host); err != nil {
+	if err := p.allow(s.host); err != nil {
 		return nil, err
 	}
 	if s.err != nil {
@@ -234,6 +247,12 @@ func (p *Policy) counted(name string, err error) error {
 func (p *Policy) count(why string) {
 	p.mu.Lock()
 	p.counts[why]++
+	p.mu.Unlock()
+}
+
+func (p *Policy) doubt(why string) {
+	p.mu.Lock()
+	p.doubts[why]++
 	p.mu.Unlock()
 }
 

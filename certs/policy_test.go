@@ -244,6 +244,9 @@ func TestAllowHost(t *testing.T) {
 	if _, _, err := p.KEConfig("a"); reason(err) != certs.WhyNotTrusted {
 		t.Errorf("KEConfig outside [trust] servers: %v", err)
 	}
+	if n := p.Counts()[certs.WhyNotTrusted]; n != 1 {
+		t.Errorf("counted %d times", n)
+	}
 	if _, _, err := p.KEConfig("b"); reason(err) != certs.WhyUnknownServer {
 		t.Errorf("KEConfig of a stranger: %v", err)
 	}

@@ -155,10 +155,13 @@ func TestRevocation(t *testing.T) {
 					t.Errorf("note %+v, want good by %s", n, c.source)
 				}
 			}
-			if c.counted != "" && p.Counts()[c.counted] == 0 {
-				t.Errorf("counts %v, want %s", p.Counts(), c.counted)
+			if c.counted != "" && p.Doubts()[c.counted] == 0 {
+				t.Errorf("doubts %v, want %s", p.Doubts(), c.counted)
 			}
-			if c.why == "" && c.counted == "" && len(p.Counts()) > 0 {
+			if c.counted == "" && len(p.Doubts()) > 0 {
+				t.Errorf("doubts %v, want none", p.Doubts())
+			}
+			if c.why == "" && len(p.Counts()) > 0 {
 				t.Errorf("counts %v, want none", p.Counts())
 			}
 		})

@@ -86,7 +86,7 @@ func (p *Policy) chainNotRevoked(s *server, chain []*x509.Certificate, cs *tls.C
 		}
 		// Accepted all the same: what went wrong is counted, and shown as a warning.
 		for _, e := range res.Problems {
-			p.count(e.Why)
+			p.doubt(e.Why)
 		}
 	}
 	return nil
