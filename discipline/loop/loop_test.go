@@ -42,11 +42,12 @@ func newWorld(t *testing.T, clock *simClock, mode Mode, change func(*Options)) *
 	t.Helper()
 	w := &world{t: t, clock: clock, meas: make(chan discipline.Measurement), events: make(chan SourceEvent),
 		done: make(chan error, 1), quit: make(chan struct{})}
-	w.engine = discipline.New(discipline.Config{
+	config := discipline.Config{
 		Sources:       []discipline.SourceConfig{{Name: "a", Operator: "a"}, {Name: "b", Operator: "b"}, {Name: "c", Operator: "c"}},
 		StepThreshold: 100 * time.Millisecond, PanicThreshold: 1000 * time.Second,
-		HoldoverMax: 8 * time.Hour, Observing: mode != System,
-	})
+		HoldoverMax: 8 * time.Hour, Observing: mode != System, MaxFrequencyPPM: clock.limit,
+	}
+	w.engine = discipline.New(config)
 	o := Options{Engine: w.engine, Clock: clock, Mode: mode, Measurements: w.meas, Sources: w.events,
 		Log: slog.New(slog.NewTextHandler(&w.log, nil))}
 	if change != nil {
@@ -307,25 +308,32 @@ func TestTheFirstSettingMayBeOfAnySize(t *testing.T) {
 	})
 }
 
-// A clock that nobody has set since the machine started is set at once, however little it is
-// off; one that somebody has set never jumps by less than step_threshold.
-func TestTheFirstSettingOfAFreshClockIsAStep(t *testing.T) {
-	for _, set := range []bool{false, true} {
+// Boards with such oscillators exist. Beyond ±500 ppm the kernel needs tick, which sysclock sets.
+func TestOscillatorsFarOff(t *testing.T) {
+	for _, c := range []struct{ drift, limit float64 }{{405, 0}, {-405, 0}, {600, 1000}, {-8960, 10_000}} {
 		synctest.Test(t, func(t *testing.T) {
-			c := newSimClock(20*time.Millisecond, 10)
-			c.status.Synchronized, c.status.MaxError = set, time.Second
-			w := newWorld(t, c, System, nil)
-			w.pass(15 * time.Second)
-			if off := c.wrong(); (off.Abs() < 2*time.Millisecond) == set || (len(c.steps) == 1) == set {
-				t.Errorf("set before: %v; off by %v after steps %v", set, off, c.steps)
-			}
-			w.pass(2 * time.Minute)
-			if off := c.wrong(); off.Abs() > 2*time.Millisecond {
-				t.Errorf("off by %v", off)
+			host := newSimClock(3*time.Second, c.drift)
+			host.limit = c.limit
+			w := newWorld(t, host, System, nil)
+			w.pass(10 * time.Minute)
+			if off := host.wrong(); off.Abs() > 2*time.Millisecond || len(host.steps) != 1 {
+				t.Errorf("%v ppm: off by %v after steps %v", c.drift, off, host.steps)
 			}
 			w.end()
 		})
 	}
+}
+
+func TestAnOscillatorBeyondTheLimitIsSaidSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimClock(0, 620)
+		w := newWorld(t, c, System, nil)
+		w.pass(5 * time.Minute)
+		if s := w.loop.Snapshot(); !warned(s, "frequency-limit") || !s.Serving() {
+			t.Errorf("state %v, warnings %v", s.State, s.Warnings)
+		}
+		w.end()
+	})
 }
 
 func TestAStaleSnapshotIsNotServed(t *testing.T) {

@@ -1,6 +1,8 @@
 package loop
 
 import (
+	"fmt"
+
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 )
@@ -50,6 +52,9 @@ func (l *Loop) warn(snap *discipline.Snapshot, h *Host) {
 	}
 	if s.sets > 0 && h.At.Sub(s.setAt) < setRemember && s.mode != Follow {
 		add("host-clock-set", s.last.String()+": what is served didn't move; find out who runs date or another time daemon")
+	}
+	if s.limited {
+		add("frequency-limit", fmt.Sprintf("this host's oscillator is off by %.0f ppm, more than max_frequency_ppm: raise it in [clock], or the host clock can't be held", snap.FrequencyPPM))
 	}
 	if s.yielded {
 		add("another-daemon", "another program keeps steering the host clock, so it is only observed: stop chrony, ntpd or systemd-timesyncd, or set clock.mode = \"follow\"")

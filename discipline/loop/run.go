@@ -46,9 +46,6 @@ func (l *Loop) Run(ctx context.Context) error {
 		})
 	}
 	l.s.keep = keep
-	if k, err := l.o.Clock.Kernel(); err == nil {
-		l.s.fresh = k.Unsynchronized
-	}
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()

@@ -25,6 +25,7 @@ type simClock struct {
 	steps    []time.Duration
 	events   []sysclock.Interference
 	canSet   bool
+	limit    float64 // max_frequency_ppm; 0: the default
 	err      error
 }
 

@@ -18,7 +18,6 @@ type steering struct {
 	phase    time.Duration
 	slewing  bool
 	served   bool // the kernel was told of a served timeline once
-	fresh    bool // nobody has set this clock since the machine started
 	steps    uint64
 	sets     uint64
 	slept    uint64
@@ -30,17 +29,18 @@ type steering struct {
 	readFail bool
 	savedAt  discipline.Raw
 	saved    bool
+	limited  bool // max_frequency_ppm keeps the host clock from the timeline
 	rtcAt    discipline.Raw
 	stepped  bool // since the battery clock was last kept
 }
 
 const (
-	slewMost    = 450.0                  // ppm beside the learned rate; the kernel's maxerror grows by 500
-	firstStep   = 500 * time.Microsecond // the first setting of a clock moves it by more than this at once
-	fightCount  = 3                      // signs of another daemon …
-	fightSpan   = 5 * time.Minute        // … within this end our steering …
-	fightQuiet  = 15 * time.Minute       // … until it was quiet for this long
-	setRemember = 10 * time.Minute       // how long the warning of a set clock stands
+	slewMost    = 450.0            // ppm beside the learned rate; the kernel's maxerror grows by 500
+	fightCount  = 3                // signs of another daemon …
+	fightSpan   = 5 * time.Minute  // … within this end our steering …
+	fightQuiet  = 15 * time.Minute // … until it was quiet for this long
+	limitNoise  = 1.0              // ppm of the learned rate that the limit cuts off
+	setRemember = 10 * time.Minute // how long the warning of a set clock stands
 	saveEvery   = time.Hour
 	rtcEvery    = time.Hour
 )
@@ -83,7 +83,7 @@ func (l *Loop) steer(m *discipline.Measurement) error {
 	snap := l.o.Engine.Snapshot()
 	steers := s.mode == System && !s.yielded
 	if steers && decision.Action != discipline.Hold {
-		if err := l.apply(&decision, snap); err != nil {
+		if err := l.apply(decision, snap); err != nil {
 			return err
 		}
 		if read, err = l.o.Clock.Read(); err != nil {
@@ -103,6 +103,8 @@ func (l *Loop) steer(m *discipline.Measurement) error {
 		h.MaxError = max(h.MaxError, h.Kernel.MaxError)
 		snap = widen(snap, h)
 	}
+	s.limited = steers && decision.Action == discipline.Slew &&
+		math.Abs(snap.FrequencyPPM) > math.Abs(decision.FrequencyPPM)+limitNoise && snap.FrequencyPPM*float64(h.Phase) > 0
 	l.warn(snap, h)
 	s.phase = h.Phase
 	l.publish(snap)
@@ -116,12 +118,8 @@ func (l *Loop) steer(m *discipline.Measurement) error {
 }
 
 // apply carries a decision out.
-func (l *Loop) apply(d *discipline.Decision, snap *discipline.Snapshot) error {
+func (l *Loop) apply(d discipline.Decision, snap *discipline.Snapshot) error {
 	s := &l.s
-	if s.fresh && d.Action == discipline.Slew && d.Phase.Abs() > firstStep {
-		d.Action, d.FrequencyPPM, d.Reason = discipline.Step, snap.FrequencyPPM, "nobody has set the host clock yet"
-	}
-	s.fresh = false
 	switch d.Action {
 	case discipline.Panic:
 		return fmt.Errorf("%w: %s", ErrPanic, d.Reason)
