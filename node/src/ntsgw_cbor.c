@@ -9,12 +9,11 @@ typedef struct {
   uint32_t end;
 } reader;
 
-/* A data item's head. width is the argument's length in bytes; in one of 8 arg
- * is the upper half and low the lower one, else low is 0. */
+/* A data item's head: its argument is width bytes long, in two words. */
 typedef struct {
   uint8_t major;
   uint8_t width;
-  uint32_t arg;
+  uint32_t high;
   uint32_t low;
 } head;
 
@@ -27,60 +26,43 @@ typedef struct {
 } level;
 
 /*@ predicate reader_ok{L}(reader *r) = r->pos <= r->end <= NTSGW_MESSAGE_MAX && \valid_read(r->p + (0 .. r->end - 1));
-    predicate fixed{L1, L2}(reader *r) = \at(r->p, L1) == \at(r->p, L2) && \at(r->end, L1) == \at(r->end, L2);
 */
 
-/*@ requires \valid(r) && reader_ok(r);
-    requires n == 1 || n == 2 || n == 4;
-    requires \valid(v) && \separated(r, v);
-    assigns r->pos, *v;
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
+/* shortest_float says whether no shorter float has the same value. A float with
+ * used fraction bits keeps its value in the shorter form when these, its largest
+ * exponent and its smallest subnormal allow it. */
+/*@ requires \valid_read(h);
+    assigns \nothing;
     ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> r->pos == \old(r->pos) + n;
-    ensures \result == 1 && n == 1 ==> *v < 256;
-    ensures \result == 1 && n == 2 ==> *v < 65536;
 */
-static int be(reader *r, uint32_t n, uint32_t *v) {
-  const uint8_t *b;
-  if (r->end - r->pos < n) return 0;
-  b = r->p + r->pos;
-  r->pos += n;
-  if (n == 1) {
-    *v = b[0];
-  } else if (n == 2) {
-    *v = (uint32_t)b[0] * 256u + b[1];
+static int shortest_float(const head *h) {
+  uint32_t high = h->high, low = h->low;
+  int32_t e, used = 23, special = 0xff, bias = 127, bits = 10, top = 15, bottom = -24;
+  if (h->width == 8) {
+    e = (int32_t)(high / 0x100000u % 0x800u);
+    high %= 0x100000u;
+    used = 52, special = 0x7ff, bias = 1023, bits = 23, top = 127, bottom = -149;
   } else {
-    *v = (((uint32_t)b[0] * 256u + b[1]) * 256u + b[2]) * 256u + b[3];
+    e = (int32_t)(low / 0x800000u % 0x100u);
+    low %= 0x800000u;
   }
-  return 1;
+  /*@ loop invariant 0 <= used <= 52;
+      loop assigns used, high, low;
+      loop variant used;
+  */
+  while (used > 0 && low % 2u == 0) {
+    low = low / 2u + high % 2u * 0x80000000u;
+    high /= 2u;
+    used--;
+  }
+  if (e == 0) return used != 0;
+  if (used > bits) return 1;
+  if (e == special) return 0;
+  e -= bias;
+  return e > top || e - used < bottom;
 }
 
-/* fits_half says whether a single-precision float with these bits has an equal
- * half-precision one, fits_single the same from double (RFC 8949 appendix D,
- * the other way round). */
-/*@ assigns \nothing; */
-static int fits_half(uint32_t bits) {
-  uint32_t exp = bits / 0x800000u % 0x100u;
-  uint32_t frac = bits % 0x800000u;
-  if (exp == 0) return frac == 0;
-  if (exp == 0xff || (exp >= 113 && exp <= 142)) return frac % 0x2000u == 0;
-  if (exp < 103 || exp > 142) return 0;
-  return (frac + 0x800000u) % ((uint32_t)1 << (126 - exp)) == 0;
-}
-
-/*@ assigns \nothing; */
-static int fits_single(uint32_t high, uint32_t low) {
-  uint32_t exp = high / 0x100000u % 0x800u;
-  uint32_t frac = high % 0x100000u;
-  if (exp == 0) return frac == 0 && low == 0;
-  if (exp == 0x7ff || (exp >= 897 && exp <= 1150)) return low % 0x20000000u == 0;
-  if (exp < 874 || exp > 1150) return 0;
-  if (exp >= 895) return low % ((uint32_t)1 << (926 - exp)) == 0;
-  return low == 0 && (frac + 0x100000u) % ((uint32_t)1 << (894 - exp)) == 0;
-}
-
-/* next reads a head: the shortest form only, no indefinite length, and floats
- * only in the shortest form that keeps the value. */
+/* next reads a head: the shortest form only, no indefinite length. */
 /*@ requires \valid(r) && reader_ok(r);
     requires \valid(h) && \separated(r, h);
     assigns r->pos, *h;
@@ -89,83 +71,96 @@ static int fits_single(uint32_t high, uint32_t low) {
     ensures \result == 1 ==> h->major <= 7 && r->pos > \old(r->pos);
 */
 static int next(reader *r, head *h) {
-  uint32_t first, info;
-  if (!be(r, 1, &first)) return 0;
-  h->major = (uint8_t)(first / 32u);
+  uint32_t info, n, i;
+  if (r->pos == r->end) return 0;
+  info = r->p[r->pos];
+  r->pos++;
+  h->major = (uint8_t)(info / 32u);
+  info %= 32u;
   h->width = 0;
-  h->low = 0;
-  info = first % 32u;
-  h->arg = info;
+  h->high = 0;
+  h->low = info;
   if (info < 24) return 1;
   if (info > 27) return 0;
-  h->width = (uint8_t)(info == 24 ? 1 : info == 25 ? 2 : info == 26 ? 4 : 8);
-  if (!be(r, info == 27 ? 4 : h->width, &h->arg)) return 0;
-  if (info == 27 && !be(r, 4, &h->low)) return 0;
-  if (h->major == OTHER) {
-    if (info == 24) return h->arg >= 32;
-    if (info == 26) return !fits_half(h->arg);
-    return info == 25 || !fits_single(h->arg, h->low);
+  n = info == 24 ? 1u : info == 25 ? 2u : info == 26 ? 4u : 8u;
+  if (r->end - r->pos < n) return 0;
+  h->width = (uint8_t)n;
+  h->low = 0;
+  /*@ loop invariant i <= n && reader_ok(r) && r->pos == \at(r->pos, LoopEntry) + i && r->pos + (n - i) <= r->end;
+      loop invariant r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
+      loop assigns i, h->high, h->low, r->pos;
+      loop variant n - i;
+  */
+  for (i = 0; i < n; i++) {
+    h->high = h->high * 256u + h->low / 0x1000000u;
+    h->low = h->low * 256u + r->p[r->pos];
+    r->pos++;
   }
-  if (info == 24) return h->arg >= 24;
-  if (info == 25) return h->arg > 0xff;
-  if (info == 26) return h->arg > 0xffff;
-  return h->arg != 0;
+  if (h->major == OTHER) return n == 1 ? h->low >= 32 : n == 2 || shortest_float(h);
+  return n == 8 ? h->high != 0 : h->low >= (n == 1 ? 24u : n == 2 ? 0x100u : 0x10000u);
 }
 
-/* number reads an unsigned integer of at most max. */
+/* number reads an unsigned integer from least to most. */
 /*@ requires \valid(r) && reader_ok(r);
     requires \valid(v) && \separated(r, v);
     assigns r->pos, *v;
     ensures reader_ok(r) && r->pos >= \old(r->pos);
     ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> *v <= max && r->pos > \old(r->pos);
+    ensures \result == 1 ==> least <= *v <= most && r->pos > \old(r->pos);
 */
-static int number(reader *r, uint32_t max, uint32_t *v) {
+static int number(reader *r, uint32_t least, uint32_t most, uint32_t *v) {
   head h;
-  if (!next(r, &h)) return 0;
-  if (h.major != UINT || h.width == 8 || h.arg > max) return 0;
-  *v = h.arg;
+  if (!next(r, &h) || h.major != UINT || h.high != 0 || h.low < least || h.low > most) return 0;
+  *v = h.low;
   return 1;
 }
 
-/* is reads one item that must have this head. */
-/*@ requires \valid(r) && reader_ok(r);
+/* octets reads n bytes that must be the lowest of want, the highest first. */
+/*@ requires \valid(r) && reader_ok(r) && 1 <= n <= 4;
     assigns r->pos;
     ensures reader_ok(r) && r->pos >= \old(r->pos);
     ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> r->pos > \old(r->pos);
+    ensures \result == 1 ==> r->pos == \old(r->pos) + n;
 */
-static int is(reader *r, uint8_t major, uint32_t arg) {
-  head h;
-  if (!next(r, &h)) return 0;
-  return h.major == major && h.width != 8 && h.arg == arg;
+static int octets(reader *r, uint32_t want, uint32_t n) {
+  if (r->end - r->pos < n) return 0;
+  /*@ loop invariant n <= \at(n, Pre) && r->pos == \at(r->pos, Pre) + (\at(n, Pre) - n) && r->pos + n <= r->end;
+      loop assigns n, r->pos;
+      loop variant n;
+  */
+  while (n > 0) {
+    n--;
+    if (r->p[r->pos] != (uint8_t)(want >> (8u * n))) return 0;
+    r->pos++;
+  }
+  return 1;
 }
 
-/* bytes reads a byte string of least to most bytes. */
-/*@ requires \valid(r) && reader_ok(r) && most <= NTSGW_MESSAGE_MAX;
+/* bytes reads a byte string; when n isn't 0 it must have that length. */
+/*@ requires \valid(r) && reader_ok(r) && n <= NTSGW_MESSAGE_MAX;
     requires \valid(q) && \separated(r, q);
     assigns r->pos, *q;
     ensures reader_ok(r) && r->pos >= \old(r->pos);
     ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> r->pos > \old(r->pos) && least <= q->n <= most &&
+    ensures \result == 1 ==> r->pos > \old(r->pos) && (n != 0 ==> q->n == n) &&
       q->at > \old(r->pos) && q->at + q->n == r->pos;
 */
-static int bytes(reader *r, uint32_t least, uint32_t most, ntsgw_piece *q) {
+static int bytes(reader *r, uint32_t n, ntsgw_piece *q) {
   head h;
-  if (!next(r, &h)) return 0;
-  if (h.major != BYTES || h.width == 8 || h.arg < least || h.arg > most || h.arg > r->end - r->pos) return 0;
+  if (!next(r, &h) || h.major != BYTES || h.high != 0 || h.low > r->end - r->pos) return 0;
+  if (n != 0 && h.low != n) return 0;
   q->at = (uint8_t)r->pos;
-  q->n = (uint8_t)h.arg;
-  r->pos += h.arg;
+  q->n = (uint8_t)h.low;
+  r->pos += h.low;
   return 1;
 }
 
-/* below compares two stretches of the input bytewise: 1 when a sorts before b. */
+/* before compares two stretches of the input bytewise: 1 when a sorts before b. */
 /*@ requires \valid_read(p + (0 .. len - 1)) && piece_in(a, 0, len) && piece_in(b, 0, len);
     assigns \nothing;
     ensures \result == 0 || \result == 1;
 */
-static int below(const uint8_t *p, uint32_t len, ntsgw_piece a, ntsgw_piece b) {
+static int before(const uint8_t *p, uint32_t len, ntsgw_piece a, ntsgw_piece b) {
   uint32_t i;
   (void)len;
   /*@ loop invariant i <= a.n && i <= b.n;
@@ -202,8 +197,10 @@ static int skip(reader *r) {
   uint32_t depth = 0, items, start;
   head h;
   /*@ loop invariant reader_ok(r) && r->pos >= \at(r->pos, Pre) && depth <= NTSGW_DEPTH_MAX;
-      loop invariant \forall integer k; 0 <= k < depth ==> 1 <= stack[k].left &&
-        piece_in(stack[k].self, 0, r->pos) && piece_in(stack[k].key, 0, r->pos);
+      loop invariant r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
+      loop invariant \forall integer k; 0 <= k < depth ==> 1 <= stack[k].left;
+      loop invariant \forall integer k; 0 <= k < depth ==> stack[k].self.at + stack[k].self.n <= r->pos;
+      loop invariant \forall integer k; 0 <= k < depth ==> stack[k].key.at + stack[k].key.n <= r->pos;
       loop assigns r->pos, depth, items, start, h, stack[0 .. NTSGW_DEPTH_MAX - 1];
       loop variant r->end - r->pos;
   */
@@ -214,11 +211,11 @@ static int skip(reader *r) {
     if (h.major == TAG) {
       items = 1;
     } else if (h.major >= BYTES && h.major <= MAP) {
-      if (h.width == 8 || h.arg > r->end - r->pos) return 0;
-      if (h.major == BYTES || h.major == TEXT) {
-        r->pos += h.arg;
+      if (h.high != 0 || h.low > r->end - r->pos) return 0;
+      if (h.major <= TEXT) {
+        r->pos += h.low;
       } else {
-        items = h.major == MAP ? 2 * h.arg : h.arg;
+        items = h.major == MAP ? 2 * h.low : h.low;
       }
     }
     if (h.major >= ARRAY && h.major <= TAG) {
@@ -234,8 +231,9 @@ static int skip(reader *r) {
     }
     /* An item is complete; it may complete those that it lies in. */
     /*@ loop invariant depth <= NTSGW_DEPTH_MAX && start <= r->pos;
-        loop invariant \forall integer k; 0 <= k < depth ==> 1 <= stack[k].left &&
-          piece_in(stack[k].self, 0, r->pos) && piece_in(stack[k].key, 0, r->pos);
+        loop invariant \forall integer k; 0 <= k < depth ==> 1 <= stack[k].left;
+        loop invariant \forall integer k; 0 <= k < depth ==> stack[k].self.at + stack[k].self.n <= r->pos;
+        loop invariant \forall integer k; 0 <= k < depth ==> stack[k].key.at + stack[k].key.n <= r->pos;
         loop assigns depth, start, stack[0 .. NTSGW_DEPTH_MAX - 1];
         loop variant depth;
     */
@@ -245,7 +243,7 @@ static int skip(reader *r) {
       l = &stack[depth - 1];
       if (l->is_map && l->left % 2 == 0) {
         ntsgw_piece key = stretch(start, r->pos);
-        if (l->key.n > 0 && !below(r->p, r->end, l->key, key)) return 0;
+        if (l->key.n > 0 && !before(r->p, r->end, l->key, key)) return 0;
         l->key = key;
       }
       l->left--;
@@ -256,10 +254,9 @@ static int skip(reader *r) {
   }
 }
 
-/* A map that is being read: how many entries are left, and the last key. */
+/* A map that is being read: how many entries are left, and the last key's head. */
 typedef struct {
   uint32_t left;
-  uint8_t any;
   head key;
 } map;
 
@@ -271,16 +268,13 @@ typedef struct {
     ensures \result == 1 ==> m->left <= NTSGW_MESSAGE_MAX && r->pos > \old(r->pos);
 */
 static int open_map(reader *r, map *m) {
-  head h;
-  m->any = 0;
-  m->left = 0;
-  if (!next(r, &h)) return 0;
-  if (h.major != MAP || h.width == 8 || h.arg > r->end - r->pos) return 0;
-  m->left = h.arg;
+  if (!next(r, &m->key) || m->key.major != MAP || m->key.high != 0 || m->key.low > r->end - r->pos) return 0;
+  m->left = m->key.low;
   return 1;
 }
 
-/* key reads the next key, an integer that sorts after the last one. */
+/* key reads the next key, an integer that sorts after the last one: by sign, by
+ * width, by value. The map's own head stands in for the key before the first. */
 /*@ requires \valid(r) && reader_ok(r);
     requires \valid(m) && \separated(r, m);
     requires 1 <= m->left <= NTSGW_MESSAGE_MAX;
@@ -291,64 +285,46 @@ static int open_map(reader *r, map *m) {
     ensures \result == 1 ==> m->key.major <= NEGINT && r->pos > \old(r->pos);
 */
 static int key(reader *r, map *m) {
-  head h;
+  head last = m->key;
+  head *h = &m->key;
   m->left--;
-  if (!next(r, &h) || h.major > NEGINT) return 0;
-  if (m->any) {
-    const head *k = &m->key;
-    if (h.major < k->major) return 0;
-    if (h.major == k->major) {
-      if (h.width < k->width) return 0;
-      if (h.width == k->width && (h.arg < k->arg || (h.arg == k->arg && h.low <= k->low))) return 0;
-    }
-  }
-  m->any = 1;
-  m->key = h;
-  return 1;
-}
-
-/* guarantee reads exactly {1: s, -9: ns}. */
-/*@ requires \valid(r) && reader_ok(r);
-    requires \valid(t) && \separated(r, t);
-    assigns r->pos, t->error_seconds, t->error_nanoseconds;
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> t->error_seconds < 65536 && t->error_nanoseconds < 1000000000;
-*/
-static int guarantee(reader *r, ntsgw_time *t) {
-  return is(r, MAP, 2) && is(r, UINT, 1) && number(r, 0xffff, &t->error_seconds) && is(r, NEGINT, 8) &&
-         number(r, 999999999, &t->error_nanoseconds);
+  if (!next(r, h) || h->major > NEGINT) return 0;
+  if (last.major == MAP || h->major > last.major) return 1;
+  if (h->major < last.major || h->width < last.width) return 0;
+  if (h->width > last.width) return 1;
+  return h->high > last.high || (h->high == last.high && h->low > last.low);
 }
 
 /* extended_time reads tag 1001 (RFC 9581): unknown unsigned keys are critical
- * and refused, unknown negative ones are skipped. */
+ * and refused, unknown negative ones are skipped. E is exactly {1: s, -9: ns}. */
 /*@ requires \valid(r) && reader_ok(r);
-    requires \valid(t) && \separated(r, t);
-    assigns r->pos, t->seconds, t->nanoseconds, t->error_seconds, t->error_nanoseconds;
+    requires \valid(c) && \separated(r, c);
+    assigns r->pos, c->seconds, c->nanoseconds, c->error_seconds, c->error_nanoseconds;
     ensures reader_ok(r) && r->pos >= \old(r->pos);
     ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> t->nanoseconds < 1000000000 && t->error_seconds < 65536 && t->error_nanoseconds < 1000000000;
+    ensures \result == 1 ==> c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000;
 */
-static int extended_time(reader *r, ntsgw_time *t) {
+static int extended_time(reader *r, ntsgw_claims *c) {
   map m;
   uint8_t seconds = 0, error = 0, nanoseconds = 0;
-  if (!is(r, TAG, 1001) || !open_map(r, &m)) return 0;
+  if (!octets(r, 0xd903e9, 3) || !open_map(r, &m)) return 0;
   /*@ loop invariant reader_ok(r) && r->pos >= \at(r->pos, Pre) && m.left <= NTSGW_MESSAGE_MAX;
-      loop invariant error ==> t->error_seconds < 65536 && t->error_nanoseconds < 1000000000;
-      loop invariant nanoseconds ==> t->nanoseconds < 1000000000;
-      loop assigns r->pos, m, seconds, error, nanoseconds, t->seconds, t->nanoseconds, t->error_seconds, t->error_nanoseconds;
+      loop invariant error ==> c->error_seconds < 65536 && c->error_nanoseconds < 1000000000;
+      loop invariant nanoseconds ==> c->nanoseconds < 1000000000;
+      loop assigns r->pos, m, seconds, error, nanoseconds, c->seconds, c->nanoseconds, c->error_seconds, c->error_nanoseconds;
       loop variant m.left;
   */
   while (m.left > 0) {
     if (!key(r, &m)) return 0;
     if (m.key.major == UINT) {
-      if (m.key.width != 0 || m.key.arg != 1 || !number(r, 0xffffffff, &t->seconds)) return 0;
+      if (m.key.high != 0 || m.key.low != 1 || !number(r, 0, 0xffffffff, &c->seconds)) return 0;
       seconds = 1;
-    } else if (m.key.width == 0 && m.key.arg == 7) {
-      if (!guarantee(r, t)) return 0;
+    } else if (m.key.high == 0 && m.key.low == 7) {
+      if (!octets(r, 0xa201, 2) || !number(r, 0, 0xffff, &c->error_seconds)) return 0;
+      if (!octets(r, 0x28, 1) || !number(r, 0, 999999999, &c->error_nanoseconds)) return 0;
       error = 1;
-    } else if (m.key.width == 0 && m.key.arg == 8) {
-      if (!number(r, 999999999, &t->nanoseconds)) return 0;
+    } else if (m.key.high == 0 && m.key.low == 8) {
+      if (!number(r, 0, 999999999, &c->nanoseconds)) return 0;
       nanoseconds = 1;
     } else if (!skip(r)) {
       return 0;
@@ -357,170 +333,109 @@ static int extended_time(reader *r, ntsgw_time *t) {
   return seconds && error && nanoseconds;
 }
 
-/* Payload keys, a bit each: which are listed, and which a kind has. */
-#define STATEMENT_KEYS (1u << 1 | 1u << 2 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7)
-#define BEACON_KEYS (STATEMENT_KEYS | 1u << 3 | 1u << 8)
-#define RESPONSE_KEYS (STATEMENT_KEYS | 1u << 9 | 1u << 10 | 1u << 11)
-#define LISTED_KEYS (BEACON_KEYS | RESPONSE_KEYS | 1u << 13)
-
+/* cose_key reads exactly {1: 1, -1: 6, -2: x} or {1: 2, -1: 1, -2: x, -3: y}. */
 /*@ requires \valid(r) && reader_ok(r);
-    requires \valid(leap) && \separated(r, leap);
-    assigns r->pos, *leap;
+    requires \valid(q) && \separated(r, q);
+    assigns r->pos, *q;
     ensures reader_ok(r) && r->pos >= \old(r->pos);
     ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> -1 <= *leap <= 2;
+    ensures \result == 1 ==> q->at >= \old(r->pos) && q->at + q->n <= r->pos && q->n == (es256 ? 75 : 40);
 */
-static int leap_second(reader *r, int8_t *leap) {
-  head h;
-  if (!next(r, &h) || h.width != 0) return 0;
-  if (h.major == UINT && h.arg <= 2) {
-    *leap = (int8_t)h.arg;
-    return 1;
-  }
-  *leap = -1;
-  return h.major == NEGINT && h.arg == 0;
-}
-
-/* small reads a number from least to most, which fits a byte. */
-/*@ requires \valid(r) && reader_ok(r) && most <= 255;
-    requires \valid(v) && \separated(r, v);
-    assigns r->pos, *v;
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> least <= *v <= most;
-*/
-static int small(reader *r, uint32_t least, uint32_t most, uint8_t *v) {
-  uint32_t x;
-  if (!number(r, most, &x) || x < least) return 0;
-  *v = (uint8_t)x;
+static int cose_key(reader *r, int es256, ntsgw_piece *q) {
+  uint32_t from = r->pos;
+  uint32_t length = es256 ? 75u : 40u;
+  if (!octets(r, es256 ? 0xa4010220 : 0xa3010120, 4) || !octets(r, es256 ? 0x01215820 : 0x06215820, 4)) return 0;
+  if (r->end - from < length) return 0;
+  r->pos = from + 40;
+  if (es256 && !octets(r, 0x225820, 3)) return 0;
+  r->pos = from + length;
+  *q = stretch(from, r->pos);
   return 1;
 }
 
-/* What holds of a statement from its first field to its last. */
-/*@ predicate in_range{L}(ntsgw_time *t, integer from, integer to) =
-      t->nanoseconds < 1000000000 && t->error_seconds < 65536 && t->error_nanoseconds < 1000000000 &&
-      t->next < 65536 && 1 <= t->state <= 2 && 1 <= t->stratum <= 15 && -1 <= t->leap <= 2 &&
-      (t->epoch.n == 0 || (t->epoch.n == 8 && piece_in(t->epoch, from, to))) &&
-      (t->nonce.n == 0 || (t->nonce.n == 16 && piece_in(t->nonce, from, to)));
-*/
+/* How the value of a key is read, four bits for each key from 0 on. */
+enum { SKIP = 0, REFUSE, BITS32, BITS16, BITS8, FROM1TO15, STATE, LEAP, NONCE, EPOCH, TIME, KEY };
 
-/* field reads the value of one listed key. */
-/*@ requires \valid(r) && reader_ok(r) && from < r->pos;
-    requires \valid(t) && \separated(r, t) && in_range(t, from, r->end);
-    assigns r->pos, *t;
+#define NIBBLES(a, b, c, d, e, f, g, h) \
+  ((uint32_t)(a) | (uint32_t)(b) << 4 | (uint32_t)(c) << 8 | (uint32_t)(d) << 12 | (uint32_t)(e) << 16 | \
+   (uint32_t)(f) << 20 | (uint32_t)(g) << 24 | (uint32_t)(h) << 28)
+
+#define BEACON_LOW NIBBLES(SKIP, TIME, EPOCH, BITS32, STATE, FROM1TO15, LEAP, BITS8)
+#define BEACON_HIGH NIBBLES(BITS16, REFUSE, REFUSE, REFUSE, SKIP, REFUSE, SKIP, SKIP)
+#define BEACON_KEYS 0x1feu
+#define RESPONSE_LOW NIBBLES(SKIP, TIME, EPOCH, REFUSE, STATE, FROM1TO15, LEAP, BITS8)
+#define RESPONSE_HIGH NIBBLES(REFUSE, NONCE, BITS32, BITS32, SKIP, REFUSE, SKIP, SKIP)
+#define RESPONSE_KEYS 0xef6u
+#define DELEGATION_LOW NIBBLES(SKIP, KEY, BITS32, BITS32, BITS32, SKIP, SKIP, SKIP)
+#define DELEGATION_KEYS 0x1eu
+
+/* field reads the value of one key. */
+/*@ requires \valid(r) && reader_ok(r) && from < r->pos && k < NTSGW_VALUES;
+    requires k == NTSGW_LEAP ==> how == LEAP || how == SKIP;
+    requires k == NTSGW_TAI_UTC ==> how == BITS8 || how == SKIP;
+    requires \valid(c) && \separated(r, c) && in_range(c, from, r->end);
+    assigns r->pos, *c;
     ensures reader_ok(r) && r->pos >= \old(r->pos);
     ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> in_range(t, from, r->end);
+    ensures \result == 1 ==> in_range(c, from, r->end);
 */
-static int field(reader *r, uint32_t k, ntsgw_time *t, uint32_t from) {
+static int field(reader *r, uint32_t how, uint32_t k, int es256, ntsgw_claims *c, uint32_t from) {
+  uint32_t least = 0, most = 0xffffffff;
+  head h;
   (void)from;
-  switch (k) {
-    case 1: return extended_time(r, t);
-    case 2: return bytes(r, 8, 8, &t->epoch);
-    case 3: return number(r, 0xffffffff, &t->sequence);
-    case 4: return small(r, 1, 2, &t->state);
-    case 5: return small(r, 1, 15, &t->stratum);
-    case 6: return leap_second(r, &t->leap);
-    case 7: return small(r, 0, 255, &t->tai_utc);
-    case 8: return number(r, 0xffff, &t->next);
-    case 9: return bytes(r, 16, 16, &t->nonce);
-    case 10: return number(r, 0xffffffff, &t->turnaround);
-    case 11: return number(r, 0xffffffff, &t->serial);
+  switch (how) {
+    case SKIP: return skip(r);
+    case TIME: return extended_time(r, c);
+    case KEY: return cose_key(r, es256, &c->key);
+    case EPOCH: return bytes(r, 8, &c->epoch);
+    case NONCE: return bytes(r, 16, &c->nonce);
+    case LEAP:
+      if (!next(r, &h) || h.width != 0) return 0;
+      c->value[NTSGW_LEAP] = 0;
+      if (h.major == NEGINT) return h.low == 0;
+      if (h.major != UINT || h.low > 2) return 0;
+      c->value[NTSGW_LEAP] = h.low + 1;
+      return 1;
+    case STATE: least = 1, most = 2; break;
+    case FROM1TO15: least = 1, most = 15; break;
+    case BITS8: most = 0xff; break;
+    case BITS16: most = 0xffff; break;
+    case BITS32: break;
     default: return 0;
   }
+  return number(r, least, most, &c->value[k]);
 }
 
-int ntsgw_cbor_time(const uint8_t *p, uint32_t from, uint32_t to, int response, ntsgw_time *t) {
-  uint32_t want = response ? RESPONSE_KEYS : BEACON_KEYS;
-  uint32_t missing = want;
+int ntsgw_cbor_claims(const uint8_t *p, uint32_t from, uint32_t to, int kind, ntsgw_claims *c) {
+  uint32_t low = DELEGATION_LOW, high = 0, missing = DELEGATION_KEYS;
   reader r;
   map m;
+  if (kind == NTSGW_CLAIMS_BEACON) low = BEACON_LOW, high = BEACON_HIGH, missing = BEACON_KEYS;
+  if (kind == NTSGW_CLAIMS_RESPONSE) low = RESPONSE_LOW, high = RESPONSE_HIGH, missing = RESPONSE_KEYS;
   r.p = p;
   r.pos = from;
   r.end = to;
-  t->nanoseconds = t->error_seconds = t->error_nanoseconds = 0;
-  t->sequence = t->turnaround = t->serial = t->next = 0;
-  t->epoch = t->nonce = stretch(from, from);
-  t->state = t->stratum = 1;
-  t->tai_utc = 0;
-  t->leap = 0;
+  c->nanoseconds = c->error_seconds = c->error_nanoseconds = 0;
+  c->value[NTSGW_LEAP] = c->value[NTSGW_TAI_UTC] = 0;
+  c->epoch = c->nonce = c->key = stretch(from, from);
   if (!open_map(&r, &m)) return 0;
   /*@ loop invariant reader_ok(&r) && r.pos > from && r.p == p && r.end == to && m.left <= NTSGW_MESSAGE_MAX;
-      loop invariant in_range(t, from, to);
-      loop assigns r.pos, m, missing, *t;
+      loop invariant in_range(c, from, to);
+      loop assigns r.pos, m, missing, *c;
       loop variant m.left;
   */
   while (m.left > 0) {
-    uint32_t bit;
+    uint32_t how = SKIP, k;
     if (!key(&r, &m)) return 0;
-    bit = m.key.major == UINT && m.key.width == 0 ? (uint32_t)1 << m.key.arg : 0;
-    if (bit & LISTED_KEYS) {
-      if (!(bit & want) || !field(&r, m.key.arg, t, from)) return 0;
-      missing &= ~bit;
-    } else if (!skip(&r)) {
-      return 0;
+    k = m.key.low;
+    if (m.key.major == UINT && m.key.width == 0 && k < 14) {
+      how = (k < 8 ? low >> (4 * k) : high >> (4 * (k - 8))) % 16u;
+      if (how != SKIP) missing &= ~((uint32_t)1 << k);
     }
+    if (k >= NTSGW_VALUES && how != SKIP) return 0;
+    if (!field(&r, how, k, kind == NTSGW_CLAIMS_ES256, c, from)) return 0;
   }
-  return r.pos == to && missing == 0 && t->epoch.n == 8 && (!response || t->nonce.n == 16);
-}
-
-/* cose_key reads exactly {1: 1, -1: 6, -2: x} or {1: 2, -1: 1, -2: x, -3: y}. */
-/*@ requires \valid(r) && reader_ok(r);
-    requires \valid(d) && \separated(r, d);
-    assigns r->pos, d->alg, d->x, d->y;
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> d->alg == NTSGW_ED25519 || d->alg == NTSGW_ES256;
-    ensures \result == 1 ==> d->x.n == 32 && d->x.at >= \old(r->pos) && d->x.at + 32 <= r->pos;
-    ensures \result == 1 && d->alg == NTSGW_ES256 ==> d->y.n == 32 && d->y.at >= \old(r->pos) && d->y.at + 32 <= r->pos;
-*/
-static int cose_key(reader *r, ntsgw_delegation *d) {
-  uint32_t entries, type;
-  head h;
-  if (!next(r, &h) || h.major != MAP || h.width != 0) return 0;
-  entries = h.arg;
-  if (!is(r, UINT, 1) || !number(r, 2, &type) || entries != 2 + type || type == 0) return 0;
-  d->alg = type == 1 ? NTSGW_ED25519 : NTSGW_ES256;
-  if (!is(r, NEGINT, 0) || !is(r, UINT, type == 1 ? 6 : 1)) return 0;
-  if (!is(r, NEGINT, 1) || !bytes(r, 32, 32, &d->x)) return 0;
-  return type == 1 || (is(r, NEGINT, 2) && bytes(r, 32, 32, &d->y));
-}
-
-int ntsgw_cbor_delegation(const uint8_t *p, uint32_t from, uint32_t to, ntsgw_delegation *d) {
-  uint8_t got_key = 0, got_serial = 0, got_before = 0, got_after = 0;
-  reader r;
-  map m;
-  r.p = p;
-  r.pos = from;
-  r.end = to;
-  if (!open_map(&r, &m)) return 0;
-  /*@ loop invariant reader_ok(&r) && r.pos > from && r.p == p && r.end == to && m.left <= NTSGW_MESSAGE_MAX;
-      loop invariant got_key ==> (d->alg == NTSGW_ED25519 || d->alg == NTSGW_ES256) &&
-        d->x.n == 32 && piece_in(d->x, from, to) && (d->alg == NTSGW_ES256 ==> d->y.n == 32 && piece_in(d->y, from, to));
-      loop assigns r.pos, m, got_key, got_serial, got_before, got_after, *d;
-      loop variant m.left;
-  */
-  while (m.left > 0) {
-    uint32_t k;
-    if (!key(&r, &m)) return 0;
-    k = m.key.major == UINT && m.key.width == 0 ? m.key.arg : 0;
-    if (k == 1) {
-      if (!cose_key(&r, d)) return 0;
-      got_key = 1;
-    } else if (k == 2) {
-      if (!number(&r, 0xffffffff, &d->serial)) return 0;
-      got_serial = 1;
-    } else if (k == 3) {
-      if (!number(&r, 0xffffffff, &d->not_before)) return 0;
-      got_before = 1;
-    } else if (k == 4) {
-      if (!number(&r, 0xffffffff, &d->not_after)) return 0;
-      got_after = 1;
-    } else if (!skip(&r)) {
-      return 0;
-    }
-  }
-  return r.pos == to && got_key && got_serial && got_before && got_after;
+  return r.pos == to && missing == 0;
 }
 
 /* protected_header reads exactly {1: alg, 4: kid}. */
@@ -533,54 +448,49 @@ int ntsgw_cbor_delegation(const uint8_t *p, uint32_t from, uint32_t to, ntsgw_de
 */
 static int protected_header(reader *r, ntsgw_envelope *e) {
   head h;
-  if (!is(r, MAP, 2) || !is(r, UINT, 1) || !next(r, &h) || h.major > NEGINT) return 0;
-  e->alg = (int16_t)(h.width > 1 ? 0 : h.major == UINT ? (int32_t)h.arg : -1 - (int32_t)h.arg);
-  return is(r, UINT, 4) && bytes(r, 0, NTSGW_MESSAGE_MAX, &e->kid);
+  if (!octets(r, 0xa201, 2) || !next(r, &h) || h.major > NEGINT) return 0;
+  e->alg = 0;
+  if (h.width <= 1 && h.low <= 0xff) e->alg = (int16_t)(h.major == UINT ? (int32_t)h.low : -1 - (int32_t)h.low);
+  return octets(r, 4, 1) && bytes(r, 0, &e->kid);
 }
 
 int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint8_t tag, ntsgw_envelope *e) {
   reader r, inner;
-  ntsgw_piece q;
   uint32_t from;
   r.p = p;
   r.pos = 0;
   r.end = len;
-  if (!is(&r, TAG, tag) || !is(&r, ARRAY, 4)) return 0;
+  if (!octets(&r, 0xc084u + tag * 256u, 2)) return 0;
   from = r.pos;
-  if (!bytes(&r, 0, NTSGW_MESSAGE_MAX, &q)) return 0;
+  if (!bytes(&r, 0, &e->proof)) return 0;
   e->protected_item = stretch(from, r.pos);
   inner.p = p;
-  inner.pos = q.at;
+  inner.pos = e->proof.at;
   inner.end = r.pos;
   if (!protected_header(&inner, e) || inner.pos != inner.end) return 0;
-  if (!is(&r, MAP, 0)) return 0;
+  if (!octets(&r, 0xa0, 1)) return 0;
   from = r.pos;
-  if (!bytes(&r, 0, NTSGW_MESSAGE_MAX, &e->payload)) return 0;
+  if (!bytes(&r, 0, &e->payload)) return 0;
   e->payload_item = stretch(from, r.pos);
-  return bytes(&r, 0, NTSGW_MESSAGE_MAX, &e->proof) && r.pos == len;
+  return bytes(&r, tag == 17 ? 32 : 64, &e->proof) && r.pos == len;
 }
 
 uint32_t ntsgw_cbor_put(uint8_t *out, uint8_t major, uint32_t arg) {
+  uint32_t n = 1, i;
   uint8_t top = (uint8_t)(major * 32u);
   if (arg < 24) {
     out[0] = (uint8_t)(top + arg);
     return 1;
   }
-  if (arg < 0x100) {
-    out[0] = (uint8_t)(top + 24);
-    out[1] = (uint8_t)arg;
-    return 2;
+  if (arg >= 0x100) n = arg < 0x10000 ? 2 : 4;
+  out[0] = (uint8_t)(top + (n == 1 ? 24u : n == 2 ? 25u : 26u));
+  /*@ loop invariant i <= n <= 4;
+      loop assigns i, arg, out[1 .. 4];
+      loop variant i;
+  */
+  for (i = n; i > 0; i--) {
+    out[i] = (uint8_t)(arg % 256u);
+    arg /= 256u;
   }
-  if (arg < 0x10000) {
-    out[0] = (uint8_t)(top + 25);
-    out[1] = (uint8_t)(arg / 0x100);
-    out[2] = (uint8_t)(arg % 0x100);
-    return 3;
-  }
-  out[0] = (uint8_t)(top + 26);
-  out[1] = (uint8_t)(arg / 0x1000000);
-  out[2] = (uint8_t)(arg / 0x10000 % 0x100);
-  out[3] = (uint8_t)(arg / 0x100 % 0x100);
-  out[4] = (uint8_t)(arg % 0x100);
-  return 5;
+  return n + 1;
 }

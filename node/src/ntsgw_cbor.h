@@ -2,7 +2,8 @@
  *
  * Deterministic encoding (RFC 8949 section 4.2.1) and nothing else: shortest
  * heads, definite lengths, ascending keys. No recursion, no allocation; at most
- * NTSGW_MESSAGE_MAX bytes. Everything handed out lies inside the input. */
+ * NTSGW_MESSAGE_MAX bytes. Everything handed out lies inside the input. The
+ * contracts are those that `make prove` checks. */
 #ifndef NTSGW_CBOR_H
 #define NTSGW_CBOR_H
 
@@ -28,36 +29,46 @@ typedef struct {
   ntsgw_piece proof;
 } ntsgw_envelope;
 
-/* Time of a beacon or a response. Pieces point into the message. */
+/* Keys of the payload map whose values are numbers: their places in value. */
+enum {
+  NTSGW_SEQUENCE = 3,
+  NTSGW_STATE = 4,
+  NTSGW_STRATUM = 5,
+  NTSGW_LEAP = 6, /* + 1: 0 to 3 */
+  NTSGW_TAI_UTC = 7,
+  NTSGW_NEXT = 8,
+  NTSGW_TURNAROUND = 10,
+  NTSGW_SERIAL = 11,
+  /* of a delegation */
+  NTSGW_KEY_SERIAL = 2,
+  NTSGW_NOT_BEFORE = 3,
+  NTSGW_NOT_AFTER = 4,
+  NTSGW_VALUES = 12
+};
+
+/* What a payload says. */
 typedef struct {
   uint32_t seconds;
   uint32_t nanoseconds;
   uint32_t error_seconds;
   uint32_t error_nanoseconds;
-  uint32_t sequence;
-  uint32_t turnaround;
-  uint32_t serial;
-  uint32_t next;
+  uint32_t value[NTSGW_VALUES];
   ntsgw_piece epoch;
   ntsgw_piece nonce;
-  uint8_t state;
-  uint8_t stratum;
-  uint8_t tai_utc;
-  int8_t leap;
-} ntsgw_time;
+  ntsgw_piece key; /* the whole COSE_Key: x stands 8 bytes in, y 43 */
+} ntsgw_claims;
 
-/* A delegation; key is 32 bytes (Ed25519), or x with y right after it is not
- * promised: y is a piece of its own (P-256). */
-typedef struct {
-  int16_t alg;
-  ntsgw_piece x;
-  ntsgw_piece y;
-  uint32_t serial;
-  uint32_t not_before;
-  uint32_t not_after;
-} ntsgw_delegation;
+enum { NTSGW_CLAIMS_BEACON = 0, NTSGW_CLAIMS_RESPONSE, NTSGW_CLAIMS_ED25519, NTSGW_CLAIMS_ES256 };
 
-/*@ predicate piece_in(ntsgw_piece q, integer from, integer len) = from <= q.at && q.at + q.n <= len;
+/*@ predicate piece_in(ntsgw_piece q, integer from, integer to) = from <= q.at && q.at + q.n <= to;
+
+    // What holds of claims, however few of the keys were read.
+    predicate in_range{L}(ntsgw_claims *c, integer from, integer to) =
+      c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000 &&
+      c->value[NTSGW_LEAP] <= 3 && c->value[NTSGW_TAI_UTC] <= 255 &&
+      (c->epoch.n == 0 || (c->epoch.n == 8 && piece_in(c->epoch, from, to))) &&
+      (c->nonce.n == 0 || (c->nonce.n == 16 && piece_in(c->nonce, from, to))) &&
+      (c->key.n == 0 || ((c->key.n == 40 || c->key.n == 75) && piece_in(c->key, from, to)));
 */
 
 /* ntsgw_cbor_envelope opens p[0..len-1]; 1 when it is well formed. */
@@ -70,29 +81,18 @@ typedef struct {
 */
 int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint8_t tag, ntsgw_envelope *e);
 
-/* ntsgw_cbor_time reads the map in p[from..to-1] as a beacon's (response 0) or
- * a response's (response 1). */
-/*@ requires from <= to <= NTSGW_MESSAGE_MAX && \valid_read(p + (0 .. to - 1)) && \valid(t);
-    requires \separated(t, p + (0 .. to - 1));
-    assigns *t;
+/* ntsgw_cbor_claims reads the map in p[from..to-1] as the payload of a kind. */
+/*@ requires from <= to <= NTSGW_MESSAGE_MAX && \valid_read(p + (0 .. to - 1)) && \valid(c);
+    requires \separated(c, p + (0 .. to - 1));
+    requires 0 <= kind <= 3;
+    assigns *c;
     ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> t->nanoseconds < 1000000000 && t->error_seconds < 65536 && t->error_nanoseconds < 1000000000 &&
-      t->next < 65536 && 1 <= t->state <= 2 && 1 <= t->stratum <= 15 && -1 <= t->leap <= 2;
-    ensures \result == 1 ==> t->epoch.n == 8 && piece_in(t->epoch, from, to);
-    ensures \result == 1 && response != 0 ==> t->nonce.n == 16 && piece_in(t->nonce, from, to);
+    ensures \result == 1 ==> in_range(c, from, to);
+    ensures \result == 1 && kind == NTSGW_CLAIMS_RESPONSE ==> c->nonce.n == 16;
+    ensures \result == 1 && kind == NTSGW_CLAIMS_ED25519 ==> c->key.n >= 40;
+    ensures \result == 1 && kind == NTSGW_CLAIMS_ES256 ==> c->key.n == 75;
 */
-int ntsgw_cbor_time(const uint8_t *p, uint32_t from, uint32_t to, int response, ntsgw_time *t);
-
-/* ntsgw_cbor_delegation reads the map in p[from..to-1]. */
-/*@ requires from <= to <= NTSGW_MESSAGE_MAX && \valid_read(p + (0 .. to - 1)) && \valid(d);
-    requires \separated(d, p + (0 .. to - 1));
-    assigns *d;
-    ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> d->alg == NTSGW_ED25519 || d->alg == NTSGW_ES256;
-    ensures \result == 1 ==> d->x.n == 32 && piece_in(d->x, from, to);
-    ensures \result == 1 && d->alg == NTSGW_ES256 ==> d->y.n == 32 && piece_in(d->y, from, to);
-*/
-int ntsgw_cbor_delegation(const uint8_t *p, uint32_t from, uint32_t to, ntsgw_delegation *d);
+int ntsgw_cbor_claims(const uint8_t *p, uint32_t from, uint32_t to, int kind, ntsgw_claims *c);
 
 /* ntsgw_cbor_put appends a head to out (5 bytes are enough) and returns its
  * length: the shortest form. */

@@ -1,57 +1,42 @@
 #include "ntsgw_interval.h"
 
-/* drift is ceil(d * rho / 1e9) without the product's overflow. */
-/*@ requires 0 <= d <= NTSGW_ELAPSED_MAX && 0 <= rho <= NTSGW_RHO_MAX;
-    assigns \nothing;
-    ensures d * rho <= \result * 1000000000 < d * rho + 1000000000;
-    ensures 0 <= \result <= d;
-*/
-static int64_t drift(int64_t d, uint32_t rho) {
-  int64_t q = d / NTSGW_NS;
-  int64_t s = d % NTSGW_NS;
-  int64_t part = (s * (int64_t)rho + (NTSGW_NS - 1)) / NTSGW_NS;
+uint64_t ntsgw_rate_limit(uint32_t unit_ns) { return (uint64_t)NTSGW_ELAPSED_MAX / unit_ns; }
+
+int64_t ntsgw_elapsed(uint64_t m0, uint64_t m1, const ntsgw_rate *r, int most) {
+  uint64_t n = m1 - m0, d, q, s, drift;
+  if (most) {
+    if (n > r->limit - r->tick) return NTSGW_HI_UNKNOWN;
+    n += r->tick;
+    //@ assert n == most_counts(m0, m1, *r);
+  } else {
+    n = n > r->tick ? n - r->tick : 0;
+    if (n > r->limit) n = r->limit;
+    //@ assert n <= fewest(m0, m1, *r);
+  }
+  //@ assert n * r->unit_ns <= r->limit * r->unit_ns;
+  d = n * r->unit_ns;
+  /* drift = ceil(d * rho / 1e9), without the product's overflow. */
+  q = d / NTSGW_NS;
+  s = d % NTSGW_NS;
+  //@ assert 0 <= q * r->rho_ppb <= q * 100000000;
+  //@ assert 0 <= s * r->rho_ppb <= s * 100000000;
+  drift = q * r->rho_ppb + (s * r->rho_ppb + (NTSGW_NS - 1)) / NTSGW_NS;
   //@ assert d == q * 1000000000 + s && 0 <= s < 1000000000;
-  //@ assert s * rho <= part * 1000000000 < s * rho + 1000000000;
-  //@ assert d * rho == (q * rho) * 1000000000 + s * rho;
-  //@ assert 0 <= q * rho <= q * 100000000;
-  //@ assert 0 <= s * rho <= s * 100000000;
-  //@ assert 0 <= part <= s;
-  return q * (int64_t)rho + part;
-}
-
-int64_t ntsgw_elapsed_least(uint64_t m0, uint64_t m1, const ntsgw_rate *r) {
-  uint64_t most_counts = (uint64_t)(NTSGW_ELAPSED_MAX / (int64_t)r->unit_ns);
-  uint64_t n;
-  int64_t d;
-  if (m1 <= m0 || m1 - m0 <= r->tick) return 0;
-  n = m1 - m0 - r->tick;
-  if (n > most_counts) n = most_counts;
-  d = (int64_t)n * (int64_t)r->unit_ns;
-  //@ assert 0 <= d <= NTSGW_ELAPSED_MAX;
-  //@ assert d <= fewest(m0, m1, *r) * r->unit_ns;
-  //@ assert d * (1000000000 - r->rho_ppb) <= least_true(m0, m1, *r);
-  return d - drift(d, r->rho_ppb);
-}
-
-int64_t ntsgw_elapsed_most(uint64_t m0, uint64_t m1, const ntsgw_rate *r) {
-  uint64_t most_counts = (uint64_t)(NTSGW_ELAPSED_MAX / (int64_t)r->unit_ns);
-  uint64_t n = m1 - m0;
-  int64_t d;
-  //@ assert most_counts * r->unit_ns <= NTSGW_ELAPSED_MAX && most_counts >= 4000000000000;
-  if (n > most_counts - r->tick) return NTSGW_HI_UNKNOWN;
-  n += r->tick;
-  //@ assert n == most(m0, m1, *r) && n <= most_counts;
-  //@ assert n * r->unit_ns <= most_counts * r->unit_ns;
-  d = (int64_t)n * (int64_t)r->unit_ns;
-  //@ assert 0 <= d <= NTSGW_ELAPSED_MAX;
-  //@ assert d == most(m0, m1, *r) * r->unit_ns;
-  return d + drift(d, r->rho_ppb);
+  //@ assert d * r->rho_ppb == (q * r->rho_ppb) * 1000000000 + s * r->rho_ppb;
+  //@ assert d * r->rho_ppb <= drift * 1000000000;
+  //@ assert 0 <= drift <= q * 100000000 + 100000000;
+  //@ assert drift <= d;
+  /*@ assert least: !most ==> d <= fewest(m0, m1, *r) * r->unit_ns; */
+  /*@ assert !most ==> d * (1000000000 - r->rho_ppb) <= least_true(m0, m1, *r); */
+  /*@ assert !most ==> (d - drift) * 1000000000 <= d * (1000000000 - r->rho_ppb); */
+  /*@ assert most ==> (d + drift) * 1000000000 >= d * (1000000000 + r->rho_ppb); */
+  return (int64_t)(most ? d + drift : d - drift);
 }
 
 int64_t ntsgw_lo(const ntsgw_interval *v, uint64_t m, const ntsgw_rate *r) {
   int64_t x;
   if (v->lo == NTSGW_LO_UNKNOWN || m < v->lo_at) return NTSGW_LO_UNKNOWN;
-  x = v->lo + ntsgw_elapsed_least(v->lo_at, m, r);
+  x = v->lo + ntsgw_elapsed(v->lo_at, m, r, 0);
   /*@ assert keeps: \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == m && shown(a) == v->lo_at
         ==> (x - v->lo) * 1000000000 <= (t - a) * 1000000000.0; */
   /*@ assert holds: \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == m && shown(a) == v->lo_at && v->lo <= a
@@ -63,15 +48,15 @@ int64_t ntsgw_lo(const ntsgw_interval *v, uint64_t m, const ntsgw_rate *r) {
 int64_t ntsgw_hi(const ntsgw_interval *v, uint64_t m, const ntsgw_rate *r) {
   int64_t e;
   if (v->hi == NTSGW_HI_UNKNOWN || m < v->hi_at) return NTSGW_HI_UNKNOWN;
-  e = ntsgw_elapsed_most(v->hi_at, m, r);
-  if (e == NTSGW_HI_UNKNOWN) return NTSGW_HI_UNKNOWN;
+  e = ntsgw_elapsed(v->hi_at, m, r, 1);
+  if (e > NTSGW_TIME_MAX - v->hi) return NTSGW_HI_UNKNOWN;
   /*@ assert keeps: \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == m && shown(a) == v->hi_at
         ==> (t - a) * 1000000000.0 <= e * 1000000000; */
   e += v->hi;
   /*@ assert holds: \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == m && shown(a) == v->hi_at && a <= v->hi
         ==> t <= e; */
   //@ assert \forall real t; clock_ok(*r) && shown(t) == m && hi_sound(v->hi, v->hi_at, t) ==> t <= e;
-  return e > NTSGW_TIME_MAX ? NTSGW_HI_UNKNOWN : e;
+  return e;
 }
 
 int ntsgw_raise(ntsgw_interval *v, uint64_t m, int64_t lower, const ntsgw_rate *r) {
@@ -85,13 +70,9 @@ int ntsgw_raise(ntsgw_interval *v, uint64_t m, int64_t lower, const ntsgw_rate *
 int ntsgw_exchange(ntsgw_interval *v, uint64_t m1, int64_t upper, uint64_t m4, int64_t lower, const ntsgw_rate *r) {
   int64_t lo = ntsgw_lo(v, m4, r);
   int64_t hi = ntsgw_hi(v, m4, r);
-  int64_t top = ntsgw_elapsed_most(m1, m4, r);
+  int64_t top = ntsgw_elapsed(m1, m4, r, 1);
   int done = 0;
-  if (top == NTSGW_HI_UNKNOWN || top > NTSGW_TIME_MAX - upper) {
-    top = NTSGW_HI_UNKNOWN;
-  } else {
-    top += upper;
-  }
+  top = top > NTSGW_TIME_MAX - upper ? NTSGW_HI_UNKNOWN : top + upper;
   if (lower > top) return -(NTSGW_LO | NTSGW_HI);
   if (lower > hi) return -NTSGW_LO;
   if (lo > top) return -NTSGW_HI;
@@ -129,7 +110,6 @@ int ntsgw_hull(const int64_t *lo, const int64_t *hi, int n, int need, ntsgw_boun
       while (k < n) { k++; }
   */
   /*@ loop invariant 0 <= i <= n;
-      loop invariant lo_range(out->lo) && hi_range(out->hi);
       loop invariant (found_lo == 0 || found_lo == 1) && (found_hi == 0 || found_hi == 1);
       loop invariant found_lo == 0 ==> out->lo == NTSGW_LO_UNKNOWN;
       loop invariant found_hi == 0 ==> out->hi == NTSGW_HI_UNKNOWN;
@@ -164,71 +144,83 @@ int ntsgw_hull(const int64_t *lo, const int64_t *hi, int n, int need, ntsgw_boun
   return found_lo;
 }
 
-/* Days to months and back after Hinnant's civil calendar algorithms: years begin
- * in March, eras of 400 years. */
-#define ERA_DAYS 146097
-#define EPOCH_DAYS 719468 /* from 0000-03-01 to 1970-01-01 */
+/* Days are counted from 1968-01-01, which begins a cycle of four years with its
+ * leap year; 2100, which is none, counts as one and is put right. */
+#define CYCLE 1461u
+#define DAYS_TO_1970 731u
+#define MARCH_2100 47541u /* its first day, from 1970 */
 
-int32_t ntsgw_month(int32_t day) {
-  uint32_t z = (uint32_t)(day + EPOCH_DAYS);
-  uint32_t era = z / ERA_DAYS;
-  uint32_t doe = z % ERA_DAYS;
-  uint32_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-  uint32_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-  uint32_t march = (5 * doy + 2) / 153;
-  return (int32_t)((era * 400 + yoe) * 12 + march + 2);
+/*@ requires day <= 60000 + 731;
+    assigns \nothing;
+    ensures \result == (day >= MARCH_2100 + DAYS_TO_1970 ? day + 1 : day);
+*/
+static uint32_t julian(uint32_t day) { return day >= MARCH_2100 + DAYS_TO_1970 ? day + 1 : day; }
+
+void ntsgw_month(uint32_t day, ntsgw_leaps *r) {
+  uint32_t of_cycle = julian(day + DAYS_TO_1970) % CYCLE;
+  uint32_t leap_year = of_cycle < 366;
+  uint32_t left = leap_year ? of_cycle : (of_cycle - 1) % 365;
+  uint32_t month = 0, days = 31;
+  /*@ loop invariant month <= 11 && 28 <= days <= 31 && left <= day + 731 - month * 28;
+      loop assigns left, month, days;
+      loop variant 11 - month;
+  */
+  while (left >= days && month < 11) {
+    left -= days;
+    month++;
+    days = month == 1 ? 28 + leap_year : 31 - month % 7 % 2;
+  }
+  r->begin = (uint16_t)(day - left);
+  r->end = (uint16_t)(r->begin + days);
+  if (r->end == MARCH_2100 + 1) r->end--;
 }
 
-int32_t ntsgw_month_start(int32_t month) {
-  uint32_t from_march = (uint32_t)month - 2;
-  uint32_t y = from_march / 12;
-  uint32_t march = from_march % 12;
-  uint32_t era = y / 400;
-  uint32_t yoe = y % 400;
-  uint32_t doy = (153 * march + 2) / 5;
-  return (int32_t)(era * ERA_DAYS + yoe * 365 + yoe / 4 - yoe / 100 + doy) - EPOCH_DAYS;
+#define DAY_NS 86400000000000
+
+/* half_year counts the halves of years to the one that a UTC time lies in, so
+ * that the ends of June and December between two times are a difference. */
+/*@ requires -1500000000000000 <= utc <= 4600000000000000000;
+    assigns \nothing;
+    ensures 0 <= \result <= 400;
+*/
+static int32_t half_year(int64_t utc) {
+  uint32_t day = julian((uint32_t)((utc + (int64_t)DAYS_TO_1970 * DAY_NS) / DAY_NS));
+  uint32_t of_cycle = day % CYCLE;
+  if (of_cycle > 0) of_cycle--;
+  return (int32_t)(day / CYCLE * 8 + of_cycle / 365 * 2 + (of_cycle % 365 >= 181));
 }
-
-#define DAY 86400
-
-/* month_of is the month of a UTC second. */
-static int32_t month_of(int64_t s) {
-  return ntsgw_month((int32_t)((s + (int64_t)60000 * DAY) / DAY) - 60000);
-}
-
-/* ends counts the ends of June and December from month a (its own included) to
- * the beginning of month b. */
-static int32_t ends(int32_t a, int32_t b) { return b / 6 - a / 6; }
 
 int64_t ntsgw_utc(int64_t tai, int upper, const ntsgw_leaps *r) {
-  int64_t sign = upper ? 1 : -1;
-  int64_t begin = (int64_t)ntsgw_month_start(r->month) * DAY;
-  int64_t end = (int64_t)ntsgw_month_start(r->month + 1) * DAY;
-  int64_t s, frac, after;
-  int32_t leap = r->leap == 2 ? 0 : r->leap;
-  int32_t outward = 0;
+  int64_t sign = upper ? NTSGW_NS : -NTSGW_NS;
+  int64_t end = r->end * DAY_NS;
+  int64_t leap = r->leap == 2 ? 0 : r->leap * (int64_t)NTSGW_NS;
+  int64_t s, try;
+  int32_t outward = 0, month, i;
+  int late;
   if (tai == NTSGW_LO_UNKNOWN || tai == NTSGW_HI_UNKNOWN) return tai;
-  s = tai / NTSGW_NS;
-  frac = tai % NTSGW_NS;
-  if (frac < 0) {
-    frac += NTSGW_NS;
-    s--;
-  }
-  s -= r->tai_utc;
+  if (r->end == 0) return upper ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN;
+  s = tai - (int64_t)r->tai_utc * NTSGW_NS;
   /* An inserted second belongs to the old month for hi and to the new one for lo. */
-  after = s - (leap > 0 && !upper ? 0 : leap);
-  if (after >= end) {
-    s -= leap;
-    outward = ends(r->month, month_of(s));
-    outward = ends(r->month, month_of(s + sign * (outward + 1)));
-    if (outward > 0 && r->month % 6 == 5 && r->leap != 2) outward--;
-  } else if (s < begin) {
-    outward = ends(month_of(s), r->month);
-    outward = ends(month_of(s + sign * (outward + 1)), r->month);
+  late = s - (leap > 0 && !upper ? 0 : leap) >= end;
+  if (late) s -= leap;
+  if (late || s < r->begin * DAY_NS) {
+    month = half_year(end - 1);
+    try = s;
+    /* Twice: moving the end outward may carry it past one more. */
+    /*@ loop invariant 0 <= i <= 2 && 0 <= outward <= 400;
+        loop invariant s - 401 * NTSGW_NS <= try <= s + 401 * NTSGW_NS;
+        loop assigns i, outward, try;
+        loop variant 2 - i;
+    */
+    for (i = 0; i < 2; i++) {
+      outward = half_year(try) - month;
+      if (outward < 0) outward = -outward;
+      try = s + sign * (outward + 1);
+    }
+    /* The month's own end is accounted for by the leap, where that is known. */
+    if (late && outward > 0 && r->leap != 2 && half_year(end) != month) outward--;
   }
   if (r->leap == 2) outward += r->error_s > 1 ? r->error_s : 1;
   s += sign * outward;
-  if (s > NTSGW_TIME_MAX / NTSGW_NS - 1) return upper ? NTSGW_HI_UNKNOWN : NTSGW_TIME_MAX;
-  if (s < -(NTSGW_TIME_MAX / NTSGW_NS)) return upper ? -NTSGW_TIME_MAX : NTSGW_LO_UNKNOWN;
-  return s * NTSGW_NS + frac;
+  return s <= NTSGW_TIME_MAX ? s : upper ? NTSGW_HI_UNKNOWN : NTSGW_TIME_MAX;
 }

@@ -1,7 +1,7 @@
 /* Interval arithmetic on TAI nanoseconds; private to the library.
  *
  * An end that is not known is INT64_MIN (lo) or INT64_MAX (hi). Every known
- * end lies in [-NTSGW_TIME_MAX, NTSGW_TIME_MAX]: -1827 to 2112. All rounding is
+ * end lies in [NTSGW_TIME_MIN, NTSGW_TIME_MAX]: 1969 to 2112. All rounding is
  * outward. The contracts are those that `make prove` checks; what they assume
  * of the world is the predicate clock_ok and nothing else. */
 #ifndef NTSGW_INTERVAL_H
@@ -11,6 +11,7 @@
 
 #define NTSGW_LO_UNKNOWN INT64_MIN
 #define NTSGW_HI_UNKNOWN INT64_MAX
+#define NTSGW_TIME_MIN (-1000000000000000)
 #define NTSGW_TIME_MAX 4500000000000000000
 #define NTSGW_ELAPSED_MAX 4000000000000000000
 #define NTSGW_RHO_MAX 100000000
@@ -23,19 +24,20 @@
 enum { NTSGW_LO = 1, NTSGW_HI = 2 };
 
 /*@ predicate rate_ok(ntsgw_rate r) =
-      1 <= r.unit_ns <= NTSGW_UNIT_MAX && 1 <= r.tick <= NTSGW_UNIT_MAX && 0 <= r.rho_ppb <= NTSGW_RHO_MAX;
+      1 <= r.unit_ns <= NTSGW_UNIT_MAX && 1 <= r.tick <= NTSGW_UNIT_MAX && 0 <= r.rho_ppb <= NTSGW_RHO_MAX &&
+      r.tick <= r.limit && r.limit * r.unit_ns <= NTSGW_ELAPSED_MAX;
 
-    predicate lo_range(integer x) = x == NTSGW_LO_UNKNOWN || -NTSGW_TIME_MAX <= x <= NTSGW_TIME_MAX;
-    predicate hi_range(integer x) = x == NTSGW_HI_UNKNOWN || -NTSGW_TIME_MAX <= x <= NTSGW_TIME_MAX;
+    predicate lo_range(integer x) = x == NTSGW_LO_UNKNOWN || NTSGW_TIME_MIN <= x <= NTSGW_TIME_MAX;
+    predicate hi_range(integer x) = x == NTSGW_HI_UNKNOWN || NTSGW_TIME_MIN <= x <= NTSGW_TIME_MAX;
     predicate iv_ok{L}(ntsgw_interval *v) = lo_range(v->lo) && hi_range(v->hi);
 
     // Counts that certainly (fewest) and at most (most) passed between two readings.
     logic integer fewest(integer m0, integer m1, ntsgw_rate r) = m1 - m0 > r.tick ? m1 - m0 - r.tick : 0;
-    logic integer most(integer m0, integer m1, ntsgw_rate r) = m1 - m0 + r.tick;
+    logic integer most_counts(integer m0, integer m1, ntsgw_rate r) = m1 - m0 + r.tick;
 
     // Nanoseconds of true time times 1e9 for those counts, at the rate's two edges.
     logic integer least_true(integer m0, integer m1, ntsgw_rate r) = (fewest(m0, m1, r) * r.unit_ns) * (1000000000 - r.rho_ppb);
-    logic integer most_true(integer m0, integer m1, ntsgw_rate r) = (most(m0, m1, r) * r.unit_ns) * (1000000000 + r.rho_ppb);
+    logic integer most_true(integer m0, integer m1, ntsgw_rate r) = (most_counts(m0, m1, r) * r.unit_ns) * (1000000000 + r.rho_ppb);
 
     // What the clock shows at a true time: any function at all...
     axiomatic World { logic integer shown(real t); }
@@ -56,25 +58,24 @@ enum { NTSGW_LO = 1, NTSGW_HI = 2 };
     predicate sound{L}(ntsgw_interval *v, real t) = lo_sound(v->lo, v->lo_at, t) && hi_sound(v->hi, v->hi_at, t);
 */
 
-/* ntsgw_elapsed_least returns ns of true time that certainly passed from
- * reading m0 to m1, rounded down. */
-/*@ requires rate_ok(*r) && \valid_read(r);
+/* ntsgw_rate_limit gives r->limit for a rate whose other fields are set. */
+/*@ requires 1 <= unit_ns <= NTSGW_UNIT_MAX;
     assigns \nothing;
-    ensures 0 <= \result <= NTSGW_ELAPSED_MAX;
-    ensures m0 <= m1 ==> \result * 1000000000 <= least_true(m0, m1, *r);
-    ensures m1 <= m0 ==> \result == 0;
+    ensures NTSGW_UNIT_MAX <= \result && \result * unit_ns <= NTSGW_ELAPSED_MAX;
 */
-int64_t ntsgw_elapsed_least(uint64_t m0, uint64_t m1, const ntsgw_rate *r);
+uint64_t ntsgw_rate_limit(uint32_t unit_ns);
 
-/* ntsgw_elapsed_most returns the most ns of true time that may have passed,
- * rounded up; NTSGW_HI_UNKNOWN beyond 126 years. */
+/* ntsgw_elapsed gives the ns of true time from reading m0 to m1: those that
+ * certainly passed, rounded down, or the most that may have passed, rounded up;
+ * of these NTSGW_HI_UNKNOWN beyond 126 years. */
 /*@ requires rate_ok(*r) && \valid_read(r);
     requires m0 <= m1;
     assigns \nothing;
     ensures \result == NTSGW_HI_UNKNOWN || 0 <= \result <= 4400000000000000001;
-    ensures \result != NTSGW_HI_UNKNOWN ==> \result * 1000000000 >= most_true(m0, m1, *r);
+    ensures !most ==> \result <= NTSGW_ELAPSED_MAX && \result * 1000000000 <= least_true(m0, m1, *r);
+    ensures most && \result != NTSGW_HI_UNKNOWN ==> \result * 1000000000 >= most_true(m0, m1, *r);
 */
-int64_t ntsgw_elapsed_most(uint64_t m0, uint64_t m1, const ntsgw_rate *r);
+int64_t ntsgw_elapsed(uint64_t m0, uint64_t m1, const ntsgw_rate *r, int most);
 
 /* ntsgw_lo and ntsgw_hi carry an end to reading m; unknown when m lies before
  * the end's own reading. */
@@ -94,7 +95,7 @@ int64_t ntsgw_hi(const ntsgw_interval *v, uint64_t m, const ntsgw_rate *r);
 
 /* ntsgw_raise applies "true time is at least lower at reading m" (a beacon). */
 /*@ requires \valid(v) && \valid_read(r) && \separated(v, r) && rate_ok(*r) && iv_ok(v);
-    requires -NTSGW_TIME_MAX <= lower <= NTSGW_TIME_MAX;
+    requires NTSGW_TIME_MIN <= lower <= NTSGW_TIME_MAX;
     assigns v->lo, v->lo_at;
     ensures iv_ok(v);
     ensures -NTSGW_LO <= \result <= NTSGW_LO;
@@ -107,7 +108,7 @@ int ntsgw_raise(ntsgw_interval *v, uint64_t m, int64_t lower, const ntsgw_rate *
 /* ntsgw_exchange applies "true time was at most upper at reading m1, and is at
  * least lower at reading m4" (an answered request). */
 /*@ requires \valid(v) && \valid_read(r) && \separated(v, r) && rate_ok(*r) && iv_ok(v);
-    requires -NTSGW_TIME_MAX <= lower <= NTSGW_TIME_MAX && -NTSGW_TIME_MAX <= upper <= NTSGW_TIME_MAX;
+    requires NTSGW_TIME_MIN <= lower <= NTSGW_TIME_MAX && NTSGW_TIME_MIN <= upper <= NTSGW_TIME_MAX;
     requires m1 <= m4;
     assigns *v;
     ensures iv_ok(v);
@@ -135,34 +136,27 @@ int ntsgw_exchange(ntsgw_interval *v, uint64_t m1, int64_t upper, uint64_t m4, i
 /*@ requires 1 <= need <= n <= NTSGW_GATEWAYS_MAX;
     requires \valid_read(lo + (0 .. n - 1)) && \valid_read(hi + (0 .. n - 1)) && \valid(out);
     requires \separated(out, lo + (0 .. n - 1)) && \separated(out, hi + (0 .. n - 1));
-    requires \forall integer k; 0 <= k < n ==> lo_range(lo[k]) && hi_range(hi[k]);
     assigns *out;
     ensures \result == 0 || \result == 1;
-    ensures lo_range(out->lo) && hi_range(out->hi);
     ensures \forall real t; covering(lo, hi, n, t) >= need ==> \result == 1 && below(out->lo, t) && above(out->hi, t);
 */
 int ntsgw_hull(const int64_t *lo, const int64_t *hi, int n, int need, ntsgw_bounds *out);
 
-/* ntsgw_month is the month, counted from January of the year 0, of a day counted
- * from 1970-01-01; ntsgw_month_start is the inverse, for its first day. */
-/*@ requires -60000 <= day <= 60000;
-    assigns \nothing;
-    ensures 21000 <= \result <= 26000;
+/* ntsgw_month puts the first day of the month of a day, and of the next one, into
+ * r; days are counted from 1970-01-01. */
+/*@ requires day <= 49711 && \valid(r);
+    assigns r->begin, r->end;
+    ensures r->begin <= day < r->end <= day + 31;
 */
-int32_t ntsgw_month(int32_t day);
-
-/*@ requires 21000 <= month <= 26001;
-    assigns \nothing;
-    ensures -90000 <= \result <= 90000;
-*/
-int32_t ntsgw_month_start(int32_t month);
+void ntsgw_month(uint32_t day, ntsgw_leaps *r);
 
 /* ntsgw_utc converts one end of an interval, TAI to UTC, by a gateway's latest
- * record: outward wherever the record does not say which second it is. */
-/*@ requires \valid_read(r) && 21000 <= r->month <= 26000 && -1 <= r->leap <= 2;
+ * record: outward wherever the record does not say which second it is. Unknown
+ * ends stay so, and without a record all are. */
+/*@ requires \valid_read(r) && r->end <= 49742 && -1 <= r->leap <= 2;
     requires upper ? hi_range(tai) : lo_range(tai);
     assigns \nothing;
-    ensures upper ? hi_range(\result) : lo_range(\result);
+    ensures \result == NTSGW_LO_UNKNOWN || \result == NTSGW_HI_UNKNOWN || 2 * NTSGW_TIME_MIN <= \result <= NTSGW_TIME_MAX;
 */
 int64_t ntsgw_utc(int64_t tai, int upper, const ntsgw_leaps *r);
 

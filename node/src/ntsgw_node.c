@@ -56,13 +56,8 @@ again:
     lo[i] = ntsgw_lo(&v.interval, m, &node->rate);
     hi[i] = ntsgw_hi(&v.interval, m, &node->rate);
     if (!utc) continue;
-    if (v.leaps.month == 0) {
-      lo[i] = NTSGW_LO_UNKNOWN;
-      hi[i] = NTSGW_HI_UNKNOWN;
-    } else {
-      lo[i] = ntsgw_utc(lo[i], 0, &v.leaps);
-      hi[i] = ntsgw_utc(hi[i], 1, &v.leaps);
-    }
+    lo[i] = ntsgw_utc(lo[i], 0, &v.leaps);
+    hi[i] = ntsgw_utc(hi[i], 1, &v.leaps);
   }
   return ntsgw_hull(lo, hi, node->gateways, need(node), out);
 }
@@ -163,44 +158,48 @@ static void make_structure(structure *s, const ntsgw_enrolment *who, ntsgw_kind 
   s->pieces[3] = payload_item;
 }
 
-/* key_id is the first 8 bytes of the RFC 9679 thumbprint. */
-static void key_id(const ntsgw_crypto *crypto, int alg, const uint8_t *key, uint8_t kid[8]) {
-  static const uint8_t okp[] = {0xa3, 0x01, 0x01, 0x20, 0x06, 0x21, 0x58, 0x20};
-  static const uint8_t ec2[] = {0xa4, 0x01, 0x02, 0x20, 0x01, 0x21, 0x58, 0x20};
-  static const uint8_t y[] = {0x22, 0x58, 0x20};
-  ntsgw_span pieces[4];
-  uint8_t hash[32];
-  pieces[0] = alg == NTSGW_ED25519 ? span(okp, sizeof okp) : span(ec2, sizeof ec2);
-  pieces[1] = span(key, 32);
-  pieces[2] = span(y, sizeof y);
-  pieces[3] = span(key + 32, 32);
-  crypto->sha256(pieces, alg == NTSGW_ED25519 ? 2 : 4, hash);
-  memcpy(kid, hash, 8);
-}
-
-/* open_message takes an envelope apart and compares algorithm and key id. */
-static ntsgw_result open_message(const uint8_t *p, size_t n, uint8_t tag, int alg, const uint8_t *kid, size_t kid_n,
-                                 ntsgw_envelope *e) {
-  if (n > NTSGW_MESSAGE_MAX) return NTSGW_E_SIZE;
-  if (n > 0 && p[0] == (tag == 17 ? 0xd2 : 0xd1)) return NTSGW_E_WRONG_KIND;
-  if (!ntsgw_cbor_envelope(p, (uint32_t)n, tag, e)) return NTSGW_E_MALFORMED;
-  if (e->proof.n != (tag == 17 ? 32 : 64)) return NTSGW_E_MALFORMED;
-  if (alg == 0 || e->alg != alg) return NTSGW_E_WRONG_ALG;
-  if (!kid || e->kid.n != kid_n || memcmp(p + e->kid.at, kid, kid_n) != 0) return NTSGW_E_UNKNOWN_KID;
-  return NTSGW_OK;
-}
-
-static int signature_holds(const ntsgw_node *node, const ntsgw_enrolment *who, ntsgw_kind kind, const uint8_t *key,
-                           const uint8_t *p, const ntsgw_envelope *e) {
-  const ntsgw_crypto *c = node->config->crypto;
-  const uint8_t *signature = p + e->proof.at;
+/* verify opens a message of a kind and checks that the key at hand made it; it
+ * puts what it says into c. */
+static ntsgw_result verify(const ntsgw_node *node, const ntsgw_gateway *gw, ntsgw_kind kind, const uint8_t *p, size_t n,
+                           ntsgw_claims *c) {
+  const ntsgw_enrolment *who = gw->who;
+  const ntsgw_crypto *crypto = node->config->crypto;
+  int mac = kind == NTSGW_RESPONSE;
+  int alg = mac ? NTSGW_HMAC256 : who->root_alg;
+  const uint8_t *key = kind == NTSGW_BEACON ? gw->key : who->root;
+  const uint8_t *kid = kind == NTSGW_BEACON ? gw->kid : who->root_kid;
+  uint32_t kid_n = mac ? 4 : 8;
+  int claims = kind == NTSGW_BEACON ? NTSGW_CLAIMS_BEACON : NTSGW_CLAIMS_RESPONSE;
+  ntsgw_envelope e;
   structure s;
   uint8_t hash[32];
-  make_structure(&s, who, kind, piece(p, e->protected_item), piece(p, e->payload_item));
-  if (who->root_alg == NTSGW_ED25519) return c->ed25519 && c->ed25519(key, signature, s.pieces, 4) == 1;
-  if (!c->p256) return 0;
-  c->sha256(s.pieces, 4, hash);
-  return c->p256(key, signature, hash) == 1;
+  int good = 0;
+  if (n > NTSGW_MESSAGE_MAX) return NTSGW_E_SIZE;
+  if (n > 0 && p[0] == (mac ? 0xd2 : 0xd1)) return NTSGW_E_WRONG_KIND;
+  if (!ntsgw_cbor_envelope(p, (uint32_t)n, mac ? 17 : 18, &e)) return NTSGW_E_MALFORMED;
+  if (e.alg != alg || alg == 0) return NTSGW_E_WRONG_ALG;
+  if (mac) {
+    put_big_endian(hash, who->generation);
+    kid = hash;
+  }
+  if (e.kid.n != kid_n || memcmp(p + e.kid.at, kid, kid_n) != 0) return NTSGW_E_UNKNOWN_KID;
+  if (kind == NTSGW_BEACON && !gw->has_key) return NTSGW_E_UNKNOWN_KID;
+  make_structure(&s, who, kind, piece(p, e.protected_item), piece(p, e.payload_item));
+  p += e.proof.at;
+  if (mac) {
+    crypto->hmac256(who->node_key, s.pieces, 4, hash);
+    good = !differ(hash, p, 32);
+  } else if (alg == NTSGW_ED25519) {
+    if (crypto->ed25519) good = crypto->ed25519(key, p, s.pieces, 4);
+  } else if (crypto->p256) {
+    crypto->sha256(s.pieces, 4, hash);
+    good = crypto->p256(key, p, hash);
+  }
+  p -= e.proof.at;
+  if (good != 1) return NTSGW_E_BAD_SIGNATURE;
+  if (kind == NTSGW_DELEGATION) claims = alg == NTSGW_ED25519 ? NTSGW_CLAIMS_ED25519 : NTSGW_CLAIMS_ES256;
+  if (!ntsgw_cbor_claims(p, e.payload.at, (uint32_t)e.payload.at + e.payload.n, claims, c)) return NTSGW_E_MALFORMED;
+  return NTSGW_OK;
 }
 
 /* What survives a reboot. */
@@ -215,27 +214,8 @@ static void saw_serial(ntsgw_node *node, int g, uint32_t serial) {
   ntsgw_gateway *gw = &node->gateway[g];
   if (serial <= gw->serial) return;
   gw->serial = serial;
-  if (gw->has_key && gw->key_serial < serial) gw->has_key = 0;
+  gw->has_key = 0;
   keep(node, g);
-}
-
-/* raise_floors moves the floors up to the combined lower end, at most once a day,
- * and never beyond the end of the key that vouches for it. */
-static void raise_floors(ntsgw_node *node, uint64_t m) {
-  ntsgw_bounds all;
-  int i;
-  if (!combine(node, m, 0, &all, 0) || all.lo < 0) return;
-  for (i = 0; i < node->gateways; i++) {
-    ntsgw_gateway *gw = &node->gateway[i];
-    int64_t floor = all.lo / NTSGW_NS;
-    if (gw->has_key && floor > (int64_t)gw->not_after + current(node, i)->leaps.tai_utc) {
-      floor = (int64_t)gw->not_after + current(node, i)->leaps.tai_utc;
-    }
-    if (floor > 0xffffffff) floor = 0xffffffff;
-    if (floor < (int64_t)gw->floor + DAY_S) continue;
-    gw->floor = (uint32_t)floor;
-    keep(node, i);
-  }
 }
 
 /* Evidence. */
@@ -259,45 +239,47 @@ static void forget(ntsgw_view *v) {
   v->interval.hi = NTSGW_HI_UNKNOWN;
 }
 
-static int64_t tai(const ntsgw_time *t) {
-  return ((int64_t)t->seconds + t->tai_utc) * NTSGW_NS + t->nanoseconds;
+static int bad_gateway(const ntsgw_node *node, int g) { return g < 0 || g >= node->gateways; }
+
+/* learn takes what a message says about UTC, when it is the latest. */
+static int learn(ntsgw_leaps *leaps, int64_t tai, const ntsgw_claims *c) {
+  if (leaps->end != 0 && tai <= leaps->tai) return 0;
+  leaps->tai = tai;
+  leaps->error_s = (uint16_t)c->error_seconds;
+  leaps->tai_utc = (uint8_t)c->value[NTSGW_TAI_UTC];
+  leaps->leap = (int8_t)((int32_t)c->value[NTSGW_LEAP] - 1);
+  ntsgw_month(c->seconds / DAY_S, leaps);
+  return 1;
 }
 
-static int64_t error(const ntsgw_time *t) { return (int64_t)t->error_seconds * NTSGW_NS + t->error_nanoseconds; }
-
-/* settle publishes a gateway's new interval, unless it contradicts itself (ends
- * below 0) or the others. */
-static ntsgw_result settle(ntsgw_node *node, int g, uint64_t m, int ends, const ntsgw_interval *v, const ntsgw_time *t,
-                           const uint8_t *message, size_t n) {
-  ntsgw_gateway *gw = &node->gateway[g];
-  uint32_t to = prepare(node);
-  ntsgw_view *next = &gw->view[to];
-  int64_t now = tai(t);
-  ntsgw_bounds all;
-  int newer = next->leaps.month == 0 || now > next->leaps.tai;
+/* proved tells the surroundings what better evidence gave: the floors move up to
+ * the combined lower end, at most once a day, and never beyond the end of the
+ * key that vouches for it. */
+static void proved(ntsgw_node *node, uint64_t m, int64_t lo) {
+  const ntsgw_config *c = node->config;
+  int64_t now, bound;
   int i;
-  note(gw, ends < 0 ? -ends : ends, message, n);
-  if (ends < 0) {
-    forget(next);
-    gw->frozen = 1;
-  } else {
-    next->interval = *v;
-    if (newer) {
-      next->leaps.tai = now;
-      next->leaps.month = (uint16_t)ntsgw_month((int32_t)(t->seconds / DAY_S));
-      next->leaps.error_s = (uint16_t)t->error_seconds;
-      next->leaps.tai_utc = t->tai_utc;
-      next->leaps.leap = t->leap;
-    }
-    if (ends == 0 && !newer) return NTSGW_ADDS_NOTHING;
-    publish(node);
-    if (ends == 0) return NTSGW_ADDS_NOTHING;
-    if (combine(node, m, 0, &all, 0)) return NTSGW_OK;
-    to = prepare(node);
-    for (i = 0; i < node->gateways; i++) {
-      forget(&node->gateway[i].view[to]);
-      node->gateway[i].frozen = 1;
-    }
+  for (i = 0; lo > 0 && i < node->gateways; i++) {
+    ntsgw_gateway *gw = &node->gateway[i];
+    uint64_t floor = (uint64_t)lo / NTSGW_NS;
+    uint64_t last = gw->has_key ? (uint64_t)gw->not_after + current(node, i)->leaps.tai_utc : UINT32_MAX;
+    if (last > UINT32_MAX) last = UINT32_MAX;
+    if (floor > last) floor = last;
+    if (floor < (uint64_t)gw->floor + DAY_S) continue;
+    gw->floor = (uint32_t)floor;
+    keep(node, i);
+  }
+  if (c->settime && ntsgw_now(node, m, &now) == NTSGW_OK && ntsgw_bound(node, m, &bound) == NTSGW_OK) {
+    c->settime(c->context, now, bound);
+  }
+}
+
+/* contradicted begins gateways anew, all or one, and keeps the evidence. */
+static ntsgw_result contradicted(ntsgw_node *node, int from, int to) {
+  uint32_t side = prepare(node);
+  for (; from < to; from++) {
+    forget(&node->gateway[from].view[side]);
+    node->gateway[from].frozen = 1;
   }
   node->generation++;
   node->alarms |= NTSGW_ALARM_CONTRADICTION;
@@ -305,142 +287,91 @@ static ntsgw_result settle(ntsgw_node *node, int g, uint64_t m, int ends, const 
   return NTSGW_E_CONTRADICTION;
 }
 
-/* proved tells the surroundings what better evidence gave. */
-static void proved(ntsgw_node *node, uint64_t m) {
-  const ntsgw_config *c = node->config;
-  int64_t now, bound;
-  raise_floors(node, m);
-  if (c->settime && ntsgw_now(node, m, &now) == NTSGW_OK && ntsgw_bound(node, m, &bound) == NTSGW_OK) {
-    c->settime(c->context, now, bound);
-  }
-}
-
-static int bad_gateway(const ntsgw_node *node, int g) { return g < 0 || g >= node->gateways; }
-
-ntsgw_result ntsgw_feed_delegation(ntsgw_node *node, int g, const uint8_t *message, size_t n) {
-  ntsgw_gateway *gw;
-  const ntsgw_enrolment *who;
-  ntsgw_envelope e;
-  ntsgw_delegation d;
-  ntsgw_result bad;
-  uint8_t kid[8], key[64];
-  int keyed;
-  if (bad_gateway(node, g)) return NTSGW_E_ARGUMENT;
-  gw = &node->gateway[g];
-  who = gw->who;
-  if (who->root_alg != 0) key_id(node->config->crypto, who->root_alg, who->root, kid);
-  bad = open_message(message, n, 18, who->root_alg, kid, 8, &e);
-  if (bad) return bad;
-  if (!signature_holds(node, who, NTSGW_DELEGATION, who->root, message, &e)) return NTSGW_E_BAD_SIGNATURE;
-  if (!ntsgw_cbor_delegation(message, e.payload.at, (uint32_t)e.payload.at + e.payload.n, &d)) return NTSGW_E_MALFORMED;
-  if (d.alg != who->root_alg) return NTSGW_E_MALFORMED;
-  if (d.serial < gw->serial) return NTSGW_E_OLD_SERIAL;
-  keyed = d.alg == NTSGW_ED25519 ? 32 : 64;
-  memcpy(key, message + d.x.at, 32);
-  if (keyed == 64) memcpy(key + 32, message + d.y.at, 32);
-  if (gw->has_key && gw->key_serial == d.serial && gw->not_before == d.not_before && gw->not_after == d.not_after &&
-      memcmp(gw->key, key, (size_t)keyed) == 0) {
-    return NTSGW_ADDS_NOTHING;
-  }
-  saw_serial(node, g, d.serial);
-  memcpy(gw->key, key, (size_t)keyed);
-  key_id(node->config->crypto, d.alg, key, gw->kid);
-  gw->key_serial = d.serial;
-  gw->not_before = d.not_before;
-  gw->not_after = d.not_after;
+static ntsgw_result take_delegation(ntsgw_node *node, int g, const uint8_t *message, const ntsgw_claims *c) {
+  ntsgw_gateway *gw = &node->gateway[g];
+  const uint8_t *cose_key = message + c->key.at;
+  ntsgw_span whole = span(cose_key, c->key.n);
+  uint8_t hash[32];
+  uint32_t serial = c->value[NTSGW_KEY_SERIAL];
+  if (serial < gw->serial) return NTSGW_E_OLD_SERIAL;
+  saw_serial(node, g, serial);
+  node->config->crypto->sha256(&whole, 1, hash);
+  memcpy(gw->kid, hash, 8);
+  memcpy(gw->key, cose_key + 8, 32);
+  if (c->key.n == 75) memcpy(gw->key + 32, cose_key + 43, 32);
+  gw->not_before = c->value[NTSGW_NOT_BEFORE];
+  gw->not_after = c->value[NTSGW_NOT_AFTER];
   gw->has_key = 1;
   node->alarms = (uint8_t)(node->alarms & ~NTSGW_ALARM_WITHHELD);
   return NTSGW_OK;
 }
 
-ntsgw_result ntsgw_feed_beacon(ntsgw_node *node, int g, const uint8_t *message, size_t n, uint64_t m) {
+ntsgw_result ntsgw_feed(ntsgw_node *node, int g, ntsgw_kind kind, const uint8_t *message, size_t n, uint64_t m) {
   ntsgw_gateway *gw;
-  ntsgw_envelope e;
-  ntsgw_time t;
+  ntsgw_claims c;
   ntsgw_interval v;
+  ntsgw_bounds all;
   ntsgw_result result;
-  int ends;
-  if (bad_gateway(node, g)) return NTSGW_E_ARGUMENT;
+  ntsgw_view *view;
+  int64_t tai, lower, upper;
+  int ends, newer;
+  if (bad_gateway(node, g) || kind < NTSGW_BEACON || kind > NTSGW_RESPONSE) return NTSGW_E_ARGUMENT;
   gw = &node->gateway[g];
-  result = open_message(message, n, 18, gw->who->root_alg, gw->has_key ? gw->kid : 0, 8, &e);
+  if (kind == NTSGW_RESPONSE && !gw->who->node_key) return NTSGW_E_NO_KEY;
+  result = verify(node, gw, kind, message, n, &c);
   if (result) return result;
-  if (!signature_holds(node, gw->who, NTSGW_BEACON, gw->key, message, &e)) return NTSGW_E_BAD_SIGNATURE;
-  if (!ntsgw_cbor_time(message, e.payload.at, (uint32_t)e.payload.at + e.payload.n, 0, &t)) return NTSGW_E_MALFORMED;
-  if (t.seconds < gw->not_before || t.seconds > gw->not_after || (t.seconds == gw->not_after && t.nanoseconds > 0)) {
-    return NTSGW_E_OUTSIDE_VALIDITY;
-  }
-  if (tai(&t) + error(&t) < (int64_t)gw->floor * NTSGW_NS) return NTSGW_E_BELOW_FLOOR;
-  if (!arrive(node, m)) return NTSGW_E_CLOCK;
-  v = current(node, g)->interval;
-  ends = ntsgw_raise(&v, m, tai(&t) - error(&t), &node->rate);
-  result = settle(node, g, m, ends, &v, &t, message, n);
-  if (result == NTSGW_OK) proved(node, m);
-  return result;
-}
+  if (kind == NTSGW_DELEGATION) return take_delegation(node, g, message, &c);
 
-int ntsgw_would_raise(const ntsgw_node *node, int g, const uint8_t *message, size_t n, uint64_t m) {
-  const ntsgw_gateway *gw;
-  ntsgw_envelope e;
-  ntsgw_time t;
-  if (bad_gateway(node, g)) return 0;
-  gw = &node->gateway[g];
-  return !open_message(message, n, 18, gw->who->root_alg, gw->has_key ? gw->kid : 0, 8, &e) &&
-         ntsgw_cbor_time(message, e.payload.at, (uint32_t)e.payload.at + e.payload.n, 0, &t) &&
-         tai(&t) - error(&t) > ntsgw_lo(&current(node, g)->interval, m, &node->rate);
-}
-
-ntsgw_result ntsgw_feed_response(ntsgw_node *node, int g, const uint8_t *message, size_t n, uint64_t m) {
-  ntsgw_gateway *gw;
-  const ntsgw_enrolment *who;
-  ntsgw_envelope e;
-  ntsgw_time t;
-  ntsgw_interval v;
-  ntsgw_result result;
-  structure s;
-  uint8_t mac[32];
-  int64_t mid, err;
-  int ends;
-  if (bad_gateway(node, g)) return NTSGW_E_ARGUMENT;
-  gw = &node->gateway[g];
-  who = gw->who;
-  if (!who->node_key) return NTSGW_E_NO_KEY;
-  put_big_endian(mac, who->generation);
-  result = open_message(message, n, 17, NTSGW_HMAC256, mac, 4, &e);
-  if (result) return result;
-  make_structure(&s, who, NTSGW_RESPONSE, piece(message, e.protected_item), piece(message, e.payload_item));
-  node->config->crypto->hmac256(who->node_key, s.pieces, 4, mac);
-  if (differ(mac, message + e.proof.at, 32)) return NTSGW_E_BAD_SIGNATURE;
-  if (!ntsgw_cbor_time(message, e.payload.at, (uint32_t)e.payload.at + e.payload.n, 1, &t)) return NTSGW_E_MALFORMED;
-  if (!gw->open || memcmp(gw->nonce, message + t.nonce.at, 16) != 0) return NTSGW_E_NO_NONCE;
-  if (!arrive(node, m)) return NTSGW_E_CLOCK;
-  gw->open = 0;
-  gw->unanswered = 0;
-  if ((m - gw->asked_at) / 1000000u * node->rate.unit_ns + (m - gw->asked_at) % 1000000u * node->rate.unit_ns / 1000000u >
-      (node->config->deadline_ms ? node->config->deadline_ms : 10000u)) {
-    return NTSGW_E_LATE;
+  tai = ((int64_t)c.seconds + c.value[NTSGW_TAI_UTC]) * NTSGW_NS + c.nanoseconds;
+  upper = (int64_t)c.error_seconds * NTSGW_NS + c.error_nanoseconds;
+  lower = tai - upper;
+  upper += tai;
+  if (kind == NTSGW_BEACON) {
+    if (c.seconds < gw->not_before || c.seconds > gw->not_after || (c.seconds == gw->not_after && c.nanoseconds > 0)) {
+      return NTSGW_E_OUTSIDE_VALIDITY;
+    }
+  } else {
+    if (!gw->open || memcmp(gw->nonce, message + c.nonce.at, 16) != 0) return NTSGW_E_NO_NONCE;
   }
-  saw_serial(node, g, t.serial);
-  if (who->root_alg != 0 && !gw->has_key && gw->serial > gw->key_serial) node->alarms |= NTSGW_ALARM_WITHHELD;
-  mid = tai(&t);
-  err = error(&t);
-  if (mid + err < (int64_t)gw->floor * NTSGW_NS) {
-    node->alarms |= NTSGW_ALARM_FLOOR;
+  if (!arrive(node, m)) return NTSGW_E_CLOCK;
+  if (kind == NTSGW_RESPONSE) {
+    gw->open = 0;
+    if (m - gw->asked_at > node->deadline) return NTSGW_E_LATE;
+    gw->unanswered = 0;
+    saw_serial(node, g, c.value[NTSGW_SERIAL]);
+    if (gw->who->root_alg != 0 && !gw->has_key) node->alarms |= NTSGW_ALARM_WITHHELD;
+  }
+  if (upper < (int64_t)gw->floor * NTSGW_NS) {
+    if (kind == NTSGW_RESPONSE) node->alarms |= NTSGW_ALARM_FLOOR;
     return NTSGW_E_BELOW_FLOOR;
   }
   v = current(node, g)->interval;
-  ends = ntsgw_exchange(&v, gw->asked_at, mid + err - t.turnaround, m, mid - err, &node->rate);
-  result = settle(node, g, m, ends, &v, &t, message, n);
-  if (result == NTSGW_OK) proved(node, m);
-  return result;
+  if (kind == NTSGW_BEACON) {
+    ends = ntsgw_raise(&v, m, lower, &node->rate);
+  } else {
+    ends = ntsgw_exchange(&v, gw->asked_at, upper - c.value[NTSGW_TURNAROUND], m, lower, &node->rate);
+  }
+  note(gw, ends < 0 ? -ends : ends, message, n);
+  if (ends < 0) return contradicted(node, g, g + 1);
+  view = &gw->view[prepare(node)];
+  view->interval = v;
+  newer = learn(&view->leaps, tai, &c);
+  if (ends || newer) publish(node);
+  if (!ends) return NTSGW_ADDS_NOTHING;
+  if (!combine(node, m, 0, &all, 0)) return contradicted(node, 0, node->gateways);
+  proved(node, m, all.lo);
+  return NTSGW_OK;
 }
 
-ntsgw_result ntsgw_feed(ntsgw_node *node, int g, ntsgw_kind kind, const uint8_t *message, size_t n, uint64_t m) {
-  switch (kind) {
-    case NTSGW_BEACON: return ntsgw_feed_beacon(node, g, message, n, m);
-    case NTSGW_DELEGATION: return ntsgw_feed_delegation(node, g, message, n);
-    case NTSGW_RESPONSE: return ntsgw_feed_response(node, g, message, n, m);
-    default: return NTSGW_E_ARGUMENT;
+int ntsgw_would_raise(const ntsgw_node *node, int g, const uint8_t *message, size_t n, uint64_t m) {
+  ntsgw_envelope e;
+  ntsgw_claims c;
+  if (bad_gateway(node, g) || n > NTSGW_MESSAGE_MAX || !ntsgw_cbor_envelope(message, (uint32_t)n, 18, &e) ||
+      !ntsgw_cbor_claims(message, e.payload.at, (uint32_t)e.payload.at + e.payload.n, NTSGW_CLAIMS_BEACON, &c)) {
+    return 0;
   }
+  return ((int64_t)c.seconds + c.value[NTSGW_TAI_UTC] - c.error_seconds) * NTSGW_NS + c.nanoseconds - c.error_nanoseconds >
+         ntsgw_lo(&current(node, g)->interval, m, &node->rate);
 }
 
 /* Requests. */
@@ -478,15 +409,14 @@ static int fresh_nonce(ntsgw_node *node, const ntsgw_enrolment *who, uint8_t non
 }
 
 ntsgw_result ntsgw_request(ntsgw_node *node, int g, uint64_t m, uint8_t *out, size_t *n) {
+  static const uint8_t begin[] = {0xd1, 0x84, 0x49, 0xa2, 0x01, 0x05, 0x04, 0x44};
   ntsgw_gateway *gw;
   const ntsgw_enrolment *who;
   ntsgw_bounds b;
   structure s;
-  uint8_t *p = out;
-  uint8_t *protected_item, *payload_item;
+  uint8_t *p = out + 12;
+  uint8_t payload[25];
   uint32_t payload_n = 19;
-  uint8_t half_width[5];
-  uint32_t half_n = 0;
   if (bad_gateway(node, g)) return NTSGW_E_ARGUMENT;
   gw = &node->gateway[g];
   who = gw->who;
@@ -494,37 +424,29 @@ ntsgw_result ntsgw_request(ntsgw_node *node, int g, uint64_t m, uint8_t *out, si
   if (!arrive(node, m)) return NTSGW_E_CLOCK;
   gw->open = 0;
   if (!fresh_nonce(node, who, gw->nonce)) return NTSGW_E_NO_RANDOM;
+  memcpy(out, begin, sizeof begin);
+  put_big_endian(out + 8, who->generation);
+  *p++ = 0xa0;
+  payload[0] = 0xa1;
+  payload[1] = 0x09;
+  payload[2] = 0x50;
+  memcpy(payload + 3, gw->nonce, 16);
   if (combine(node, m, 0, &b, 0) && b.lo != NTSGW_LO_UNKNOWN && b.hi != NTSGW_HI_UNKNOWN) {
     uint64_t us = ((uint64_t)b.hi - (uint64_t)b.lo) / 2000u + 1u;
-    if (us <= 0xffffffff) {
-      half_n = ntsgw_cbor_put(half_width, 0, (uint32_t)us);
-      payload_n += 1 + half_n;
+    if (us <= UINT32_MAX) {
+      payload[0] = 0xa2;
+      payload[19] = 13;
+      payload_n = 20 + ntsgw_cbor_put(payload + 20, 0, (uint32_t)us);
     }
   }
-  *p++ = 0xd1;
-  *p++ = 0x84;
-  protected_item = p;
-  memcpy(p, "\x49\xa2\x01\x05\x04\x44", 6);
-  put_big_endian(p + 6, who->generation);
-  p += 10;
-  *p++ = 0xa0;
-  payload_item = p;
   p += ntsgw_cbor_put(p, 2, payload_n);
-  *p++ = half_n ? 0xa2 : 0xa1;
-  *p++ = 0x09;
-  *p++ = 0x50;
-  memcpy(p, gw->nonce, 16);
-  p += 16;
-  if (half_n) {
-    *p++ = 0x0d;
-    memcpy(p, half_width, half_n);
-    p += half_n;
-  }
-  make_structure(&s, who, NTSGW_REQUEST, span(protected_item, 10), span(payload_item, (size_t)(p - payload_item)));
+  memcpy(p, payload, payload_n);
+  p += payload_n;
+  make_structure(&s, who, NTSGW_REQUEST, span(out + 2, 10), span(out + 13, (size_t)(p - out) - 13));
   *p++ = 0x58;
   *p++ = 0x20;
   node->config->crypto->hmac256(who->node_key, s.pieces, 4, p);
-  *n = (size_t)(p + 32 - out);
+  *n = (size_t)(p - out) + 32;
   gw->asked_at = m;
   gw->open = 1;
   if (gw->unanswered < 9) gw->unanswered++;
@@ -647,7 +569,7 @@ ntsgw_result ntsgw_monotonic_now(const ntsgw_node *node, ntsgw_monotonic *state,
   int64_t estimate;
   if (bad) return bad;
   estimate = b.lo + (int64_t)(((uint64_t)b.hi - (uint64_t)b.lo) / 2u);
-  if (state->started && m > state->at) state->out += ntsgw_elapsed_least(state->at, m, &node->rate) / 2;
+  if (state->started && m > state->at) state->out += ntsgw_elapsed(state->at, m, &node->rate, 0) / 2;
   if (!state->started || state->out < estimate) state->out = estimate;
   state->started = 1;
   state->at = m;
@@ -732,6 +654,8 @@ ntsgw_result ntsgw_init(ntsgw_node *node, const ntsgw_config *config, const ntsg
   node->rate.unit_ns = config->count_ns;
   node->rate.tick = config->tick;
   node->rate.rho_ppb = config->rho_ppb;
+  node->rate.limit = ntsgw_rate_limit(config->count_ns);
+  node->deadline = (config->deadline_ms ? config->deadline_ms : 10000u) * (uint64_t)1000000u / config->count_ns;
   for (i = 0; i < n; i++) {
     const ntsgw_enrolment *w = &who[i];
     if (bad_name(w->gateway) || (w->node_key && bad_name(w->node))) return NTSGW_E_ARGUMENT;

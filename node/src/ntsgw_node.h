@@ -124,6 +124,7 @@ typedef struct {
   uint32_t generation;     /* of the node key */
   int8_t root_alg;         /* NTSGW_ED25519, NTSGW_ES256; 0: no beacons, exchanges only */
   const uint8_t *root;     /* 32 bytes (Ed25519) or x and y, 64 bytes (ES256) */
+  uint8_t root_kid[8];     /* its key id */
 } ntsgw_enrolment;
 
 /* What a node asks of its surroundings. */
@@ -166,6 +167,7 @@ typedef struct {
 /* How the clock counts, and one gateway's interval: each end with the reading at
  * which it was true. Not for the caller. */
 typedef struct {
+  uint64_t limit; /* counts in 126 years: beyond that nothing is said */
   uint32_t unit_ns;
   uint32_t tick;
   uint32_t rho_ppb;
@@ -181,7 +183,8 @@ typedef struct {
 /* What the latest message of a gateway said about UTC. Not for the caller. */
 typedef struct {
   int64_t tai;
-  uint16_t month;
+  uint16_t begin; /* its month's first day and the next one's, since 1970 */
+  uint16_t end;   /* 0: there is none */
   uint16_t error_s;
   uint8_t tai_utc;
   int8_t leap;
@@ -202,7 +205,6 @@ typedef struct {
   uint8_t nonce[16];
   uint8_t key[64]; /* the online key: 32 or 64 bytes */
   uint8_t kid[8];
-  uint32_t key_serial;
   uint32_t not_before;
   uint32_t not_after;
   uint32_t serial;
@@ -222,10 +224,10 @@ typedef struct {
   ntsgw_gateway *gateway;
   uint64_t last;    /* latest reading */
   uint64_t counter; /* nonces */
+  uint64_t deadline; /* counts */
   uint8_t boot[16];
   ntsgw_rate rate;
   uint32_t reserved;
-  uint32_t floor_kept;
   volatile uint32_t version; /* low bit: which view readers take */
   volatile uint16_t generation;
   volatile uint8_t alarms;
@@ -266,9 +268,9 @@ ntsgw_kind ntsgw_match(const ntsgw_node *node, const char *topic, size_t n, int 
 /* ntsgw_feed takes a message of any kind, at the clock's reading m after its
  * last byte arrived. The bytes are only read. */
 ntsgw_result ntsgw_feed(ntsgw_node *node, int gateway, ntsgw_kind kind, const uint8_t *message, size_t n, uint64_t m);
-ntsgw_result ntsgw_feed_delegation(ntsgw_node *node, int gateway, const uint8_t *message, size_t n);
-ntsgw_result ntsgw_feed_beacon(ntsgw_node *node, int gateway, const uint8_t *message, size_t n, uint64_t m);
-ntsgw_result ntsgw_feed_response(ntsgw_node *node, int gateway, const uint8_t *message, size_t n, uint64_t m);
+#define ntsgw_feed_delegation(node, gateway, message, n, m) ntsgw_feed(node, gateway, NTSGW_DELEGATION, message, n, m)
+#define ntsgw_feed_beacon(node, gateway, message, n, m) ntsgw_feed(node, gateway, NTSGW_BEACON, message, n, m)
+#define ntsgw_feed_response(node, gateway, message, n, m) ntsgw_feed(node, gateway, NTSGW_RESPONSE, message, n, m)
 
 /* ntsgw_would_raise tells whether a beacon, if it is genuine, would raise the
  * lower end at m: a node may save the verification of those that would not.

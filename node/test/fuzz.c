@@ -35,7 +35,7 @@ static int no_random(void *context, uint8_t *out, size_t n) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const ntsgw_crypto crypto = {sha256, hmac256, yes, yes_p256};
   static const uint8_t key[64];
-  static const ntsgw_enrolment who[1] = {{"gw1", "node-7", key, 0, NTSGW_ED25519, key}};
+  static const ntsgw_enrolment who[1] = {{"gw1", "node-7", key, 0, NTSGW_ED25519, key, {0}}};
   static const ntsgw_config config = {&crypto, 1000, 1, NTSGW_RHO_PPM(20), 0, 0, 0, no_random, 0, 0, 0};
   ntsgw_node node;
   ntsgw_gateway gateway;

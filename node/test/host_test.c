@@ -115,6 +115,7 @@ static void bench_new(bench *b, int n, int f) {
     b->who[i].generation = 1;
     b->who[i].root_alg = NTSGW_ED25519;
     b->who[i].root = b->g[i].root_public;
+    thumbprint(b->g[i].root_public, b->who[i].root_kid);
   }
   EQ(ntsgw_init(&b->node, &b->config, b->who, b->state, n), NTSGW_OK);
 }
@@ -122,7 +123,7 @@ static void bench_new(bench *b, int n, int f) {
 static ntsgw_result give_key(bench *b, int g, uint32_t serial, int64_t from, int64_t to) {
   test_message m;
   delegation(&m, &b->g[g], serial, (uint32_t)(from / S), (uint32_t)(to / S));
-  return ntsgw_feed_delegation(&b->node, g, m.b, m.n);
+  return ntsgw_feed_delegation(&b->node, g, m.b, m.n, 0);
 }
 
 static ntsgw_result give_beacon(bench *b, int g, int64_t utc, int64_t error, uint64_t at) {
@@ -162,31 +163,36 @@ static int same_hex(const char *hex, const uint8_t *p, size_t n) {
 
 static void check_fields(const struct vector_message *v, const uint8_t *p, size_t n) {
   ntsgw_envelope e;
-  ntsgw_time t;
-  ntsgw_delegation d;
-  CHECK(ntsgw_cbor_envelope(p, (uint32_t)n, v->kind == VECTOR_RESPONSE ? 17 : 18, &e));
+  ntsgw_claims c;
+  int response = v->kind == VECTOR_RESPONSE;
+  int kind = response ? NTSGW_CLAIMS_RESPONSE : NTSGW_CLAIMS_BEACON;
+  if (v->kind == VECTOR_KEY) kind = vector_keys[v->key].alg == -19 ? NTSGW_CLAIMS_ED25519 : NTSGW_CLAIMS_ES256;
+  CHECK(ntsgw_cbor_envelope(p, (uint32_t)n, response ? 17 : 18, &e));
+  CHECK(ntsgw_cbor_claims(p, e.payload.at, (uint32_t)(e.payload.at + e.payload.n), kind, &c));
   if (v->kind == VECTOR_KEY) {
-    CHECK(ntsgw_cbor_delegation(p, e.payload.at, (uint32_t)(e.payload.at + e.payload.n), &d));
-    EQ(d.serial, v->serial);
-    EQ(d.not_before, v->not_before);
-    EQ(d.not_after, v->not_after);
+    EQ(c.value[NTSGW_KEY_SERIAL], v->serial);
+    EQ(c.value[NTSGW_NOT_BEFORE], v->not_before);
+    EQ(c.value[NTSGW_NOT_AFTER], v->not_after);
+    if (c.key.n == 40) CHECK(same_hex(v->public_, p + c.key.at + 8, 32));
     return;
   }
-  CHECK(ntsgw_cbor_time(p, e.payload.at, (uint32_t)(e.payload.at + e.payload.n), v->kind == VECTOR_RESPONSE, &t));
-  EQ(t.seconds, v->seconds);
-  EQ(t.nanoseconds, v->nanoseconds);
-  EQ(t.error_seconds, v->error_seconds);
-  EQ(t.error_nanoseconds, v->error_nanoseconds);
-  CHECK(same_hex(v->epoch, p + t.epoch.at, t.epoch.n));
-  EQ(t.state, v->state);
-  EQ(t.stratum, v->stratum);
-  EQ(t.leap, v->leap);
-  EQ(t.tai_utc, v->tai_offset);
-  EQ(t.sequence, v->sequence);
-  EQ(t.next, v->next);
-  EQ(t.turnaround, v->turnaround);
-  EQ(t.serial, v->serial);
-  if (v->kind == VECTOR_RESPONSE) CHECK(same_hex(v->nonce, p + t.nonce.at, t.nonce.n));
+  EQ(c.seconds, v->seconds);
+  EQ(c.nanoseconds, v->nanoseconds);
+  EQ(c.error_seconds, v->error_seconds);
+  EQ(c.error_nanoseconds, v->error_nanoseconds);
+  CHECK(same_hex(v->epoch, p + c.epoch.at, c.epoch.n));
+  EQ(c.value[NTSGW_STATE], v->state);
+  EQ(c.value[NTSGW_STRATUM], v->stratum);
+  EQ((int)c.value[NTSGW_LEAP] - 1, v->leap);
+  EQ(c.value[NTSGW_TAI_UTC], v->tai_offset);
+  if (response) {
+    EQ(c.value[NTSGW_TURNAROUND], v->turnaround);
+    EQ(c.value[NTSGW_SERIAL], v->serial);
+    CHECK(same_hex(v->nonce, p + c.nonce.at, c.nonce.n));
+  } else {
+    EQ(c.value[NTSGW_SEQUENCE], v->sequence);
+    EQ(c.value[NTSGW_NEXT], v->next);
+  }
 }
 
 /* judge feeds a vector to a node that holds exactly the key that judges it. */
@@ -204,11 +210,12 @@ static ntsgw_result judge(bench *b, const struct vector_message *v, const uint8_
     uint8_t out[NTSGW_REQUEST_MAX];
     size_t m;
     ntsgw_envelope e;
-    ntsgw_time t;
+    ntsgw_claims c;
     ntsgw_request(&b->node, 0, 0, out, &m);
     /* Whatever it answers was asked. */
-    if (ntsgw_cbor_envelope(p, (uint32_t)n, 17, &e) && ntsgw_cbor_time(p, e.payload.at, (uint32_t)(e.payload.at + e.payload.n), 1, &t)) {
-      memcpy(gw->nonce, p + t.nonce.at, 16);
+    if (n <= NTSGW_MESSAGE_MAX && ntsgw_cbor_envelope(p, (uint32_t)n, 17, &e) &&
+        ntsgw_cbor_claims(p, e.payload.at, (uint32_t)(e.payload.at + e.payload.n), NTSGW_CLAIMS_RESPONSE, &c)) {
+      memcpy(gw->nonce, p + c.nonce.at, 16);
     }
     return ntsgw_feed_response(&b->node, 0, p, n, 5000000);
   }
@@ -217,7 +224,8 @@ static ntsgw_result judge(bench *b, const struct vector_message *v, const uint8_
   if (k == 65) memmove(keys[0], keys[0] + 1, 64);
   if (v->kind == VECTOR_KEY) {
     b->who[0].root = keys[0];
-    return ntsgw_feed_delegation(&b->node, 0, p, n);
+    from_hex(vector_keys[v->key].kid, b->who[0].root_kid, &k);
+    return ntsgw_feed_delegation(&b->node, 0, p, n, 5000000);
   }
   memcpy(gw->key, keys[0], 64);
   from_hex(vector_keys[v->key].kid, gw->kid, &k);
@@ -306,7 +314,7 @@ static void test_beacon_raises_only(void) {
   bench_new(&b, 1, 0);
   EQ(give_beacon(&b, 0, T0, MS, 1000), NTSGW_E_UNKNOWN_KID);
   EQ(give_key(&b, 0, 1, T0 - S, T0 + 1000 * S), NTSGW_OK);
-  EQ(give_key(&b, 0, 1, T0 - S, T0 + 1000 * S), NTSGW_ADDS_NOTHING);
+  EQ(give_key(&b, 0, 1, T0 - S, T0 + 1000 * S), NTSGW_OK); /* again */
   EQ(give_beacon(&b, 0, T0, MS, 1000), NTSGW_OK);
   EQ(ntsgw_interval_tai(&b.node, 1000, &iv, 0), NTSGW_OK);
   EQ(iv.lo, TAI0 - MS);
@@ -578,23 +586,73 @@ static int64_t unix_of(int year, int month, int day) {
 
 static void test_months(void) {
   int32_t day;
-  for (day = -52083; day < 52084; day++) {
-    time_t s = (time_t)day * 86400;
+  for (day = 0; day < 49711; day++) {
+    ntsgw_leaps r;
     struct tm tm;
+    time_t s = (time_t)day * 86400;
     gmtime_r(&s, &tm);
-    EQ(ntsgw_month(day), (tm.tm_year + 1900) * 12 + tm.tm_mon);
-    if (tm.tm_mday == 1) EQ(ntsgw_month_start(ntsgw_month(day)), day);
+    ntsgw_month((uint32_t)day, &r);
+    EQ(r.begin, unix_of(tm.tm_year + 1900, tm.tm_mon + 1, 1) / 86400);
+    EQ(r.end, unix_of(tm.tm_year + 1900 + (tm.tm_mon == 11), (tm.tm_mon + 1) % 12 + 1, 1) / 86400);
+  }
+}
+
+/* The rule written down plainly, by the C library's calendar, for every hour of
+ * some years around records of every month. */
+static int64_t plain_utc(int64_t tai, int upper, int year, int month, int leap, int error_s) {
+  int64_t end = unix_of(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) * S;
+  int64_t begin = unix_of(year, month, 1) * S;
+  int64_t s = tai - 37 * S, known = leap == 2 ? 0 : leap, out = upper ? S : -S, n = 0;
+  int64_t record = year * 12 + month - 1, now;
+  int late = s - (known > 0 && !upper ? 0 : known * S) >= end, i;
+  if (late) s -= known * S;
+  for (i = 0; (late || s < begin) && i < 2; i++) {
+    time_t at = (time_t)((s + (i ? out * (n + 1) : 0)) / S);
+    struct tm tm;
+    gmtime_r(&at, &tm);
+    now = (tm.tm_year + 1900) * 12 + tm.tm_mon;
+    n = now / 6 - record / 6;
+    if (n < 0) n = -n;
+  }
+  if (late && n > 0 && leap != 2 && record % 6 == 5) n--;
+  if (leap == 2) n += error_s > 1 ? error_s : 1;
+  return s + out * n;
+}
+
+static void test_utc_everywhere(void) {
+  int year, month, leap, up, hour;
+  for (year = 2026; year < 2029; year++) {
+    for (month = 1; month <= 12; month++) {
+      for (leap = -1; leap <= 2; leap++) {
+        ntsgw_leaps r = {.tai_utc = 37, .leap = (int8_t)leap, .error_s = 3};
+        int64_t base = unix_of(year, month, 15) * S, near;
+        ntsgw_month((uint32_t)(base / S / 86400), &r);
+        for (hour = -24 * 800; hour < 24 * 800; hour += 7) {
+          for (up = 0; up < 2; up++) {
+            int64_t t = base + hour * 3600 * S + 37 * S + 1;
+            EQ(ntsgw_utc(t, up, &r), plain_utc(t, up, year, month, leap, 3));
+          }
+        }
+        for (near = -4 * S; near <= 4 * S; near += S / 2) { /* and around every boundary */
+          for (hour = 0; hour < 30; hour++) {
+            int y = year - 1 + hour / 12, mo = hour % 12 + 1;
+            int64_t t = unix_of(y, mo, 1) * S + 37 * S + near;
+            for (up = 0; up < 2; up++) EQ(ntsgw_utc(t, up, &r), plain_utc(t, up, year, month, leap, 3));
+          }
+        }
+      }
+    }
   }
 }
 
 static void test_utc(void) {
-  ntsgw_leaps r = {.month = (uint16_t)(2026 * 12 + 8), .tai_utc = 37, .leap = 0, .error_s = 0};
+  ntsgw_leaps r = {.tai_utc = 37};
   int64_t september = unix_of(2026, 9, 10) * S, december = unix_of(2026, 12, 31) * S, january = unix_of(2027, 1, 2) * S;
   int64_t year_end = unix_of(2027, 1, 1) * S, june = unix_of(2026, 6, 10) * S, long_ago = unix_of(2025, 12, 10) * S;
   int up;
   for (up = 0; up < 2; up++) {
     int64_t out = up ? 1 : -1;
-    r.month = 2026 * 12 + 8;
+    ntsgw_month((uint32_t)(september / S / 86400), &r);
     r.leap = 0;
     EQ(ntsgw_utc(september + 37 * S + 5, up, &r), september + 5);
     EQ(ntsgw_utc(december + 37 * S, up, &r), december);
@@ -607,7 +665,7 @@ static void test_utc(void) {
     r.error_s = 7;
     EQ(ntsgw_utc(september + 37 * S, up, &r), september + out * 7 * S);
     r.error_s = 0;
-    r.month = 2026 * 12 + 11;
+    ntsgw_month((uint32_t)(december / S / 86400), &r);
     EQ(ntsgw_utc(january + 37 * S, up, &r), january + out * 2 * S); /* its own end, and unknown */
     r.leap = 1;
     EQ(ntsgw_utc(year_end + 37 * S - 1, up, &r), year_end - 1);
@@ -715,7 +773,7 @@ static void test_ticks(void) {
   EQ(ntsgw_ticks_extend(&t, (uint32_t)want), want);
   /* Near the end of 64 bits of nanoseconds and near 0 nothing overflows. */
   {
-    ntsgw_rate r = {1000000, 1000000, NTSGW_RHO_MAX};
+    ntsgw_rate r = {4000000000000, 1000000, 1000000, NTSGW_RHO_MAX};
     ntsgw_interval v = {TAI0, TAI0 + S, 0, 0};
     EQ(ntsgw_lo(&v, UINT64_MAX, &r), NTSGW_TIME_MAX);
     EQ(ntsgw_hi(&v, UINT64_MAX, &r), INT64_MAX);
@@ -851,6 +909,7 @@ int main(int argc, char **argv) {
       {"several gateways", test_several_gateways},
       {"months", test_months},
       {"utc", test_utc},
+      {"utc everywhere", test_utc_everywhere},
       {"nonces", test_nonces},
       {"request bytes", test_request_bytes},
       {"topics", test_topics},
