@@ -23,7 +23,7 @@ func FuzzParseFiles(f *testing.F) {
 	f.Add([]byte("sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="))
 	f.Add([]byte(`{"utc":"2026-11-25T00:00:00Z","sum":"00"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if list, err := parseCertificates(text); err == nil {
+		if list, err := parseCertificates(text, false); err == nil {
 			if len(list) == 0 {
 				t.Fatal("accepted a file without certificates")
 			}

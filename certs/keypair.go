@@ -16,7 +16,7 @@ import (
 // LoadKeyPair reads a PEM certificate chain, leaf first, and its PEM private key: PKCS#8, PKCS#1
 // or SEC 1, not encrypted, in a file that not everybody may read. Its error is an *Error.
 func LoadKeyPair(certPath, keyPath string) (*tls.Certificate, error) {
-	chain, err := readCertificates(certPath)
+	chain, err := readCertificates(certPath, false)
 	if err != nil {
 		return nil, err
 	}

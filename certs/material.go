@@ -38,21 +38,22 @@ func Fingerprint(c *x509.Certificate) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// readCertificates reads every certificate of a PEM file. A file with none, with a half-written
-// one or with anything after the last that is not PEM is refused whole.
-func readCertificates(path string) ([]*x509.Certificate, error) {
+// readCertificates reads every certificate of a PEM file. A file with none or with a half-written one
+// is refused whole; so is one with a certificate that can't be parsed, unless lenient: a distribution's
+// bundle may hold one that crypto/x509 finds too odd, and is no worse for it.
+func readCertificates(path string, lenient bool) ([]*x509.Certificate, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, refuse(WhyUnreadableFile, "cannot read the certificates").because(err)
 	}
-	list, err := parseCertificates(text)
+	list, err := parseCertificates(text, lenient)
 	if err != nil {
 		return nil, refuse(WhyBadFile, "%s", path).because(err)
 	}
 	return list, nil
 }
 
-func parseCertificates(text []byte) ([]*x509.Certificate, error) {
+func parseCertificates(text []byte, lenient bool) ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
 	for {
 		block, rest := pem.Decode(text)
@@ -73,6 +74,9 @@ func parseCertificates(text []byte) ([]*x509.Certificate, error) {
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
+			if lenient {
+				continue
+			}
 			return nil, err
 		}
 		list = append(list, c)

@@ -8,9 +8,12 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"net"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -277,5 +280,43 @@ func TestThrowaway(t *testing.T) {
 	}
 	if !slices.Equal(made.Certificate.Leaf.DNSNames, []string{"localhost"}) {
 		t.Error(made.Certificate.Leaf.DNSNames)
+	}
+}
+
+// The system's authorities, alone and beside others; an odd one among them does not spoil the rest,
+// and they may be replaced by the operator's.
+func TestSystemAuthorities(t *testing.T) {
+	system, own := certstest.New(t), certstest.New(t)
+	odd := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("odd")})
+	bundle := filepath.Join(t.TempDir(), "bundle.pem")
+	put(t, bundle, append(odd, get(t, system.CAFile(t))...))
+	t.Setenv("SSL_CERT_FILE", bundle)
+	addrs := map[string]string{
+		"system": certstest.Serve(t, certstest.ServerConfig(system.Issue(t, certstest.Leaf{}))),
+		"own":    certstest.Serve(t, certstest.ServerConfig(own.Issue(t, certstest.Leaf{}))),
+	}
+	for _, c := range []struct {
+		name, roots, ca, instead string
+		accepted                 []string
+	}{
+		{"default", "", "", "", []string{"system"}},
+		{"system beside a file", "system", own.CAFile(t), "", []string{"system"}},
+		{"file", "ca", own.CAFile(t), "", []string{"own"}},
+		{"file alone by default", "", own.CAFile(t), "", []string{"own"}},
+		{"both", "both", own.CAFile(t), "", []string{"own", "system"}},
+		{"replaced", "system", "", own.CAFile(t), []string{"own"}},
+	} {
+		for which, addr := range addrs {
+			p := policy(t, knows(system.Now), configs.Trust{Roots: c.instead}, configs.Server{Name: "a", Address: addr, CA: c.ca, Roots: c.roots, Revocation: "off"})
+			_, err := connect(t, p, "a", addr)
+			if want := slices.Contains(c.accepted, which); (err == nil) != want || !want && reason(err) != certs.WhyUnknownCA {
+				t.Errorf("%s: %s: %v", c.name, which, err)
+			}
+		}
+	}
+	t.Setenv("SSL_CERT_FILE", bundle+".missing")
+	p := policy(t, knows(system.Now), configs.Trust{}, configs.Server{Name: "a", Address: "127.0.0.1:1"})
+	if list := p.Problems(); len(list) != 1 || reason(list[0]) != certs.WhyUnreadableFile || !strings.Contains(list[0].Error(), "ca-certificates") {
+		t.Error(list)
 	}
 }

@@ -43,6 +43,8 @@ func TestRevocation(t *testing.T) {
 		{name: "good by OCSP", source: revocation.SourceOCSP},
 		{name: "good by OCSP POST", ocsp: certstest.PostOnly, source: revocation.SourceOCSP},
 		{name: "good by CRL", leaf: certstest.Leaf{NoOCSP: true}, source: revocation.SourceCRL},
+		{name: "good by its part of a CRL", leaf: certstest.Leaf{NoOCSP: true}, crl: certstest.Partition, source: revocation.SourceCRL},
+		{name: "revoked by its part of a CRL", leaf: certstest.Leaf{NoOCSP: true}, crl: certstest.Partition, revoke: true, why: certs.WhyRevoked},
 		{name: "good by staple", staple: certstest.Honest, down: true, mode: "prefer", source: revocation.SourceStaple, counted: revocation.WhyUnreachable},
 		{name: "good by a delegate", ocsp: certstest.Delegated, source: revocation.SourceOCSP},
 		{name: "good without nextUpdate", ocsp: certstest.NoNextUpdate, source: revocation.SourceOCSP},

@@ -61,7 +61,8 @@ func (r *rootSet) pool(mode, ca string) (*x509.CertPool, []*x509.Certificate, *E
 	pool := x509.NewCertPool()
 	var listed []*x509.Certificate
 	for _, f := range files {
-		certs, err := r.read(f)
+		distribution := f == system && r.systemFile == ""
+		certs, err := r.read(f, distribution)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -69,7 +70,7 @@ func (r *rootSet) pool(mode, ca string) (*x509.CertPool, []*x509.Certificate, *E
 			pool.AddCert(c)
 		}
 		listed = append(listed, certs...)
-		r.use(authoritiesInUse(f, certs, f == system && r.systemFile == ""))
+		r.use(authoritiesInUse(f, certs, distribution))
 	}
 	return pool, listed, nil
 }
@@ -87,11 +88,11 @@ func (r *rootSet) system() (string, *Error) {
 	return "", refuse(WhyUnreadableFile, "the system has no certificate authorities (looked for %s); install the package ca-certificates, or name a PEM file in [trust] roots", bundles[0])
 }
 
-func (r *rootSet) read(path string) ([]*x509.Certificate, *Error) {
+func (r *rootSet) read(path string, lenient bool) ([]*x509.Certificate, *Error) {
 	if certs, ok := r.files[path]; ok {
 		return certs, nil
 	}
-	certs, err := readCertificates(path)
+	certs, err := readCertificates(path, lenient)
 	if err != nil {
 		return nil, err.(*Error)
 	}

@@ -47,6 +47,7 @@ const (
 	PostOnly       Behaviour = "405 to GET"
 	NoNextUpdate   Behaviour = "without nextUpdate"
 	DeltaOnly      Behaviour = "a delta list"
+	Partition      Behaviour = "a list of its distribution point's user certificates only"
 	OtherPartition Behaviour = "a list of another distribution point"
 )
 
@@ -329,16 +330,21 @@ func (r *Responder) List(issuer *Authority, b Behaviour) []byte {
 		key = Key(r.tb)
 	case DeltaOnly:
 		t.ExtraExtensions = []pkix.Extension{{Id: []int{2, 5, 29, 27}, Critical: true, Value: []byte{2, 1, 1}}}
+	case Partition:
+		t.ExtraExtensions = []pkix.Extension{distributionPoint(r.URL+"/crl/intermediate", 0x81, 1, 0xff)}
 	case OtherPartition:
-		// IssuingDistributionPoint { distributionPoint { fullName { URI http://other.example/ } } }
-		uri := "http://other.example/"
-		n := byte(len(uri))
-		value := append([]byte{0x30, n + 6, 0xa0, n + 4, 0xa0, n + 2, 0x86, n}, uri...)
-		t.ExtraExtensions = []pkix.Extension{{Id: []int{2, 5, 29, 28}, Critical: true, Value: value}}
+		t.ExtraExtensions = []pkix.Extension{distributionPoint("http://other.example/")}
 	}
 	der, err := x509.CreateRevocationList(rand.Reader, t, issuer.Cert, key)
 	if err != nil {
 		panic(err)
 	}
 	return der
+}
+
+// distributionPoint is { distributionPoint { fullName { URI uri } }, rest } (RFC 5280 §5.2.5), short.
+func distributionPoint(uri string, rest ...byte) pkix.Extension {
+	n := byte(len(uri))
+	value := append([]byte{0x30, n + 6 + byte(len(rest)), 0xa0, n + 4, 0xa0, n + 2, 0x86, n}, uri...)
+	return pkix.Extension{Id: []int{2, 5, 29, 28}, Critical: true, Value: append(value, rest...)}
 }
