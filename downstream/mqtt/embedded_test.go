@@ -133,17 +133,19 @@ func TestSessionsAreApart(t *testing.T) {
 	}
 	s.next("ntsgw/gw1/beacon", 3*time.Second)
 	// No session outlives its connection.
-	p := subscribe(t, append(hostPort(l.addr()), "-i", "keep", "-c", "-q", "1", "-t", "ntsgw/gw1/beacon")...)
-	p.next("ntsgw/gw1/beacon", 3*time.Second)
-	p.stop()
-	until(t, "the session is gone", 3*time.Second, func() bool {
-		for id := range l.server.embedded.broker.Clients.GetAll() {
-			if strings.HasSuffix(id, "/keep") {
-				return false
+	for _, more := range [][]string{{}, {"-V", "5", "-x", "3600"}} {
+		p := subscribe(t, append(append(hostPort(l.addr()), "-i", "keep", "-c", "-q", "1", "-t", "ntsgw/gw1/beacon"), more...)...)
+		p.next("ntsgw/gw1/beacon", 3*time.Second)
+		p.stop()
+		until(t, "the session is gone", 3*time.Second, func() bool {
+			for id := range l.server.embedded.broker.Clients.GetAll() {
+				if strings.HasSuffix(id, "/keep") {
+					return false
+				}
 			}
-		}
-		return true
-	})
+			return true
+		})
+	}
 }
 
 // TestOversize: a packet larger than anything legal ends the connection and nothing else.
@@ -156,6 +158,7 @@ func TestOversize(t *testing.T) {
 	before := l.server.Status().Refused
 	attacker.Publish("ntsgw/gw1/req/node-a", 0, false, make([]byte, 60_000))
 	l.refused("60 kB", before, map[string]uint64{"size": 1})
+	until(t, "the connection ends", 3*time.Second, func() bool { return !attacker.IsConnectionOpen() })
 	n.exchange(l)
 	before = l.server.Status().Refused
 	n.send("ntsgw/gw1/req/node-a", make([]byte, beacon.MaxMessage+1))

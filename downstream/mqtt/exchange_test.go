@@ -491,6 +491,9 @@ func TestEpochGuard(t *testing.T) {
 	if g.intact(b) {
 		t.Fatal("an epoch that came with a suspend is trusted at once")
 	}
+	if clock.offset.Add(int64(suspendSettle) / 2); g.intact(b) {
+		t.Fatal("… and before it has stood for a while")
+	}
 	clock.offset.Add(int64(suspendSettle) + 1)
 	if !g.intact(b) {
 		t.Fatal("an epoch that stood for a while is not trusted")
