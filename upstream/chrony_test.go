@@ -125,6 +125,7 @@ func (c *chrony) stats() string {
 }
 
 func TestChronyServes(t *testing.T) {
+	t.Parallel()
 	ca := upstreamtest.NewCA(t)
 	c := newChrony(t, ca)
 	began := time.Now()
@@ -150,6 +151,7 @@ func TestChronyServes(t *testing.T) {
 }
 
 func TestChronyRestartsWithNewCookieKeys(t *testing.T) {
+	t.Parallel()
 	ca := upstreamtest.NewCA(t)
 	c := newChrony(t, ca)
 	r := start(t, ca, c.address, nil)
@@ -169,6 +171,7 @@ func TestChronyRestartsWithNewCookieKeys(t *testing.T) {
 }
 
 func TestChronyIsQueried(t *testing.T) {
+	t.Parallel()
 	ca := upstreamtest.NewCA(t)
 	c := newChrony(t, ca)
 	began := time.Now()
