@@ -18,6 +18,7 @@ ntstrustedcerts %s/ca.pem
 driftfile /var/lib/drift
 makestep 0.1 3
 maxupdateskew 100
+rtcsync
 cmdport 0
 bindcmdaddress /
 pidfile /run/chronyd.pid
@@ -26,7 +27,10 @@ user root
 	return []string{"/usr/sbin/chronyd", "-d", "-f", conf}
 }
 
-// run of a comparison.
+// long reports whether the long runs are wanted.
+func long() bool { return os.Getenv("NTSGW_UML") == "long" }
+
+// outcome is what one program did in a run.
 type outcome struct {
 	name  string
 	rms   time.Duration
@@ -94,10 +98,9 @@ func beside(t *testing.T, d delays, pollExponent int, warm, span time.Duration, 
 // Beside chrony on the same packets: no verdict on the ratio here, a machine may be busy; the
 // promise is held to at every probe. `make bench-clock` runs it long, and prints medians.
 func TestBesideChrony(t *testing.T) {
-	long := os.Getenv("NTSGW_UML") == "long"
 	paths := []delays{{"exponential-1ms", exponential(time.Millisecond, time.Millisecond), exponential(time.Millisecond, time.Millisecond)}}
 	runs, warm, span, exponent := 1, 25*time.Second, 50*time.Second, 0
-	if long {
+	if long() {
 		paths = append(paths,
 			delays{"gaussian-300us", gaussian(2*time.Millisecond, 300*time.Microsecond), gaussian(2*time.Millisecond, 300*time.Microsecond)},
 			delays{"one-way-1ms", none, exponential(0, time.Millisecond)},

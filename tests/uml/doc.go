@@ -4,5 +4,7 @@
 // here ever sets.
 //
 // The tests need root, Debian's user-mode-linux, iproute2 and chrony, and skip without them.
-// NTSGW_UML=long makes the runs beside chrony as long as `make bench-clock` wants them.
+// NTSGW_UML=long makes the runs beside chrony as long as `make bench-clock` wants them, and
+// NTSGW_UML_KEEP names a folder for what the probes saw: seconds since the start, error, half the
+// round trip and the kernel's maximum error in ns, frequency in ppm.
 package uml

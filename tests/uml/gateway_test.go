@@ -3,14 +3,10 @@ package uml
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/ntsgw/ntsgw/discipline"
-	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/tests/uml/probe"
 )
 
@@ -20,7 +16,10 @@ func (l *lab) config(n int, poll time.Duration, extra string, servers ...*server
 	l.t.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, "[gateway]\nid = \"guest%d\"\nstate_dir = \"/var/lib/ntsgw\"\n", n)
-	fmt.Fprintf(&b, "[clock]\nmode = \"system\"\n%s\n", extra)
+	if !strings.Contains(extra, "mode = ") {
+		extra += "\nmode = \"system\""
+	}
+	fmt.Fprintf(&b, "[clock]\n%s\n", extra)
 	for _, s := range servers {
 		fmt.Fprintf(&b, "[[server]]\nname = %q\noperator = %q\naddress = \"%s:%d\"\nca = \"%s/ca.pem\"\nmin_poll = %q\nmax_poll = %q\nrevocation = \"off\"\n",
 			s.name, s.name, hostAddress(n), s.ke, l.dir, poll, poll)
@@ -32,6 +31,7 @@ func (l *lab) config(n int, poll time.Duration, extra string, servers ...*server
 
 // status is what the gateway in the guest says of itself.
 type status struct {
+	Mode     string  `json:"mode"`
 	State    string  `json:"state"`
 	Epoch    string  `json:"epoch"`
 	MaxError float64 `json:"max_error_seconds"`
@@ -195,6 +195,70 @@ func TestAGuestsClockIsSetOnceThenHeld(t *testing.T) {
 	})
 }
 
+// What the kernel says nine hours after its program was killed: its own growth of the bound, 500
+// ppm, has reached 16 s, and it calls itself unsynchronized. Here the hours are skipped.
+func TestTheKernelGivesUpOnAClockThatNobodyKeeps(t *testing.T) {
+	l := newLab(t)
+	s := l.chrony(1, "0.0.0.0")
+	g := l.guest(probe.Spec{Start: true, Program: l.config(1, time.Second, "", s)})
+	g.wait("the first synchronization", 20*time.Second, synced)
+	g.do("kill")
+	g.do(fmt.Sprintf("maxerror %d", 15_998_000)) // µs, after 8 h 53 min
+	g.hold(3 * time.Second)
+	g.wait("STA_UNSYNC", 10*time.Second, func(s sample) bool { return s.Unsynchronized })
+	g.do("start")
+	g.wait("the next synchronization", 20*time.Second, synced)
+	g.hold(3 * time.Second)
+}
+
+// Servers gone for longer than holdover_max: the kernel is told, and nothing is served.
+func TestHoldoverEndsInTheGuest(t *testing.T) {
+	if !long() {
+		t.Skip("holdover_max is a minute at least; the long runs (NTSGW_UML=long) have the time")
+	}
+	l := newLab(t)
+	s := l.chrony(1, "0.0.0.0")
+	g := l.guest(probe.Spec{Start: true, Program: l.config(1, time.Second, `holdover_max = "1m"`, s)})
+	g.wait("the first synchronization", 20*time.Second, synced)
+	s.process.end()
+	g.hold(45 * time.Second)
+	if k := g.kernel(); k.Unsynchronized {
+		t.Errorf("in holdover: %+v", k)
+	}
+	g.wait("STA_UNSYNC", 45*time.Second, func(s sample) bool { return s.Unsynchronized && s.MaxError >= 16*time.Second })
+	if is, text := g.status(); is.State == "synchronized" || is.State == "holdover" {
+		t.Errorf("status: %s", text)
+	}
+}
+
+// chrony steers the guest's clock, ntsgw follows: it sets nothing, and its bound covers the
+// clock that chrony keeps.
+func TestFollowingChronyInTheGuest(t *testing.T) {
+	l := newLab(t)
+	s := l.chrony(1, "0.0.0.0")
+	client := l.chronyClient(1, 0, s)
+	g := l.guest(probe.Spec{Wrong: time.Second, Setup: [][]string{{client[0], "-f", client[3]}},
+		Program: l.config(1, time.Second, `mode = "follow"`, s)})
+	g.wait("chrony's first synchronization", 40*time.Second, synced)
+	g.do("start")
+	g.settled(20 * time.Second)
+	for range 6 {
+		time.Sleep(time.Second)
+		is, text := g.status()
+		k := g.since(time.Time{})
+		last := k[len(k)-1]
+		if is.Mode != "follow" || is.State != "synchronized" || is.MaxError < (last.err.Abs()-last.slack).Seconds() {
+			t.Errorf("clock off by %v: %s", last.err, text)
+		}
+		if is.MaxError < last.EstError.Seconds() {
+			t.Errorf("stated %v, chrony's estimate is %v", is.MaxError, last.EstError)
+		}
+	}
+	if strings.Contains(g.logText(), "stepping") {
+		t.Error("a follower stepped the clock")
+	}
+}
+
 // A board without a battery clock starts in 1970 and is set with quorum.
 func TestAGuestStartsIn1970(t *testing.T) {
 	l := newLab(t)
@@ -227,10 +291,3 @@ func TestAnotherDaemonInTheGuest(t *testing.T) {
 		t.Errorf("the other's frequency was changed to %v ppm", k.FrequencyPPM)
 	}
 }
-
-var (
-	_ = discipline.LeapNone
-	_ sysclock.KernelState
-	_ = os.Getpid
-	_ = filepath.Join
-)

@@ -221,6 +221,13 @@ func (g *guest) command(words []string) (string, error) {
 		}
 		_, err = unix.Adjtimex(&unix.Timex{Modes: unix.ADJ_FREQUENCY, Freq: int64(ppm * 65536)})
 		return "", err
+	case "maxerror": // in µs: what it is after hours without a program
+		us, err := strconv.ParseInt(words[1], 10, 64)
+		if err != nil {
+			return "", err
+		}
+		_, err = unix.Adjtimex(&unix.Timex{Modes: unix.ADJ_MAXERROR, Maxerror: us})
+		return "", err
 	case "kernel":
 		k, err := sysclock.NewObserver().Kernel()
 		if err != nil {
