@@ -22,7 +22,7 @@ import (
 const (
 	connectTimeout = 4 * time.Second
 	writeTimeout   = 2 * time.Second // a write that blocks longer ends the connection
-	keepAlive      = 10 * time.Second
+	keepAlive      = 6 * time.Second
 	pingTimeout    = 3 * time.Second
 	// Between attempts to connect: doubled up to the largest, with a quarter of jitter either way, so
 	// that a broker that comes back hears from every gateway within 5 s, but not from all at once.

@@ -123,3 +123,13 @@ func onlineKey(l *lab) *beacon.SigningKey {
 	k, _ := l.keys.Online(beacon.Ed25519)
 	return k
 }
+
+func (k *testKeys) verifyBeacon(t testing.TB, msg []byte) beacon.Beacon {
+	t.Helper()
+	online, _ := k.Online(beacon.Ed25519)
+	b, err := beacon.VerifyBeacon(msg, online.Public(), k.gateway)
+	if err != nil {
+		t.Fatalf("beacon: %v", err)
+	}
+	return b
+}
