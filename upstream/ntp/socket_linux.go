@@ -23,7 +23,7 @@ type Socket struct {
 	rx, tx    bool
 	pktinfo   bool
 
-	send   sync.Mutex // orders datagrams, so that ids count as the kernel counts
+	send   sync.Mutex // orders datagrams, so that ids count as the kernel counts; guards rx and tx
 	nextID uint32
 	late   [8]sentStamp // stamps that were read while another was wanted
 	lateAt int
@@ -97,7 +97,11 @@ func newSocket(conn *net.UDPConn, connected bool) (*Socket, error) {
 }
 
 // Stamps reports whether the kernel agreed to stamp received and sent datagrams.
-func (s *Socket) Stamps() (received, sent bool) { return s.rx, s.tx }
+func (s *Socket) Stamps() (received, sent bool) {
+	s.send.Lock()
+	defer s.send.Unlock()
+	return s.rx, s.tx
+}
 
 // LocalAddr returns the address the socket is bound to.
 func (s *Socket) LocalAddr() netip.AddrPort {
@@ -166,11 +170,11 @@ func (s *Socket) Send(b []byte, peer netip.AddrPort, local netip.Addr) (Sent, er
 // SendStamp returns when the datagram with this id left, CLOCK_REALTIME in nanoseconds since
 // 1970, or 0 if that is not known. Ask when its answer has come: then it left before.
 func (s *Socket) SendStamp(id uint32) int64 {
+	s.send.Lock()
+	defer s.send.Unlock()
 	if !s.tx {
 		return 0
 	}
-	s.send.Lock()
-	defer s.send.Unlock()
 	return s.stampOf(id)
 }
 
