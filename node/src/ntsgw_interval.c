@@ -213,8 +213,9 @@ int64_t ntsgw_utc(int64_t tai, int upper, const ntsgw_leaps *r) {
         loop variant 2 - i;
     */
     for (i = 0; i < 2; i++) {
-      outward = half_year(try) - month;
-      if (outward < 0) outward = -outward;
+      int32_t n = half_year(try) - month;
+      if (n < 0) n = -n;
+      if (n > outward) outward = n;
       try = s + sign * (outward + 1);
     }
     /* The month's own end is accounted for by the leap, where that is known. */

@@ -6,6 +6,10 @@
 #include "ntsgw_cbor.h"
 #include "ntsgw_interval.h"
 
+/* Of the online key: none came since the boot; one did, but a later serial was
+ * seen; it is the one to use. */
+enum { KEY_NONE = 0, KEY_PAST, KEY_HELD };
+
 #define NONCE_BLOCK 64u /* numbers reserved at a time */
 #define DAY_S 86400u
 
@@ -183,7 +187,7 @@ static ntsgw_result verify(const ntsgw_node *node, const ntsgw_gateway *gw, ntsg
     kid = hash;
   }
   if (e.kid.n != kid_n || memcmp(p + e.kid.at, kid, kid_n) != 0) return NTSGW_E_UNKNOWN_KID;
-  if (kind == NTSGW_BEACON && !gw->has_key) return NTSGW_E_UNKNOWN_KID;
+  if (kind == NTSGW_BEACON && gw->key_state != KEY_HELD) return NTSGW_E_UNKNOWN_KID;
   make_structure(&s, who, kind, piece(p, e.protected_item), piece(p, e.payload_item));
   p += e.proof.at;
   if (mac) {
@@ -214,7 +218,7 @@ static void saw_serial(ntsgw_node *node, int g, uint32_t serial) {
   ntsgw_gateway *gw = &node->gateway[g];
   if (serial <= gw->serial) return;
   gw->serial = serial;
-  gw->has_key = 0;
+  if (gw->key_state == KEY_HELD) gw->key_state = KEY_PAST;
   keep(node, g);
 }
 
@@ -262,7 +266,7 @@ static void proved(ntsgw_node *node, uint64_t m, int64_t lo) {
   for (i = 0; lo > 0 && i < node->gateways; i++) {
     ntsgw_gateway *gw = &node->gateway[i];
     uint64_t floor = (uint64_t)lo / NTSGW_NS;
-    uint64_t last = gw->has_key ? (uint64_t)gw->not_after + current(node, i)->leaps.tai_utc : UINT32_MAX;
+    uint64_t last = gw->key_state != KEY_NONE ? (uint64_t)gw->not_after + current(node, i)->leaps.tai_utc : UINT32_MAX;
     if (last > UINT32_MAX) last = UINT32_MAX;
     if (floor > last) floor = last;
     if (floor < (uint64_t)gw->floor + DAY_S) continue;
@@ -294,14 +298,18 @@ static ntsgw_result take_delegation(ntsgw_node *node, int g, const uint8_t *mess
   uint8_t hash[32];
   uint32_t serial = c->value[NTSGW_KEY_SERIAL];
   if (serial < gw->serial) return NTSGW_E_OLD_SERIAL;
-  saw_serial(node, g, serial);
   node->config->crypto->sha256(&whole, 1, hash);
+  if (gw->key_state == KEY_HELD && serial == gw->serial && gw->not_before == c->value[NTSGW_NOT_BEFORE] &&
+      gw->not_after == c->value[NTSGW_NOT_AFTER] && memcmp(gw->kid, hash, 8) == 0) {
+    return NTSGW_ADDS_NOTHING;
+  }
+  saw_serial(node, g, serial);
   memcpy(gw->kid, hash, 8);
   memcpy(gw->key, cose_key + 8, 32);
   if (c->key.n == 75) memcpy(gw->key + 32, cose_key + 43, 32);
   gw->not_before = c->value[NTSGW_NOT_BEFORE];
   gw->not_after = c->value[NTSGW_NOT_AFTER];
-  gw->has_key = 1;
+  gw->key_state = KEY_HELD;
   node->alarms = (uint8_t)(node->alarms & ~NTSGW_ALARM_WITHHELD);
   return NTSGW_OK;
 }
@@ -330,20 +338,21 @@ ntsgw_result ntsgw_feed(ntsgw_node *node, int g, ntsgw_kind kind, const uint8_t 
     if (c.seconds < gw->not_before || c.seconds > gw->not_after || (c.seconds == gw->not_after && c.nanoseconds > 0)) {
       return NTSGW_E_OUTSIDE_VALIDITY;
     }
+    if (upper < (int64_t)gw->floor * NTSGW_NS) return NTSGW_E_BELOW_FLOOR;
   } else {
     if (!gw->open || memcmp(gw->nonce, message + c.nonce.at, 16) != 0) return NTSGW_E_NO_NONCE;
   }
   if (!arrive(node, m)) return NTSGW_E_CLOCK;
   if (kind == NTSGW_RESPONSE) {
     gw->open = 0;
-    if (m - gw->asked_at > node->deadline) return NTSGW_E_LATE;
     gw->unanswered = 0;
+    if (m - gw->asked_at >= node->deadline) return NTSGW_E_LATE;
     saw_serial(node, g, c.value[NTSGW_SERIAL]);
-    if (gw->who->root_alg != 0 && !gw->has_key) node->alarms |= NTSGW_ALARM_WITHHELD;
-  }
-  if (upper < (int64_t)gw->floor * NTSGW_NS) {
-    if (kind == NTSGW_RESPONSE) node->alarms |= NTSGW_ALARM_FLOOR;
-    return NTSGW_E_BELOW_FLOOR;
+    if (gw->who->root_alg != 0 && gw->key_state != KEY_HELD && gw->serial > 0) node->alarms |= NTSGW_ALARM_WITHHELD;
+    if (upper < (int64_t)gw->asked_floor * NTSGW_NS) {
+      node->alarms |= NTSGW_ALARM_FLOOR;
+      return NTSGW_E_BELOW_FLOOR;
+    }
   }
   v = current(node, g)->interval;
   if (kind == NTSGW_BEACON) {
@@ -448,6 +457,7 @@ ntsgw_result ntsgw_request(ntsgw_node *node, int g, uint64_t m, uint8_t *out, si
   node->config->crypto->hmac256(who->node_key, s.pieces, 4, p);
   *n = (size_t)(p - out) + 32;
   gw->asked_at = m;
+  gw->asked_floor = gw->floor;
   gw->open = 1;
   if (gw->unanswered < 9) gw->unanswered++;
   return NTSGW_OK;
@@ -655,7 +665,9 @@ ntsgw_result ntsgw_init(ntsgw_node *node, const ntsgw_config *config, const ntsg
   node->rate.tick = config->tick;
   node->rate.rho_ppb = config->rho_ppb;
   node->rate.limit = ntsgw_rate_limit(config->count_ns);
-  node->deadline = (config->deadline_ms ? config->deadline_ms : 10000u) * (uint64_t)1000000u / config->count_ns;
+  /* The first count that makes a whole millisecond more than the deadline. */
+  node->deadline = ((config->deadline_ms ? config->deadline_ms : 10000u) + (uint64_t)1u) * 1000000u;
+  node->deadline = (node->deadline + config->count_ns - 1u) / config->count_ns;
   for (i = 0; i < n; i++) {
     const ntsgw_enrolment *w = &who[i];
     if (bad_name(w->gateway) || (w->node_key && bad_name(w->node))) return NTSGW_E_ARGUMENT;

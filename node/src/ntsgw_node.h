@@ -209,8 +209,9 @@ typedef struct {
   uint32_t not_after;
   uint32_t serial;
   uint32_t floor;
+  uint32_t asked_floor;
   uint8_t open;
-  uint8_t has_key;
+  uint8_t key_state;
   uint8_t unanswered;
   uint8_t frozen;
   uint8_t lo_n;
