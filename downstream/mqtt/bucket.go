@@ -6,7 +6,7 @@ import (
 	"github.com/ntsgw/ntsgw/discipline"
 )
 
-// bucket is a token bucket on the raw clock. Safe for concurrent use after init.
+// bucket is a token bucket on the raw clock. Safe for concurrent use after fill.
 type bucket struct {
 	mu     sync.Mutex
 	rate   float64 // tokens a second
@@ -15,8 +15,8 @@ type bucket struct {
 	at     discipline.Raw
 }
 
-// init fills the bucket.
-func (b *bucket) init(rate, burst float64, now discipline.Raw) {
+// fill sets the limits and fills the bucket.
+func (b *bucket) fill(rate, burst float64, now discipline.Raw) {
 	b.rate, b.burst, b.tokens, b.at = rate, burst, burst, now
 }
 

@@ -57,7 +57,7 @@ func newResponder(o *Options, g *epochGuard, c *counters) *responder {
 		guard: g, count: c, failures: newFailureLog(o.Log, o.Clock), state: make(map[string]*nodeState),
 	}
 	total := max(totalRate, totalRate*o.Config.RequestRate)
-	r.total.init(total, 2*total, o.Clock.Now())
+	r.total.fill(total, 2*total, o.Clock.Now())
 	return r
 }
 
@@ -152,7 +152,7 @@ func (r *responder) of(k *nodeKeys) *nodeState {
 	defer r.mu.Unlock()
 	if st = r.state[k.Name]; st == nil || st.generation != k.Generation {
 		st = &nodeState{generation: k.Generation, halfWidth: -1}
-		st.tokens.init(r.rate, r.burst, r.clock.Now())
+		st.tokens.fill(r.rate, r.burst, r.clock.Now())
 		r.state[k.Name] = st
 	}
 	return st
@@ -242,7 +242,7 @@ const (
 
 func newFailureLog(l *slog.Logger, c Clock) *failureLog {
 	f := &failureLog{log: l, clock: c}
-	f.bucket.init(failureRate, failureBurst, c.Now())
+	f.bucket.fill(failureRate, failureBurst, c.Now())
 	return f
 }
 
