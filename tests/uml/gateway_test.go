@@ -195,6 +195,17 @@ func TestAGuestsClockIsSetOnceThenHeld(t *testing.T) {
 	})
 }
 
+// Everything that sysclock sets, on a kernel that obeys.
+func TestSysclockOnARealKernel(t *testing.T) {
+	l := newLab(t)
+	g := l.guest(probe.Spec{})
+	out, err := g.within(30*time.Second, "clockcheck")
+	t.Log(out)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // What the kernel says nine hours after its program was killed: its own growth of the bound, 500
 // ppm, has reached 16 s, and it calls itself unsynchronized. Here the hours are skipped.
 func TestTheKernelGivesUpOnAClockThatNobodyKeeps(t *testing.T) {

@@ -68,7 +68,7 @@ func (l *lab) guest(spec probe.Spec) *guest {
 		l.t.Fatal(err)
 	}
 	for begun := time.Now(); ; {
-		if _, err := g.try("hello"); err == nil {
+		if _, err := g.within(300*time.Millisecond, "hello"); err == nil {
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -81,11 +81,10 @@ func (l *lab) guest(spec probe.Spec) *guest {
 }
 
 // try sends a command; a lost datagram is an error.
-func (g *guest) try(command string) (string, error) {
-	g.control.SetDeadline(time.Now().Add(7 * time.Second))
-	if command == "hello" {
-		g.control.SetDeadline(time.Now().Add(300 * time.Millisecond))
-	}
+func (g *guest) try(command string) (string, error) { return g.within(7*time.Second, command) }
+
+func (g *guest) within(limit time.Duration, command string) (string, error) {
+	g.control.SetDeadline(time.Now().Add(limit))
 	if _, err := g.control.Write([]byte(string(rune(probe.Command)) + command)); err != nil {
 		return "", err
 	}

@@ -235,6 +235,8 @@ func (g *guest) command(words []string) (string, error) {
 		}
 		b, err := json.Marshal(k)
 		return string(b), err
+	case "clockcheck":
+		return clockCheck()
 	case "run":
 		b, err := exec.Command(words[1], words[2:]...).CombinedOutput()
 		return string(b), err
