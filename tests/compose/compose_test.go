@@ -1,0 +1,186 @@
+// Package compose runs the lab as containers: it builds the image from the Dockerfile, and looks at
+// what the node says while the server's container is stopped and started.
+package compose
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const baseImage = "golang:1.26-bookworm" // as the Dockerfile names it
+
+// project is the compose project's name: containers, volumes and the network bear it.
+var project = fmt.Sprintf("ntsgwtest%d", os.Getpid())
+
+func output(t *testing.T, within time.Duration, name string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func compose(args ...string) []string {
+	return append([]string{"-p", project, "-f", "../../packaging/compose/lab.yaml"}, args...)
+}
+
+// makeBase makes the Dockerfile's base image from local files where it can't be pulled: a Debian
+// root, the Go toolchain's folder, and the modules that are there already.
+func makeBase(t *testing.T) {
+	if exec.Command("docker", "image", "inspect", baseImage).Run() == nil {
+		return
+	}
+	if os.Getuid() != 0 {
+		t.Skip("the base image is not here, and only root can make it")
+	}
+	if _, err := exec.LookPath("debootstrap"); err != nil {
+		t.Skip("the base image is not here, and debootstrap is not installed: make test installs it when run as root")
+	}
+	root := filepath.Join(t.TempDir(), "root")
+	output(t, 10*time.Minute, "debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", root)
+	goroot := strings.TrimSpace(output(t, time.Minute, "go", "env", "GOROOT"))
+	cache := strings.TrimSpace(output(t, time.Minute, "go", "env", "GOMODCACHE"))
+	output(t, 10*time.Minute, "go", "mod", "download")
+	tar := func(dir, as string, names ...string) *exec.Cmd {
+		args := append([]string{"-C", dir, "--transform", "s,^\\.,." + as + ","}, "-c")
+		return exec.Command("tar", append(args, names...)...)
+	}
+	load := exec.Command("docker", "import",
+		"-c", "ENV PATH=/usr/local/go/bin:/usr/sbin:/usr/bin:/sbin:/bin", "-c", "ENV GOPATH=/go", "-c", "ENV GOTOOLCHAIN=local", "-", baseImage)
+	in, err := load.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	load.Stdout, load.Stderr = &said, &said
+	if err := load.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// Three archives in a row make one, once the ends of the first two are left out.
+	for i, part := range []*exec.Cmd{tar(root, "", "."), tar(goroot, "/usr/local/go", "."), tar(cache, "/go/pkg/mod", "./cache/download")} {
+		out, err := part.StdoutPipe()
+		if err == nil {
+			err = part.Start()
+		}
+		if err == nil {
+			err = copyArchive(in, out, i == 2)
+		}
+		if err == nil {
+			err = part.Wait()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	in.Close()
+	if err := load.Wait(); err != nil {
+		t.Fatalf("docker import: %v\n%s", err, said.String())
+	}
+}
+
+// copyArchive copies a tar archive, without its end unless last. The end is blocks of zeros.
+func copyArchive(w io.Writer, r io.Reader, last bool) error {
+	var zeros int
+	block := make([]byte, 512)
+	for {
+		_, err := io.ReadFull(r, block)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if bytes.Count(block, []byte{0}) == len(block) {
+			zeros++
+			continue
+		}
+		for ; zeros > 0; zeros-- { // they were a file's content
+			if _, err := w.Write(make([]byte, 512)); err != nil {
+				return err
+			}
+		}
+		if _, err := w.Write(block); err != nil {
+			return err
+		}
+	}
+	if last {
+		_, err := w.Write(make([]byte, 1024))
+		return err
+	}
+	return nil
+}
+
+func TestComposeLab(t *testing.T) {
+	for _, p := range []string{"docker", "docker-compose"} {
+		if _, err := exec.LookPath(p); err != nil {
+			t.Skipf("%s is not installed", p)
+		}
+	}
+	if err := exec.Command("docker", "info").Run(); err != nil {
+		t.Skip("no Docker Engine answers")
+	}
+	if os.Getenv("NTSGW_NO_COMPOSE") != "" {
+		t.Skip("NTSGW_NO_COMPOSE is set")
+	}
+	makeBase(t)
+	t.Cleanup(func() {
+		if t.Failed() {
+			out, _ := exec.Command("docker-compose", compose("logs", "--no-color", "--tail", "40")...).CombinedOutput()
+			t.Logf("%s", out)
+		}
+		exec.Command("docker-compose", compose("down", "-v", "-t", "2")...).Run()
+	})
+	output(t, 15*time.Minute, "docker", "build", "--build-arg", "GOPROXY=off", "-t", "ntsgw", "../..")
+	output(t, 3*time.Minute, "docker-compose", compose("up", "-d", "--no-build")...)
+
+	node := func(word string, since time.Time) bool {
+		out, err := exec.Command("docker-compose", compose("logs", "--no-color", "-t", "node")...).CombinedOutput()
+		if err != nil {
+			return false
+		}
+		for _, l := range strings.Split(string(out), "\n") {
+			_, stamp, ok := strings.Cut(l, "| ")
+			if !ok {
+				continue
+			}
+			stamp, text, _ := strings.Cut(stamp, " ")
+			at, err := time.Parse(time.RFC3339Nano, stamp)
+			if err == nil && at.After(since) && strings.HasPrefix(strings.TrimSpace(text), "beacon accepted") && strings.Contains(text, word) {
+				return true
+			}
+		}
+		return false
+	}
+	wait := func(within time.Duration, what, word string, since time.Time) {
+		t.Helper()
+		for deadline := time.Now().Add(within); !node(word, since); time.Sleep(500 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("not within %v: %s", within, what)
+			}
+		}
+	}
+	wait(60*time.Second, "the node verifies a beacon", "synchronized", time.Time{})
+	wait(30*time.Second, "the node's own interval is bounded", "| node: ", time.Time{})
+	if out := output(t, time.Minute, "docker-compose", compose("exec", "-T", "gateway", "/usr/bin/ntsgw", "status", "-config", "/etc/ntsgw/lab.toml")...); !strings.Contains(out, "Synchronized") {
+		t.Errorf("status in the container:\n%s", out)
+	}
+
+	stopped := time.Now()
+	output(t, time.Minute, "docker-compose", compose("stop", "-t", "2", "server")...)
+	wait(90*time.Second, "the node sees holdover", "holdover", stopped)
+
+	started := time.Now()
+	output(t, time.Minute, "docker-compose", compose("start", "server")...)
+	wait(90*time.Second, "the node sees recovery", "synchronized", started)
+}
