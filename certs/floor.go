@@ -105,15 +105,20 @@ func (f Floor) Hard() time.Time { return f.hard }
 // Warnings returns what was ignored and why.
 func (f Floor) Warnings() []discipline.Warning { return f.warnings }
 
-// BeforeFloor returns the warning that stands while servers agree on a time t before the floor.
+// BeforeFloor returns the warning that stands while servers tell a time t before the floor; zero: which
+// one is not known.
 func (f Floor) BeforeFloor(t time.Time) discipline.Warning {
 	fix := map[string]string{
 		FromBuild:    "they are wrong, or this program was built on a machine whose clock was ahead.",
 		FromSaved:    "if the saved time is wrong, stop the gateway, remove " + SavedName + " from its state folder, and start it.",
 		FromOperator: "if that is wrong, correct " + OperatorName + " in the state folder and restart.",
 	}[f.hardFrom]
+	told := "an earlier time"
+	if !t.IsZero() {
+		told = stamp(t)
+	}
 	return discipline.Warning{ID: "time-before-floor",
-		Text: fmt.Sprintf("The servers agree on %s, but it is later than %s for certain (%s); nothing is served: %s", stamp(t), stamp(f.hard), f.hardFrom, fix)}
+		Text: fmt.Sprintf("Servers tell %s, but it is later than %s for certain (%s); nothing is served: %s", told, stamp(f.hard), f.hardFrom, fix)}
 }
 
 // The names of the files in the state folder.

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"sync"
+	"time"
 
+	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/configs"
 )
 
@@ -35,6 +38,7 @@ func checkVerb(ctx context.Context, t terminal, args []string) error {
 	f := newFlags(t, "check")
 	config := f.config()
 	example := f.Bool("example", false, "print a complete commented configuration")
+	connect := f.Bool("connect", false, "connect to each server and say how its certificate was judged")
 	if _, err := f.operands(args, 0, 0); err != nil {
 		return err
 	}
@@ -54,6 +58,45 @@ func checkVerb(ctx context.Context, t terminal, args []string) error {
 	if len(cfg.Servers) == 1 {
 		servers = "1 server"
 	}
-	_, err = fmt.Fprintf(t.out, "%sok, %s\n", what, servers)
-	return err
+	if _, err = fmt.Fprintf(t.out, "%sok, %s\n", what, servers); err != nil || !*connect {
+		return err
+	}
+	return checkServers(ctx, t, cfg)
+}
+
+// checkServers tells an operator, server by server, how each certificate was judged. A person looks
+// at the answer, so the host clock judges the dates.
+func checkServers(ctx context.Context, t terminal, cfg configs.Config) error {
+	policy, err := certs.New(certs.Options{Servers: cfg.Servers, Trust: cfg.Trust, Clock: hostClock})
+	if err != nil {
+		return err
+	}
+	type result struct {
+		report certs.Report
+		err    error
+	}
+	results := make([]result, len(cfg.Servers))
+	var wait sync.WaitGroup
+	for i, s := range cfg.Servers {
+		wait.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+			defer cancel()
+			results[i].report, results[i].err = policy.Connect(ctx, s.Name)
+		})
+	}
+	wait.Wait()
+	bad := 0
+	for i, r := range results {
+		fmt.Fprintf(t.out, "\n%s", r.report.String())
+		if r.err != nil {
+			bad++
+			if r.report.Text == "" {
+				fmt.Fprintf(t.out, "%s: %v\n", cfg.Servers[i].Name, r.err)
+			}
+		}
+	}
+	if bad > 0 {
+		return exit(exitFailed, "%d of %d servers are refused or can't be reached", bad, len(results))
+	}
+	return nil
 }

@@ -38,7 +38,8 @@ type gateway struct {
 
 	policy  *certs.Policy
 	known   certs.Clock // what is known of the present time
-	floor   time.Time
+	floor   certs.Floor
+	started time.Time
 	sources []*upstream.Source
 	loop    *loop.Loop
 	keys    *signing.Store
@@ -86,8 +87,7 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 	if err != nil {
 		g.log.Warn("a saved time is not used", "err", err)
 	}
-	floor := certs.NewFloor(evidence)
-	g.floor = floor.Hard()
+	g.floor, g.started = certs.NewFloor(evidence), time.Now()
 	leaps, err := leapTable(cfg.LeapList)
 	if err != nil {
 		return &exitError{exitConfig, err}
@@ -96,7 +96,7 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 		MinSources: cfg.MinSources, BootstrapQuorum: cfg.BootstrapQuorum,
 		StepThreshold: cfg.StepThreshold, PanicThreshold: cfg.PanicThreshold,
 		HoldoverMax: cfg.HoldoverMax, MaxErrorLimit: cfg.MaxErrorLimit, MaxFrequencyPPM: cfg.MaxFrequencyPPM,
-		FrequencyPPM: freq, FrequencyStdPPM: std, Floor: g.floor.UnixNano(), Leap: leaps,
+		FrequencyPPM: freq, FrequencyStdPPM: std, Floor: g.floor.Hard().UnixNano(), Leap: leaps,
 		Observing: true, NewEpoch: newEpoch,
 	}
 	for _, s := range g.cfg.Servers {
@@ -137,7 +137,10 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 	if err != nil {
 		return err
 	}
-	g.known = certs.ClockOf(g.loop.Snapshot, g.read.Now, func() time.Time { return g.floor })
+	g.known = certs.ClockOf(g.loop.Snapshot, g.read.Now, func() time.Time {
+		floor, _ := g.floor.At(time.Since(g.started))
+		return floor
+	})
 	return nil
 }
 
@@ -165,7 +168,7 @@ func (g *gateway) newSources(out chan<- discipline.Measurement, events chan<- lo
 		source, err := upstream.New(upstream.Options{
 			Name: s.Name, Address: s.Address, Operator: operatorOf(s), MinPoll: s.MinPoll, MaxPoll: s.MaxPoll,
 			Builtin: g.cfg.BuiltinServers, MaxSourceStratum: g.cfg.Trust.MaxSourceStratum, RecheckEvery: g.cfg.Trust.RevocationCheck,
-			Floor: g.floor.UnixNano(), Trust: g.policy, Clock: g.read, Out: out, Log: g.log,
+			Floor: g.floor.Hard().UnixNano(), Trust: g.policy, Clock: g.read, Out: out, Log: g.log,
 			Changed: func(name string, reachable bool, denied string) {
 				select {
 				case events <- loop.SourceEvent{Name: name, Reachable: reachable, Denied: denied}:
@@ -369,6 +372,18 @@ func (c *counts) add(source, reason string) {
 	c.m[source][reason]++
 }
 
+// has reports whether anything was refused for reason.
+func (c *counts) has(reason string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.m {
+		if m[reason] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // into adds the counts of source to rejected.
 func (c *counts) into(source string, rejected map[string]uint64) {
 	c.mu.Lock()
@@ -429,12 +444,20 @@ func (g *gateway) warnings() []discipline.Warning {
 	if earliest, _, known := g.known(); known {
 		now = earliest
 	}
-	return append(g.policy.Warnings(now), g.keys.Warnings(now)...)
+	list := append(g.policy.Warnings(now), g.keys.Warnings(now)...)
+	list = append(list, g.floor.Warnings()...)
+	if s := g.mqtt.Load(); s != nil {
+		list = append(list, s.Warnings()...)
+	}
+	if now.IsZero() && g.refused.has("before-floor") {
+		list = append(list, g.floor.BeforeFloor(time.Time{}))
+	}
+	return list
 }
 
 // metrics are the counters of the downstreams.
 func (g *gateway) metrics() map[string]status.Counters {
-	m := map[string]status.Counters{"certs": {"refused": g.policy.Counts()}}
+	m := map[string]status.Counters{"certs": {"refused": g.policy.Counts(), "doubted": g.policy.Doubts()}}
 	if s := g.mqtt.Load(); s != nil {
 		st := s.Status()
 		connected := 0.0

@@ -59,7 +59,7 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		{"run", "[-config FILE] [-dry-run]", "take, discipline and serve time", runVerb},
-		{"check", "[-config FILE] [-example]", "say every mistake in the configuration", checkVerb},
+		{"check", "[-config FILE] [-example|-connect]", "say every mistake in the configuration", checkVerb},
 		{"status", "[-json] [-watch]", "how the running gateway is", statusVerb},
 		{"sources", "[-json]", "what became of each server", sourcesVerb},
 		{"wait", "[-max-error D] [-timeout D]", "return when the time is good enough", waitVerb},
@@ -149,7 +149,7 @@ func code(t terminal, v verb, err error) int {
 func usage(w io.Writer) {
 	fmt.Fprint(w, "ntsgw takes authenticated time (NTS), disciplines the host clock, and hands time on\nwith an honest bound on its error.\n\nusage: ntsgw COMMAND [arguments]\n\n")
 	for _, v := range verbs() {
-		fmt.Fprintf(w, "  %-8s %-32s %s\n", v.name, v.usage, v.short)
+		fmt.Fprintf(w, "  %-8s %-34s %s\n", v.name, v.usage, v.short)
 	}
 	fmt.Fprint(w, "\nexit codes: 0 ok; 1 failed; 2 usage; 3 refused a clock change beyond the panic threshold;\n4 not synchronized; 70 the discipline failed; 77 permission; 78 configuration\n")
 }

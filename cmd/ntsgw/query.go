@@ -53,9 +53,10 @@ func queryVerb(ctx context.Context, t terminal, args []string) error {
 	}
 	r, err := upstream.Query(ctx, upstream.QueryOptions{
 		Address: address, Name: address, Trust: policy, Clock: sysclock.Reader{}, Timeout: *timeout,
+		Revocation: func(name string) string { return revocationWord(policy, name) },
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", address, err)
+		return err
 	}
 	if *asJSON {
 		return printJSON(t.out, r)
@@ -80,6 +81,20 @@ func queryVerb(ctx context.Context, t terminal, args []string) error {
 		row("revocation", "%s", r.Revocation)
 	}
 	return w.Flush()
+}
+
+// revocationWord is what was found out about the server's own certificate.
+func revocationWord(policy *certs.Policy, name string) string {
+	r, ok := policy.Report(name)
+	switch {
+	case !ok || len(r.Chain) == 0:
+		return "unknown"
+	case r.Mode == "off":
+		return "not asked"
+	case r.Chain[0].Revocation == nil:
+		return "unknown: nobody is named who could say"
+	}
+	return r.Chain[0].Revocation.Status
 }
 
 // hostClock trusts the host clock as it is.
