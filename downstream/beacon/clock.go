@@ -327,7 +327,9 @@ func (c *Clock) ExchangeIn(m Ticks, limit time.Duration) time.Duration {
 	if c.rate.RhoPPB == 0 {
 		return math.MaxInt64
 	}
-	left := float64(uint64(limit)-w) * 1e9 / (2 * float64(c.rate.RhoPPB))
+	// Each end loses up to one tick beside its rate.
+	room := float64(uint64(limit)-w) - 2*float64(c.rate.Tick)*float64(c.rate.CountNanos) - 4
+	left := math.Max(0, room) * 1e9 / (2 * float64(c.rate.RhoPPB))
 	if left >= math.MaxInt64 {
 		return math.MaxInt64
 	}
