@@ -2,16 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -75,87 +69,6 @@ func newGateway(cfg configs.Config, log *slog.Logger) (*gateway, error) {
 	return g, nil
 }
 
-// newLoop makes the discipline and the clock it steers.
-func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.SourceEvent) error {
-	cfg := g.cfg.Clock
-	files := &loop.Files{Drift: filepath.Join(g.cfg.Gateway.StateDir, cfg.DriftFile)}
-	freq, std, _, err := files.LoadDrift()
-	if err != nil {
-		g.log.Warn("the drift file is not used", "err", err)
-	}
-	evidence, err := certs.GatherEvidence(g.cfg.Gateway.StateDir, time.Time{})
-	if err != nil {
-		g.log.Warn("a saved time is not used", "err", err)
-	}
-	g.floor, g.started = certs.NewFloor(evidence), time.Now()
-	leaps, err := leapTable(cfg.LeapList)
-	if err != nil {
-		return &exitError{exitConfig, err}
-	}
-	dc := discipline.Config{
-		MinSources: cfg.MinSources, BootstrapQuorum: cfg.BootstrapQuorum,
-		StepThreshold: cfg.StepThreshold, PanicThreshold: cfg.PanicThreshold,
-		HoldoverMax: cfg.HoldoverMax, MaxErrorLimit: cfg.MaxErrorLimit, MaxFrequencyPPM: cfg.MaxFrequencyPPM,
-		FrequencyPPM: freq, FrequencyStdPPM: std, Floor: g.floor.Hard().UnixNano(), Leap: leaps,
-		Observing: true, NewEpoch: newEpoch,
-	}
-	for _, s := range g.cfg.Servers {
-		dc.Sources = append(dc.Sources, discipline.SourceConfig{Name: s.Name, Operator: operatorOf(s)})
-	}
-	opt := loop.Options{Measurements: in, Sources: events, Store: files, Log: g.log, Refused: g.refused.add}
-	switch cfg.Mode {
-	case "system":
-		if !sysclock.MaySetTime() {
-			return exit(exitPermission, "the host clock may not be set: give the process CAP_SYS_TIME, or set mode = \"observe\" in [clock]")
-		}
-		opt.Mode, opt.Clock, dc.Observing = loop.System, sysclock.NewSystem(), false
-	case "follow":
-		opt.Mode, opt.Clock = loop.Follow, sysclock.NewObserver()
-	case "observe":
-		opt.Mode, opt.Clock = loop.Observe, sysclock.NewObserver()
-	default:
-		if sysclock.MaySetTime() {
-			opt.Clock, opt.Decide = sysclock.NewSystem(), decideMode
-		} else {
-			opt.Mode, opt.Clock = loop.Observe, sysclock.NewObserver()
-		}
-	}
-	if cfg.RTC && opt.Clock.CanSet() {
-		if rtc := sysclock.NewRTC(); rtc != nil {
-			opt.RTC = rtc
-		}
-	}
-	if g.cfg.Log.Tracking != "" {
-		f, err := os.OpenFile(g.cfg.Log.Tracking, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-		if err != nil {
-			return fmt.Errorf("the tracking log: %w", err)
-		}
-		opt.Tracking = f
-	}
-	opt.Engine = discipline.New(dc)
-	g.loop, err = loop.New(opt)
-	if err != nil {
-		return err
-	}
-	g.known = certs.ClockOf(g.loop.Snapshot, g.read.Now, func() time.Time {
-		floor, _ := g.floor.At(time.Since(g.started))
-		return floor
-	})
-	return nil
-}
-
-// decideMode chooses for mode = "auto" where the clock may be set.
-func decideMode(ctx context.Context) (loop.Mode, string) {
-	other, err := sysclock.DetectOther(ctx, 10*time.Second)
-	switch {
-	case err != nil:
-		return loop.Observe, fmt.Sprintf("it could not be told whether others steer the clock: %v", err)
-	case other != nil:
-		return loop.Observe, other.String()
-	}
-	return loop.System, "nobody else steers the host clock"
-}
-
 // newSources makes the policy on certificates and one source a server.
 func (g *gateway) newSources(out chan<- discipline.Measurement, events chan<- loop.SourceEvent) error {
 	var err error
@@ -200,7 +113,7 @@ func (g *gateway) newDownstreams() error {
 	g.status = status.New(status.Options{
 		Timeline: g.loop, Clock: g.read, Gateway: g.id, Version: programVersion(),
 		Mode:    func() string { return string(g.loop.Host().Mode) },
-		Sources: g.sourceReports, Warnings: g.warnings, Downstream: g.downstreams, Metrics: g.metrics,
+		Sources: g.sourceReports, Devices: g.devices, Warnings: g.warnings, Downstream: g.downstreams, Metrics: g.metrics,
 		Listen: g.cfg.Status.Listen, Socket: g.cfg.Status.Socket, Log: g.log,
 	})
 	return nil
@@ -347,154 +260,4 @@ func (g *gateway) lowerBound() (time.Time, bool) {
 	}
 	earliest, _, known := g.known()
 	return earliest, known
-}
-
-func newEpoch() (e discipline.Epoch) {
-	rand.Read(e[:])
-	return e
-}
-
-// counts counts by source and reason. It is safe for concurrent use.
-type counts struct {
-	mu sync.Mutex
-	m  map[string]map[string]uint64
-}
-
-func (c *counts) add(source, reason string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.m == nil {
-		c.m = map[string]map[string]uint64{}
-	}
-	if c.m[source] == nil {
-		c.m[source] = map[string]uint64{}
-	}
-	c.m[source][reason]++
-}
-
-// has reports whether anything was refused for reason.
-func (c *counts) has(reason string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, m := range c.m {
-		if m[reason] > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// into adds the counts of source to rejected.
-func (c *counts) into(source string, rejected map[string]uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for reason, n := range c.m[source] {
-		rejected[reason] += n
-	}
-}
-
-// sourceReports puts what each source knows of itself beside what selection made of it.
-func (g *gateway) sourceReports() []status.Source {
-	snap := g.loop.Snapshot()
-	list := make([]status.Source, 0, len(g.sources))
-	for _, src := range g.sources {
-		st := src.Status()
-		r := status.Source{
-			Name: st.Name, Address: st.Address, NTP: st.NTPAddr, Operator: st.Operator, State: "unreachable",
-			Stratum: int(st.Stratum), Reach: int(st.Reach), Poll: st.Poll.Seconds(), AEAD: int(st.AEAD), Cookies: st.Cookies,
-			Sent: st.Sent, Received: st.Received, Rejected: st.Rejected, LastError: st.LastError,
-		}
-		if r.Rejected == nil {
-			r.Rejected = map[string]uint64{}
-		}
-		g.refused.into(st.Name, r.Rejected)
-		if !st.KEAt.IsZero() {
-			r.KEAge = number(time.Since(st.KEAt))
-		}
-		i := slices.IndexFunc(snap.Sources, func(s discipline.SourceState) bool { return s.Name == st.Name })
-		if i >= 0 {
-			sel := snap.Sources[i]
-			r.State = sel.State
-			if sel.LastAt != 0 && st.Delay > 0 {
-				r.Delay = number(st.Delay)
-				if snap.Serving() {
-					r.Offset, r.Jitter = number(sel.Offset), number(sel.Jitter)
-				}
-			}
-		}
-		if st.Denied != "" {
-			r.State = "denied"
-			r.LastError = st.Denied
-		}
-		list = append(list, r)
-	}
-	return list
-}
-
-func number(d time.Duration) *float64 {
-	s := d.Seconds()
-	if math.IsNaN(s) || math.IsInf(s, 0) {
-		return nil
-	}
-	return &s
-}
-
-func (g *gateway) warnings() []discipline.Warning {
-	var now time.Time
-	if earliest, _, known := g.known(); known {
-		now = earliest
-	}
-	list := append(g.policy.Warnings(now), g.keys.Warnings(now)...)
-	list = append(list, g.floor.Warnings()...)
-	if s := g.mqtt.Load(); s != nil {
-		list = append(list, s.Warnings()...)
-	}
-	if now.IsZero() && g.refused.has("before-floor") {
-		list = append(list, g.floor.BeforeFloor(time.Time{}))
-	}
-	return list
-}
-
-// metrics are the counters of the downstreams.
-func (g *gateway) metrics() map[string]status.Counters {
-	m := map[string]status.Counters{"certs": {"refused": g.policy.Counts(), "doubted": g.policy.Doubts()}}
-	if s := g.mqtt.Load(); s != nil {
-		st := s.Status()
-		connected := 0.0
-		for _, b := range st.Brokers {
-			if b.State == mqtt.BrokerConnected {
-				connected++
-			}
-		}
-		m["mqtt"] = status.Counters{"beacons": st.Beacons, "published": st.Published, "dropped": st.Dropped, "skipped": st.Skipped,
-			"answered": st.Answered, "refused": st.Refused, "brokers_connected": connected, "nodes_seen": float64(len(st.Nodes))}
-	}
-	if s := g.nts.Load(); s != nil {
-		st := s.Status()
-		m["nts"] = status.Counters{"ke_accepted": st.Accepted, "answered": st.Answered, "naks": st.NAKs, "refused": st.Refused}
-	}
-	return m
-}
-
-func (g *gateway) downstreams() map[string]any {
-	d := map[string]any{}
-	if s := g.mqtt.Load(); s != nil {
-		d["mqtt"] = s.Status()
-	}
-	if s := g.nts.Load(); s != nil {
-		d["nts"] = s.Status()
-	}
-	return d
-}
-
-// operatorOf is who runs a server: what the configuration says, or the registrable domain.
-func operatorOf(s configs.Server) string {
-	if s.Operator != "" {
-		return s.Operator
-	}
-	host := s.Address
-	if i := strings.LastIndexByte(host, ':'); i > 0 {
-		host = host[:i]
-	}
-	return registrableDomain(strings.Trim(host, "[]"))
 }

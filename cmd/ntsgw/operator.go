@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
+
+	"github.com/ntsgw/ntsgw/configs"
 )
 
 // registrableDomain is the part of a host name that somebody registered; an address, or a name
@@ -18,4 +20,16 @@ func registrableDomain(host string) string {
 		return d
 	}
 	return host
+}
+
+// operatorOf is who runs a server: what the configuration says, or the registrable domain.
+func operatorOf(s configs.Server) string {
+	if s.Operator != "" {
+		return s.Operator
+	}
+	host := s.Address
+	if i := strings.LastIndexByte(host, ':'); i > 0 {
+		host = host[:i]
+	}
+	return registrableDomain(strings.Trim(host, "[]"))
 }

@@ -38,6 +38,7 @@ type Report struct {
 	Targets        []Target             `json:"targets"`
 	Warnings       []discipline.Warning `json:"warnings"`
 	Sources        []Source             `json:"sources"`
+	Devices        []Device             `json:"devices"`
 	Downstream     map[string]any       `json:"downstream,omitempty"`
 }
 
@@ -61,6 +62,15 @@ type Source struct {
 	Received  uint64            `json:"received"`
 	Rejected  map[string]uint64 `json:"rejected"`
 	LastError string            `json:"last_error,omitempty"`
+}
+
+// Device is one enrolled node, without secrets.
+type Device struct {
+	Name         string     `json:"name"`
+	State        string     `json:"state"` // active, revoked
+	Generation   uint32     `json:"generation"`
+	LastExchange *time.Time `json:"last_exchange"`      // null: none since the start
+	HalfWidth    *float64   `json:"half_width_seconds"` // its own report of how far its time may be off
 }
 
 // Target is one of the four things that the gateway is judged by.
@@ -98,6 +108,7 @@ func build(s *discipline.Snapshot, now discipline.Raw, host discipline.HostReadi
 		Epoch:          hex.EncodeToString(s.Epoch[:]),
 		Warnings:       append([]discipline.Warning{}, s.Warnings...),
 		Sources:        []Source{},
+		Devices:        []Device{},
 	}
 	if s.LastUpdate != 0 {
 		r.LastUpdate = pointer(seconds(now.Sub(s.LastUpdate)))

@@ -28,7 +28,7 @@ type Clock interface {
 	ReadPair() discipline.HostReading
 }
 
-// Options is what a Server needs. Sources, Warnings and Downstream are called for each
+// Options is what a Server needs. Its functions are called for each
 // report and must be safe for concurrent use; all may be nil.
 type Options struct {
 	Timeline   Timeline
@@ -37,6 +37,7 @@ type Options struct {
 	Version    string
 	Mode       func() string
 	Sources    func() []Source
+	Devices    func() []Device
 	Warnings   func() []discipline.Warning
 	Downstream func() map[string]any      // for the report
 	Metrics    func() map[string]Counters // for /metrics
@@ -88,6 +89,9 @@ func (s *Server) Report() Report {
 	r.Uptime = seconds(now.Sub(s.started))
 	if s.opt.Sources != nil {
 		r.Sources = s.opt.Sources()
+	}
+	if s.opt.Devices != nil {
+		r.Devices = s.opt.Devices()
 	}
 	if s.opt.Warnings != nil {
 		r.Warnings = append(r.Warnings, s.opt.Warnings()...)

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ntsgw/ntsgw/certs"
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/discipline/loop"
+	"github.com/ntsgw/ntsgw/discipline/sysclock"
+)
+
+// newLoop makes the discipline and the clock it steers.
+func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.SourceEvent) error {
+	cfg := g.cfg.Clock
+	files := &loop.Files{Drift: filepath.Join(g.cfg.Gateway.StateDir, cfg.DriftFile)}
+	freq, std, _, err := files.LoadDrift()
+	if err != nil {
+		g.log.Warn("the drift file is not used", "err", err)
+	}
+	evidence, err := certs.GatherEvidence(g.cfg.Gateway.StateDir, time.Time{})
+	if err != nil {
+		g.log.Warn("a saved time is not used", "err", err)
+	}
+	g.floor, g.started = certs.NewFloor(evidence), time.Now()
+	leaps, err := leapTable(cfg.LeapList)
+	if err != nil {
+		return &exitError{exitConfig, err}
+	}
+	dc := discipline.Config{
+		MinSources: cfg.MinSources, BootstrapQuorum: cfg.BootstrapQuorum,
+		StepThreshold: cfg.StepThreshold, PanicThreshold: cfg.PanicThreshold,
+		HoldoverMax: cfg.HoldoverMax, MaxErrorLimit: cfg.MaxErrorLimit, MaxFrequencyPPM: cfg.MaxFrequencyPPM,
+		FrequencyPPM: freq, FrequencyStdPPM: std, Floor: g.floor.Hard().UnixNano(), Leap: leaps,
+		Observing: true, NewEpoch: newEpoch,
+	}
+	for _, s := range g.cfg.Servers {
+		dc.Sources = append(dc.Sources, discipline.SourceConfig{Name: s.Name, Operator: operatorOf(s)})
+	}
+	opt := loop.Options{Measurements: in, Sources: events, Store: files, Log: g.log, Refused: g.refused.add}
+	switch cfg.Mode {
+	case "system":
+		if !sysclock.MaySetTime() {
+			return exit(exitPermission, "the host clock may not be set: give the process CAP_SYS_TIME, or set mode = \"observe\" in [clock]")
+		}
+		opt.Mode, opt.Clock, dc.Observing = loop.System, sysclock.NewSystem(), false
+	case "follow":
+		opt.Mode, opt.Clock = loop.Follow, sysclock.NewObserver()
+	case "observe":
+		opt.Mode, opt.Clock = loop.Observe, sysclock.NewObserver()
+	default:
+		if sysclock.MaySetTime() {
+			opt.Clock, opt.Decide = sysclock.NewSystem(), decideMode
+		} else {
+			opt.Mode, opt.Clock = loop.Observe, sysclock.NewObserver()
+		}
+	}
+	if cfg.RTC && opt.Clock.CanSet() {
+		if rtc := sysclock.NewRTC(); rtc != nil {
+			opt.RTC = rtc
+		}
+	}
+	if g.cfg.Log.Tracking != "" {
+		f, err := os.OpenFile(g.cfg.Log.Tracking, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err != nil {
+			return fmt.Errorf("the tracking log: %w", err)
+		}
+		opt.Tracking = f
+	}
+	opt.Engine = discipline.New(dc)
+	g.loop, err = loop.New(opt)
+	if err != nil {
+		return err
+	}
+	g.known = certs.ClockOf(g.loop.Snapshot, g.read.Now, func() time.Time {
+		floor, _ := g.floor.At(time.Since(g.started))
+		return floor
+	})
+	return nil
+}
+
+// decideMode chooses for mode = "auto" where the clock may be set.
+func decideMode(ctx context.Context) (loop.Mode, string) {
+	other, err := sysclock.DetectOther(ctx, 10*time.Second)
+	switch {
+	case err != nil:
+		return loop.Observe, fmt.Sprintf("it could not be told whether others steer the clock: %v", err)
+	case other != nil:
+		return loop.Observe, other.String()
+	}
+	return loop.System, "nobody else steers the host clock"
+}
+
+func newEpoch() (e discipline.Epoch) {
+	rand.Read(e[:])
+	return e
+}

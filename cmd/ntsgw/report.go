@@ -1,0 +1,158 @@
+package main
+
+import (
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/downstream/mqtt"
+	"github.com/ntsgw/ntsgw/downstream/status"
+)
+
+// counts counts by source and reason. It is safe for concurrent use.
+type counts struct {
+	mu sync.Mutex
+	m  map[string]map[string]uint64
+}
+
+func (c *counts) add(source, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil {
+		c.m = map[string]map[string]uint64{}
+	}
+	if c.m[source] == nil {
+		c.m[source] = map[string]uint64{}
+	}
+	c.m[source][reason]++
+}
+
+// has reports whether anything was refused for reason.
+func (c *counts) has(reason string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.m {
+		if m[reason] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// into adds the counts of source to rejected.
+func (c *counts) into(source string, rejected map[string]uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for reason, n := range c.m[source] {
+		rejected[reason] += n
+	}
+}
+
+// sourceReports puts what each source knows of itself beside what selection made of it.
+func (g *gateway) sourceReports() []status.Source {
+	snap := g.loop.Snapshot()
+	list := make([]status.Source, 0, len(g.sources))
+	for _, src := range g.sources {
+		st := src.Status()
+		r := status.Source{
+			Name: st.Name, Address: st.Address, NTP: st.NTPAddr, Operator: st.Operator, State: "unreachable",
+			Stratum: int(st.Stratum), Reach: int(st.Reach), Poll: st.Poll.Seconds(), AEAD: int(st.AEAD), Cookies: st.Cookies,
+			Sent: st.Sent, Received: st.Received, Rejected: st.Rejected, LastError: st.LastError,
+		}
+		if r.Rejected == nil {
+			r.Rejected = map[string]uint64{}
+		}
+		g.refused.into(st.Name, r.Rejected)
+		if !st.KEAt.IsZero() {
+			r.KEAge = number(time.Since(st.KEAt))
+		}
+		i := slices.IndexFunc(snap.Sources, func(s discipline.SourceState) bool { return s.Name == st.Name })
+		if i >= 0 {
+			sel := snap.Sources[i]
+			r.State = sel.State
+			if sel.LastAt != 0 && st.Delay > 0 {
+				r.Delay = number(st.Delay)
+				if snap.Serving() {
+					r.Offset, r.Jitter = number(sel.Offset), number(sel.Jitter)
+				}
+			}
+		}
+		if st.Denied != "" {
+			r.State = "denied"
+			r.LastError = st.Denied
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+// devices are the enrolled nodes with what was seen of them.
+func (g *gateway) devices() []status.Device {
+	var seen []mqtt.NodeStatus
+	if s := g.mqtt.Load(); s != nil {
+		seen = s.Status().Nodes
+	}
+	list := []status.Device{}
+	for _, n := range mqtt.Merge(g.nodes.List(), seen) {
+		list = append(list, status.Device{Name: n.Node, State: n.State, Generation: n.Generation, LastExchange: n.LastExchange, HalfWidth: n.HalfWidthSeconds})
+	}
+	return list
+}
+
+func number(d time.Duration) *float64 {
+	s := d.Seconds()
+	if math.IsNaN(s) || math.IsInf(s, 0) {
+		return nil
+	}
+	return &s
+}
+
+func (g *gateway) warnings() []discipline.Warning {
+	var now time.Time
+	if earliest, _, known := g.known(); known {
+		now = earliest
+	}
+	list := append(g.policy.Warnings(now), g.keys.Warnings(now)...)
+	list = append(list, g.floor.Warnings()...)
+	if s := g.mqtt.Load(); s != nil {
+		list = append(list, s.Warnings()...)
+	}
+	if now.IsZero() && g.refused.has("before-floor") {
+		list = append(list, g.floor.BeforeFloor(time.Time{}))
+	}
+	return list
+}
+
+// metrics are the counters of the downstreams.
+func (g *gateway) metrics() map[string]status.Counters {
+	m := map[string]status.Counters{"certs": {"refused": g.policy.Counts(), "doubted": g.policy.Doubts()}}
+	if s := g.mqtt.Load(); s != nil {
+		st := s.Status()
+		connected := 0.0
+		for _, b := range st.Brokers {
+			if b.State == mqtt.BrokerConnected {
+				connected++
+			}
+		}
+		m["mqtt"] = status.Counters{"beacons": st.Beacons, "published": st.Published, "dropped": st.Dropped, "skipped": st.Skipped,
+			"answered": st.Answered, "refused": st.Refused, "brokers_connected": connected, "nodes_seen": float64(len(st.Nodes))}
+	}
+	if s := g.nts.Load(); s != nil {
+		st := s.Status()
+		m["nts"] = status.Counters{"ke_accepted": st.Accepted, "answered": st.Answered, "naks": st.NAKs, "refused": st.Refused}
+	}
+	return m
+}
+
+func (g *gateway) downstreams() map[string]any {
+	d := map[string]any{}
+	if s := g.mqtt.Load(); s != nil {
+		d["mqtt"] = s.Status()
+	}
+	if s := g.nts.Load(); s != nil {
+		d["nts"] = s.Status()
+	}
+	return d
+}
