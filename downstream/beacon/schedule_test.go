@@ -21,6 +21,8 @@ type schedule struct {
 	faults  int
 	liars   int
 
+	expired int64 // UTC second at which a gateway's leap list expired; 0: none did
+
 	flash   []Kept
 	counter uint64
 	boot    [16]byte
@@ -74,10 +76,8 @@ func newSchedule(seed, n uint64, toy bool, alg Alg, broken faults, record bool) 
 	s.sibling.node = "node-8"
 	w.random(s.sibling.key[:])
 	s.sibling.mac, _ = NewMACKey(s.sibling.key, s.sibling.name, "node-8", 1)
-	if w.chance(0.1) {
-		g := s.gws[w.rng.IntN(count)]
-		g.expired = floorDiv(w.utc(w.now).posix, second) - w.rng.Int64N(200*24*3600)
-		s.use("leap-list-expired")
+	if s.expired != 0 {
+		s.gws[w.rng.IntN(count)].expired = s.expired
 	}
 	if w.rate.RhoPPB > 0 && (w.delta == int64(w.rate.RhoPPB) || w.delta == -int64(w.rate.RhoPPB)) {
 		s.use("oscillator-at-rho")
@@ -98,6 +98,9 @@ func (s *schedule) when() {
 		month = []time.Month{time.January, time.July}[w.rng.IntN(2)]
 		end := time.Date(year, month, 1, 0, 0, 0, 0, time.UTC)
 		at = end.Add(-time.Duration(w.between(time.Second, 3*24*time.Hour)))
+		if w.chance(0.3) { // so that the latest message may be of the month before
+			at = end.Add(-time.Duration(w.rng.IntN(45*24)) * time.Hour)
+		}
 		switch w.rng.IntN(3) {
 		case 0:
 			w.leaps = append(w.leaps, leapEvent{end.Unix(), 1})
@@ -110,7 +113,24 @@ func (s *schedule) when() {
 			s.use("december-to-january")
 		}
 	}
+	if w.chance(0.1) {
+		s.leapListExpires(at)
+	}
 	w.now = (at.Unix()+firstOffset)*second + w.rng.Int64N(second)
+}
+
+// leapListExpires lets a gateway's list expire some time ago, with leaps since that it missed.
+func (s *schedule) leapListExpires(now time.Time) {
+	w := s.w
+	s.expired = now.Unix() - w.rng.Int64N(900*24*3600)
+	var missed []leapEvent
+	for month := monthOf(s.expired) + 1; month <= monthOf(now.Unix()); month++ {
+		if month%6 == 0 && w.chance(0.5) {
+			missed = append(missed, leapEvent{monthStart(month), 1 - 2*w.rng.Int64N(2)})
+		}
+	}
+	w.leaps = append(missed, w.leaps...)
+	s.use("leap-list-expired")
 }
 
 // lookAtEdge reads the clock, and lets beacons through, in the seconds around the month's end when
@@ -119,7 +139,7 @@ func (s *schedule) lookAtEdge() {
 	w := s.w
 	u := w.utc(w.now)
 	edge := (monthStart(monthOf(floorDiv(u.posix, second))+1) + u.offset) * second
-	if edge-w.now > int64(4*24*time.Hour) {
+	if edge-w.now > int64(50*24*time.Hour) {
 		return
 	}
 	for range 6 {
