@@ -81,6 +81,9 @@ func beside(t *testing.T, d delays, pollExponent int, warm, span time.Duration, 
 	ours, theirs = judge("ntsgw", a), judge("chrony", b)
 	a.judge(a.since(begun))
 	if keep := os.Getenv("NTSGW_UML_KEEP"); keep != "" {
+		if b, err := os.ReadFile(filepath.Join(l.dir, "tracking1")); err == nil {
+			os.WriteFile(filepath.Join(keep, fmt.Sprintf("%s-%d-tracking", d.name, seed)), b, 0o644)
+		}
 		for i, g := range []*guest{a, b} {
 			f, err := os.Create(filepath.Join(keep, fmt.Sprintf("%s-%d-%d.txt", d.name, seed, i)))
 			if err != nil {

@@ -219,7 +219,7 @@ bindcmdaddress /
 pidfile %s/pid
 user root
 `, bind, s.ntp, s.ke, l.dir, l.dir, dir, dir))
-	s.process = l.run("chronyd", "-x", "-d", "-f", conf)
+	s.process = l.run("chronyd", "-x", "-d", "-t", "3600", "-f", conf) // -t: it ends even if the test is killed
 	return s
 }
 

@@ -131,6 +131,10 @@ func (g *guest) serve() error {
 	clock := sysclock.NewObserver()
 	buf, out := make([]byte, 65536), make([]byte, 0, 128)
 	for {
+		// A guest whose test was killed ends by itself.
+		if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+			return err
+		}
 		got, err := conn.Receive(buf)
 		if err != nil {
 			return err
