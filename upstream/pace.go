@@ -12,6 +12,8 @@ type pace struct {
 	minPoll, maxPoll time.Duration
 
 	start   time.Duration   // the first key exchange comes within this: a fleet does not arrive together
+	soon    time.Duration   // the same for what a whole fleet may do at one moment later
+	redo    time.Duration   // between the first key exchange and the one with full checks, at least
 	burst   []time.Duration // the distances of the first samples; none is nearer than this to the next
 	timeout time.Duration   // for a reply
 
@@ -37,14 +39,14 @@ func newPace(opt *Options) pace {
 		return list
 	}
 	if opt.Builtin {
-		p.start = 8 * time.Second
+		p.start, p.soon, p.redo = 8*time.Second, 2*time.Second, time.Second
 		p.burst = []time.Duration{builtinSpacing, builtinSpacing, builtinSpacing}
 		p.base, p.most, p.localMost = 10*time.Second, time.Hour, time.Minute
 		p.gap = 4 * time.Second
 		p.idle = opt.MaxPoll
 		return p
 	}
-	p.start = 200 * time.Millisecond
+	p.start, p.soon = 100*time.Millisecond, 25*time.Millisecond
 	p.burst = s(0.5, 1, 2, 2, 2)
 	if opt.MinPoll <= time.Second {
 		p.burst = s(0.25, 0.25, 0.25, 0.5, 0.5, 1)

@@ -218,14 +218,12 @@ func (p *poller) refuse(now discipline.Raw, f *failure) {
 
 // redo ends a session whose certificate dates were not judged, now that they can be. What it
 // brought must not be believed any further, and the next one should be there at once.
+// The key exchange before it succeeded, so this is no try after a failure, and it comes once:
+// the next session's dates are judged.
 func (p *poller) redo(now discipline.Raw) {
-	if p.good > 0 {
-		p.fails = 0
-	}
+	p.fails = 0
 	p.end(now, "")
-	if p.good > 0 {
-		p.wake = max(now, p.lastKE.Add(time.Second)).Add(p.upTo(p.pace.start / 4))
-	}
+	p.wake = max(now, p.lastKE.Add(p.pace.redo)).Add(p.upTo(p.pace.soon))
 	p.reach, p.good = 0, 0
 }
 
@@ -233,7 +231,7 @@ func (p *poller) redo(now discipline.Raw) {
 func (p *poller) hurry(now discipline.Raw) {
 	if p.phase == resting {
 		p.fails = min(p.fails, 1)
-		p.wake = min(p.wake, now.Add(p.upTo(p.pace.start/4)))
+		p.wake = min(p.wake, now.Add(p.upTo(p.pace.soon)))
 	}
 }
 
@@ -246,7 +244,7 @@ func (p *poller) resumed(now discipline.Raw) {
 	case polling, waiting:
 		p.shut()
 		p.burst = 0
-		p.phase, p.wake = polling, now.Add(p.upTo(p.pace.start/4))
+		p.phase, p.wake = polling, now.Add(p.upTo(p.pace.soon))
 	}
 }
 
@@ -365,7 +363,7 @@ func (p *poller) receive(now discipline.Raw, b []byte, a arrival) (m discipline.
 	}
 	r, err := p.client.Open(b, &e.req)
 	if err != nil {
-		p.unusable(now, e, b, err)
+		p.unusable(now, e, b, r.Cookies, err)
 		return m, false
 	}
 	// Authenticated: this is the answer, whatever it is worth.
@@ -435,8 +433,9 @@ func (p *poller) takeCookies(list [][]byte) {
 	}
 }
 
-// unusable deals with a datagram that did not open as the answer to e.
-func (p *poller) unusable(now discipline.Raw, e *exchange, b []byte, err error) {
+// unusable deals with a datagram that is no usable answer to e. cookies are those of an
+// authenticated one.
+func (p *poller) unusable(now discipline.Raw, e *exchange, b []byte, cookies [][]byte, err error) {
 	var n *nts.Error
 	if !errors.As(err, &n) {
 		p.count(ReasonInternal)
@@ -455,9 +454,11 @@ func (p *poller) unusable(now discipline.Raw, e *exchange, b []byte, err error) 
 		p.count(n.Reason)
 		e.plain = true
 	case nts.ReasonKiss:
+		p.takeCookies(cookies)
 		p.settle(e)
 		p.kissed(now, n.Kiss)
 	case nts.ReasonStratum, nts.ReasonLeap, nts.ReasonRootDistance, nts.ReasonTimestamps:
+		p.takeCookies(cookies)
 		p.settle(e)
 		p.count(n.Reason)
 		p.lastError = fmt.Sprintf("the server can't be used at present (%s)", n.Reason)
@@ -578,7 +579,7 @@ func (p *poller) measure(e *exchange, h *ntp.Packet, a arrival) (m discipline.Me
 	}
 	t1, t4, width, reason := carry(e.leave, a)
 	if reason != "" {
-		return m, reason, ""
+		return m, reason, fmt.Sprintf("a reply came that can't be timed (%s)", reason)
 	}
 	t2, t3 := h.ReceiveTime.UnixNano(p.pivot), h.TransmitTime.UnixNano(p.pivot)
 	held := time.Duration(t3 - t2)

@@ -610,6 +610,68 @@ func TestRedoOnceDatesCanBeJudged(t *testing.T) {
 	}
 }
 
+// Once dates can be judged, a server that the operator configured is asked again at once, whether or
+// not the first session had a reply yet; a built-in one with courtesy.
+func TestRedoIsQuick(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		opt     Options
+		before  time.Duration // of the session when the time becomes known
+		least   time.Duration // between the key exchanges
+		most    time.Duration // until the next one
+		deafKEs bool
+	}{
+		{"configured", Options{}, 250 * time.Millisecond, 0, 100 * time.Millisecond, false},
+		{"configured, after a while", Options{MinPoll: time.Second}, time.Minute, 0, 100 * time.Millisecond, false},
+		{"configured, no reply yet", Options{}, 250 * time.Millisecond, 0, 100 * time.Millisecond, true},
+		{"built in", Options{Builtin: true}, 8500 * time.Millisecond, time.Second, 4 * time.Second, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, c.opt)
+			w.deferred = true
+			if c.deafKEs {
+				w.reach = func(int, int) bool { return false }
+			}
+			w.run(c.before)
+			if len(w.kes) != 1 || (len(w.got) == 0) != c.deafKEs {
+				t.Fatalf("%d key exchanges, %d measurements", len(w.kes), len(w.got))
+			}
+			known := w.now
+			w.deferred, w.reach = false, nil
+			w.p.redo(w.now)
+			w.run(c.most)
+			if len(w.kes) != 2 || w.kes[1].Sub(known) > c.most || w.kes[1].Sub(w.kes[0]) < c.least {
+				t.Errorf("known at %v, key exchanges at %v", known, w.kes)
+			}
+		})
+	}
+}
+
+// A server that answers, but not with a time that can be used, costs no further key exchange: its
+// answers bring cookies all the same.
+func TestServerThatIsNotSynchronizedCostsNoKeys(t *testing.T) {
+	for name, header := range map[string]func(*ntp.Packet){
+		"leap":          func(h *ntp.Packet) { h.Leap = ntp.LeapUnsynchronized },
+		"stratum":       func(h *ntp.Packet) { h.Stratum = 16 },
+		"root distance": func(h *ntp.Packet) { h.RootDispersion = 20 << 16 },
+		"timestamps":    func(h *ntp.Packet) { h.TransmitTime = 0 },
+		"kiss":          func(h *ntp.Packet) { h.Stratum, h.ReferenceID = 0, ntp.RefID("XTRA") },
+		"rate":          func(h *ntp.Packet) { h.Stratum, h.ReferenceID = 0, ntp.RefID("RATE") },
+	} {
+		w := newWorld(t, Options{MinPoll: time.Second, MaxPoll: 64 * time.Second})
+		w.header = header
+		w.run(time.Hour)
+		if len(w.kes) != 1 || len(w.p.cookies) != 8 || len(w.got) != 0 || w.p.reach != 0 {
+			t.Errorf("%s: %d key exchanges, %d cookies, %d measurements, reach %x", name, len(w.kes), len(w.p.cookies), len(w.got), w.p.reach)
+		}
+		w.header = nil
+		w.run(3 * time.Minute)
+		if len(w.kes) != 1 || len(w.got) == 0 {
+			t.Errorf("%s: once it is over: %d key exchanges, %d measurements", name, len(w.kes), len(w.got))
+		}
+	}
+}
+
 func TestRefusedSession(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.run(time.Minute)

@@ -50,6 +50,7 @@ type runner struct {
 type told struct {
 	any       bool
 	reachable bool
+	answers   bool // as the log has it: a session that is made again is no loss
 	denied    string
 	lastError string
 }
@@ -175,9 +176,10 @@ func (r *runner) follow(now discipline.Raw) {
 // tell reports what others must know, once a change.
 func (r *runner) tell() {
 	r.mu.Lock()
-	t := told{true, r.poller.reach != 0, r.poller.denied, r.poller.lastError}
+	t := told{any: true, reachable: r.poller.reach != 0, denied: r.poller.denied, lastError: r.poller.lastError}
 	r.mu.Unlock()
 	old := r.told
+	t.answers = t.reachable || old.answers && t.lastError == ""
 	r.told = t
 	if !old.any || t.reachable != old.reachable || t.denied != old.denied {
 		if r.opt.Changed != nil {
@@ -186,11 +188,11 @@ func (r *runner) tell() {
 	}
 	log := r.opt.Log.With("source", r.opt.Name)
 	switch {
-	case t.reachable && !old.reachable:
+	case t.answers && !old.answers:
 		log.Info("server answers")
-	case !t.reachable && old.reachable:
+	case !t.answers && old.answers:
 		log.Warn("server does not answer", "cause", t.lastError)
-	case !t.reachable && t.lastError != "" && t.lastError != old.lastError:
+	case !t.answers && t.lastError != "" && t.lastError != old.lastError:
 		log.Warn("server can't be used", "cause", t.lastError)
 	}
 }

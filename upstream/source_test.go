@@ -2,6 +2,7 @@ package upstream_test
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
@@ -217,6 +218,46 @@ func TestDatesDeferred(t *testing.T) {
 	}
 	if kes, _ := server.Seen(); kes != 2 {
 		t.Errorf("%d key exchanges", kes)
+	}
+}
+
+// lines is a log that a test reads.
+type lines struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.b.Write(p) }
+func (l *lines) String() string              { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
+
+// Keys that are made again because the time became known are no loss and no warning; a server that
+// falls silent is one.
+func TestOnlyALossIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	ca := upstreamtest.NewCA(t)
+	server := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
+	var log lines
+	r := start(t, ca, server.Address, func(opt *upstream.Options) {
+		opt.Trust.(*upstreamtest.Trust).Defer(true)
+		opt.Log = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	r.next()
+	r.trust.Defer(false)
+	r.Recheck()
+	for r.next().DatesDeferred {
+	}
+	r.next()
+	if text := log.String(); strings.Contains(text, "WARN") || strings.Count(text, "server answers") != 1 {
+		t.Errorf("the log says\n%s", text)
+	}
+	server.Silence(true)
+	r.await("the loss", func(st upstream.Status) bool { return st.Reach == 0 })
+	server.Silence(false)
+	r.await("the return", func(st upstream.Status) bool { return st.Reach != 0 })
+	r.next()
+	text := log.String()
+	if strings.Count(text, "WARN") != 1 || !strings.Contains(text, `msg="server does not answer"`) || strings.Contains(text, `cause=""`) || strings.Count(text, "server answers") != 2 {
+		t.Errorf("the log says\n%s", text)
 	}
 }
 

@@ -88,7 +88,8 @@ func (c *Client) Request(r *Request, cookie []byte, placeholders int, random io.
 	return nil
 }
 
-// Response is an answer that everything was checked of.
+// Response is an answer that everything was checked of; beside an error behind the AEAD, what is
+// left of it.
 type Response struct {
 	Header  ntp.Packet
 	Cookies [][]byte // new cookies, copies; those that fit no packet are left out
@@ -98,7 +99,9 @@ type Response struct {
 // order: unique identifier equal and in the clear; authenticator present, and nothing behind it
 // looked at; the AEAD opens; origin timestamp equal; mode, version, stratum, leap, root distance,
 // timestamps sane. The first that fails is an *Error with its reason, and nothing of the packet
-// is used, but for the hints of Error.Hint.
+// is used, but for the hints of Error.Hint, and for the new cookies of an answer that only its
+// header's values make useless: they are authentic, and without them a server that is not
+// synchronized at present would cost a key exchange each eight requests.
 func (c *Client) Open(packet []byte, r *Request) (Response, error) {
 	var h ntp.Packet
 	if len(packet) > 2*MaxPacketSize || h.UnmarshalBinary(packet) != nil {
@@ -126,10 +129,10 @@ func (c *Client) Open(packet []byte, r *Request) (Response, error) {
 	if h.OriginTime != r.Transmit {
 		return Response{}, refused(ReasonOrigin)
 	}
-	if err := sane(&h); err != nil {
-		return Response{}, err
-	}
 	cookies, err := newCookies(plain)
+	if useless := sane(&h); useless != nil {
+		return Response{Cookies: cookies}, useless
+	}
 	if err != nil {
 		return Response{}, err
 	}

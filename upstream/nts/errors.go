@@ -30,7 +30,7 @@ const (
 	ReasonBadCookie      = "bad-cookie" // not sealed with a key that is still known: answer with a NAK
 )
 
-// Error is why a datagram is refused. Nothing of it may be used.
+// Error is why a datagram is refused. Nothing of it may be used but what Client.Open returns beside it.
 type Error struct {
 	Reason string // one of the Reason constants
 	// Kiss is the kiss code, for instance "RATE", with ReasonKiss and ReasonUnauthenticKiss.

@@ -250,6 +250,30 @@ func TestClientRefuses(t *testing.T) {
 	}
 }
 
+// TestUselessAnswersBringCookies: what only the header's values make useless is authentic all the same.
+func TestUselessAnswersBringCookies(t *testing.T) {
+	p := newPair(t, ntske.AEADAESSIVCMAC256)
+	p.ask(t, 1)
+	plain := AppendField(AppendField(nil, TypeCookie, make([]byte, 100)), TypeCookie, make([]byte, 100))
+	for _, tt := range []struct {
+		name, want string
+		edit       func(*ntp.Packet)
+		plain      []byte
+		cookies    int
+	}{
+		{"unsynchronized", ReasonLeap, func(h *ntp.Packet) { h.Leap = 3 }, plain, 2},
+		{"kiss", ReasonKiss, func(h *ntp.Packet) { h.Stratum, h.ReferenceID = 0, ntp.RefID("RATE") }, plain, 2},
+		{"stratum", ReasonStratum, func(h *ntp.Packet) { h.Stratum = 16 }, plain, 2},
+		{"another origin", ReasonOrigin, func(h *ntp.Packet) { h.OriginTime++ }, plain, 0},
+		{"unsynchronized, with nonsense behind a cookie", ReasonLeap, func(h *ntp.Packet) { h.Leap = 3 }, append(bytes.Clone(plain), 2, 4, 0xff, 0xff), 0},
+	} {
+		r, err := p.client.Open(p.reseal(t, tt.edit, p.request.uid[:], tt.plain), &p.request)
+		if reason(err) != tt.want || len(r.Cookies) != tt.cookies || r.Header != (ntp.Packet{}) {
+			t.Errorf("%s: %v, %d cookies, header %+v", tt.name, err, len(r.Cookies), r.Header)
+		}
+	}
+}
+
 // TestChecksComeInOrder gives packets that are wrong in two ways: the earlier check speaks.
 func TestChecksComeInOrder(t *testing.T) {
 	p := newPair(t, ntske.AEADAES128GCMSIV)
