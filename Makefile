@@ -12,7 +12,7 @@ else
 NOCLOCK :=
 endif
 
-.PHONY: all demo test install-peers vet unit bench build packages sim plot test-node bench-clock bench-ptp fuzz prove clean
+.PHONY: all demo test install-peers vet unit bench build sim plot bench-clock promise test-node prove fuzz clean FORCE
 
 all: dist/ntsgw
 
@@ -39,8 +39,9 @@ vet:
 unit:
 	$(NOCLOCK) $(GO) test -p 2 -timeout 14m ./...
 
+# Costs in ns and allocations. Run it on a machine that does nothing else.
 bench:
-	$(NOCLOCK) $(GO) test -run '^$$' -bench . -benchmem ./upstream/nts ./downstream/beacon ./downstream/mqtt ./discipline ./certs
+	$(NOCLOCK) $(GO) test -run '^$$' -bench . -benchmem ./upstream/nts ./downstream/nts ./downstream/beacon ./downstream/mqtt ./discipline ./certs
 
 build:
 	@mkdir -p dist
@@ -49,5 +50,38 @@ build:
 	GOOS=linux GOARCH=arm GOARM=7  CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/ntsgw-linux-armv7 ./cmd/ntsgw
 	GOOS=linux GOARCH=arm GOARM=6  CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/ntsgw-linux-armv6 ./cmd/ntsgw
 
+# The discipline in simulated worlds: errors, bounds, and the count of violated bounds.
+sim:
+	$(GO) run ./discipline/sim/simtable
+
+# make plot TRACKING=FILE: a tracking log as SVG on standard output.
+plot:
+	@$(GO) run ./discipline/track/plot <$(TRACKING)
+
+# Beside chrony, each in a user-mode Linux guest, same server, same delays: about an hour.
+bench-clock:
+	NTSGW_UML=long $(NOCLOCK) $(GO) test -count=1 -v -timeout 3h -run TestBesideChrony ./tests/uml
+
+# The promise on 10^6 adversarial schedules: about half an hour.
+promise:
+	$(GO) test -count=1 -v -timeout 2h -run TestPromise ./downstream/beacon -schedules 1000000
+
+test-node:
+	$(MAKE) -C node test
+
+prove:
+	$(MAKE) -C node prove
+
+# Each fuzz target for FUZZTIME.
+FUZZTIME ?= 30s
+fuzz:
+	@for dir in $$(grep -rl '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
+		for target in $$(grep -h '^func Fuzz' $$dir/*_test.go | sed 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/'); do \
+			echo "$$dir $$target"; $(NOCLOCK) $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$dir || exit 1; \
+		done; \
+	done
+	$(MAKE) -C node fuzz
+
 clean:
 	rm -rf dist
+	$(MAKE) -C node clean
