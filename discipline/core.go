@@ -23,15 +23,16 @@ type Discipline struct {
 	filter filter
 	owns   []filter // one a source, for votes on the rate; none with one source
 
-	truth  interval // contains y at heard, if at most a minority lied
-	stated interval // the same at now, with what a contradicting majority says
-	heard  float64  // the instant that truth and the sources' intervals stand for
-	floor  float64  // Assumptions.WanderPPM, ns/s
-	known  bool     // truth is set
-	state  State
-	epoch  Epoch
-	voted  float64 // when a majority last agreed, seconds
-	clash  clash
+	truth   interval // contains y at heard, if at most a minority lied
+	stated  interval // the same at now, with what a contradicting majority says
+	heard   float64  // the instant that truth and the sources' intervals stand for
+	floor   float64  // Assumptions.WanderPPM, ns/s
+	known   bool     // truth is set
+	state   State
+	epoch   Epoch
+	voted   float64 // when a majority last agreed, seconds
+	clash   clash
+	outside int // samples in a row after which the filter's opinion lay outside truth
 
 	leap leapState
 
@@ -58,6 +59,7 @@ const (
 	freshPolls    = 8   // polls without an answer until a source doesn't count as answering
 	clashSamples  = 4   // samples of agreeing sources until a jump of the majority is followed
 	clashSeconds  = 8.0 // and the least time
+	outsideMost   = 8   // samples until a filter that lies outside the known interval begins anew
 	defaultMaxPPM = 500
 	earliestUTC   = 0                    // 1970
 	latestUTC     = int64(7_258_118_400) // 2200
@@ -279,11 +281,14 @@ func (d *Discipline) take(i int, m Measurement, y float64) {
 	if s.out > 0 && s.state == stateSelected {
 		s.state = stateFalseticker
 	}
-	if len(d.sources) > 1 {
-		s.explained = d.owns[i].explains(0, t, y, float64(m.Delay))
-		d.owns[i].add(0, t, y, float64(m.Delay), float64(m.Precision))
+	own := d.own(i)
+	if own.explains(0, t, y, float64(m.Delay)) {
+		s.calm++
 	} else {
-		s.explained = d.filter.explains(0, t, y, float64(m.Delay))
+		s.calm = 0
+	}
+	if own != &d.filter {
+		own.add(0, t, y, float64(m.Delay), float64(m.Precision))
 	}
 	if s.state == stateSelected && !(d.known && !d.truth.carry(prior, dt).overlaps(iv)) {
 		d.residual(s)
@@ -356,10 +361,35 @@ func (d *Discipline) agree(now float64, fresh bool) {
 		return
 	}
 	d.lastUsed = d.now
+	d.clean(now)
 	d.rate.scale = math.Max(1, d.rate.scale*0.995)
 	if !d.rate.learn(now, d.truth) {
 		d.surprise()
 		d.rate.forget(now, wanderMost*2)
+	}
+}
+
+// clean keeps liars' samples out of the filter, and begins it anew when its opinion stays outside
+// what is known for sure.
+func (d *Discipline) clean(now float64) {
+	for i := range d.sources {
+		if d.sources[i].state == stateFalseticker && d.filter.ways[i].n > 0 {
+			d.filter.drop(i)
+		}
+	}
+	if !d.filter.started {
+		return
+	}
+	y := d.filter.present(now).y
+	if d.truth.lo <= y && y <= d.truth.hi {
+		d.outside = 0
+		return
+	}
+	if d.outside++; d.outside >= outsideMost {
+		d.outside = 0
+		v := d.ahead(now)
+		d.filter.reset()
+		d.filter.start(v.mid(), v.width()/2)
 	}
 }
 

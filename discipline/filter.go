@@ -105,9 +105,10 @@ type hypothesis struct {
 	bias   float64
 	at     float64
 	log    float64
-	x      []float64 // offset, rate, biases
-	p      []float64 // row-major, square
-	w      []float64 // sources × classes: log weights
+	x      []float64   // offset, rate, biases
+	p      []float64   // row-major, square
+	w      []float64   // sources × classes: log weights
+	share  [nc]float64 // of each class in the last sample
 }
 
 type filter struct {
@@ -117,6 +118,7 @@ type filter struct {
 	head, in int // next slot, samples held
 	ways     []way
 	bank     []hypothesis
+	usual    []float64 // sources × classes: mean share of each noise model in the source's samples
 	rate0    float64
 	var0     float64
 	stale    int // samples since the last refiltering
@@ -125,7 +127,7 @@ type filter struct {
 }
 
 func newFilter(sources int) filter {
-	f := filter{n: sources, ring: make([]sampleAt, min(window*max(1, sources), windowMost)), ways: make([]way, sources), bank: make([]hypothesis, len(wanders)*min(sources, len(biases)))}
+	f := filter{n: sources, usual: make([]float64, sources*nc), ring: make([]sampleAt, min(window*max(1, sources), windowMost)), ways: make([]way, sources), bank: make([]hypothesis, len(wanders)*min(sources, len(biases)))}
 	d := sources + 2
 	f.col = make([]float64, d)
 	for i := range f.bank {
@@ -144,6 +146,9 @@ func (f *filter) reset() {
 	for i := range f.bank {
 		f.bank[i].log = 0
 		f.forgetClasses(i)
+	}
+	for i := range f.usual {
+		f.usual[i] = 1.0 / float64(nc)
 	}
 }
 
@@ -172,9 +177,13 @@ func (f *filter) add(s int, t, y, delay, precision float64) {
 		w.mean < 0.8*u.mean || w.mean > 1.25*u.mean
 	if !f.started || u.soft == 0 || changed && f.stale >= f.in/8 || f.stale >= len(f.ring)/2 {
 		f.again()
-		return
+	} else {
+		f.one(&m)
 	}
-	f.one(&m)
+	share := 1 / math.Min(64, float64(w.n)+4)
+	for c, x := range f.best().share {
+		f.usual[s*nc+c] += (x - f.usual[s*nc+c]) * share
+	}
 }
 
 // at returns the i-th oldest sample.
@@ -344,8 +353,11 @@ func (h *hypothesis) update(m *sampleAt, w *way, n int, col []float64) float64 {
 	most := math.Inf(-1)
 	for c := range classes {
 		dm := ms[c] - mm
+		h.share[c] = wt[c] / sum
 		vv += wt[c] / sum * (vars[c] + dm*dm)
-		cw[c] = (cw[c]+logs[c])*(1-memoryLog) + memoryLog*classes[c].prior
+		// A single stray does not tell the models apart.
+		l := math.Max(logs[c], logs[stray]+classes[stray].prior)
+		cw[c] = (cw[c]+l)*(1-memoryLog) + memoryLog*classes[c].prior
 		if c != stray {
 			most = math.Max(most, cw[c])
 		}
@@ -506,7 +518,7 @@ func (f *filter) expect(s int, t float64) (mean, variance float64) {
 }
 
 // explains reports whether a sample of source s lies where it is expected, as near as its delay
-// and the source's noise explain by any model that is still likely for it. When it doesn't, the
+// and the source's noise explain by any model that usually has a share in it. When it doesn't, the
 // oscillator may have changed its rate, and hindsight has nothing to say yet.
 func (f *filter) explains(s int, t, y, delay float64) bool {
 	if !f.started {
@@ -516,30 +528,41 @@ func (f *filter) explains(s int, t, y, delay float64) bool {
 	mean, variance := f.expect(s, t)
 	e := math.Max(0, delay-w.floor)
 	slack := 2.5*math.Sqrt(variance) + 2*w.soft
-	cw := f.best().w[s*nc : (s+1)*nc]
 	for c := range classes {
-		if cw[c] < likely {
+		if f.usual[s*nc+c] < usually {
 			continue
 		}
-		at, reach := y, 0.0
+		// lo and hi are how far below and above the sample's offset the truth may lie.
+		lo, hi := 0.0, 0.0
 		switch k := &classes[c]; k.kind {
 		case box:
-			reach = e / 2
+			lo, hi = e/2, e/2
+			if k.par != 0 {
+				// Rather to one end: all but a hundredth lies within this much of it.
+				most := math.Min(e, 4.6*w.mean/math.Abs(k.par))
+				if k.par > 0 {
+					lo = most - e/2
+				} else {
+					hi = most - e/2
+				}
+			}
 		case edgy:
-			at, reach = y+k.par*e/2, e/8
+			lo, hi = e/8-k.par*e/2, e/8+k.par*e/2
 		case level:
-			reach = 2.5 * k.par * w.mean
+			lo = 2.5 * k.par * w.mean
+			hi = lo
 		case scaled:
-			reach = 2.5 * e / math.Sqrt(12)
+			lo = 2.5 * e / math.Sqrt(12)
+			hi = lo
 		}
-		if math.Abs(at-mean) <= reach+slack {
+		if d := mean - y; -lo-slack <= d && d <= hi+slack {
 			return true
 		}
 	}
 	return false
 }
 
-const likely = -3.0 // logarithm of a noise model's weight against the best one's
+const usually = 0.05 // mean share of a noise model that counts as usual for a source
 
 // drop forgets what source s measured: it turned out to lie.
 func (f *filter) drop(s int) {

@@ -12,12 +12,13 @@ const (
 	wanderFloor = 1000.0  // ns/s: 1 ppm
 	wanderSlope = 2.0     // ns/s per second: 0.12 ppm a minute
 	hindsight   = 16      // divides wanderFloor in hindsight
-	rateSigmas  = 5.0     //
+	rateSigmas  = 4.0     //
 	proofSlope  = 5.0     // ns/s per second
 	wanderMost  = 15000.0 // ns/s: the 15 ppm of RFC 5905's PHI
 	rateUnknown = 1e7     // ns/s: a raw clock that nothing is known of is within 1 %
 	rateStored  = 50000.0 // ns/s: how far a drift file is believed (cards move between boards)
-	matureAfter = 12      // samples of a source until its filter's opinion of the rate counts
+	calmAfter   = 3       // samples in a row as expected until hindsight counts again
+	matureAfter = 16      // samples of a source until its filter's opinion of the rate counts
 )
 
 // rateClock keeps an interval that contains the present rate of the raw clock. It rests on
@@ -120,8 +121,8 @@ func (d *Discipline) ahead(to float64) interval {
 // behind bounds the mean rate between the last two samples, after the filter took the second.
 func (d *Discipline) behind(prior interval) interval {
 	for i := range d.sources {
-		if s := &d.sources[i]; s.state == stateSelected && !s.explained {
-			return prior // somebody saw what may be a change of the rate
+		if s := &d.sources[i]; s.state == stateSelected && s.calm < calmAfter {
+			return prior // its samples may show a change of the rate
 		}
 	}
 	return d.voteRate(prior, d.heard, d.floor/hindsight)

@@ -32,9 +32,9 @@ type source struct {
 	inBlock int
 	at      interval // seen carried to the instant that is being judged
 
-	explained bool // its last sample lay where its own filter expected it
-	strikes   int  // samples in a row that lay beyond what its delay explains, signed
-	out       int  // samples in a row it must yet agree in to be believed again
+	calm    int // samples in a row that lay where its own filter expected them
+	strikes int // samples in a row that lay beyond what its delay explains, signed
+	out     int // samples in a row it must yet agree in to be believed again
 
 	noise float64 // mean square of its residuals about the timeline, ns²
 

@@ -6,7 +6,7 @@ import (
 )
 
 // leastHorizon is for how long a snapshot's linear growth covers the oscillator's wander at
-// least, seconds; two polls when those are longer. Snapshots that are served must be younger.
+// least, seconds; a poll and a quarter when that is longer. Snapshots that are served must be younger.
 const leastHorizon = 64.0
 
 // Snapshot returns the timeline as of the newest instant the Discipline was told.
@@ -19,7 +19,7 @@ func (d *Discipline) Snapshot() *Snapshot {
 	e, half := estimate{}, 0.0
 	if d.begun && d.known {
 		e, half = d.bound()
-		horizon := math.Max(leastHorizon, 2*d.polls.Seconds())
+		horizon := math.Max(leastHorizon, 1.25*d.polls.Seconds())
 		// The mean rate until a, times a, less what has grown until now, is linear enough: twice
 		// the time since the last sample gives the rate at its end.
 		v := d.ahead(now + horizon + (now - d.heard))

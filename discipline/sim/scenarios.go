@@ -42,7 +42,8 @@ func toggled(held, period float64) func(t float64) (float64, float64) {
 // Scenarios returns the worlds of the table.
 func Scenarios() []Scenario {
 	internet := symmetric(10*ms, Exponential(1*ms))
-	oneway := Path{Out: 1 * us, Back: 300 * us, JitterBack: Exponential(30 * us)}
+	oneway := Path{Out: 1 * us, Back: 300 * us, JitterBack: Exponential(2 * us)}
+	skewed := Path{Out: 60 * us, Back: 300 * us, JitterBack: Exponential(30 * us)}
 	fast := func(ppm float64, limit float64) Scenario {
 		o := crystalPi
 		o.Offset = ppm * 1000
@@ -95,6 +96,7 @@ func Scenarios() []Scenario {
 		named("crystal +600 ppm", fast(600, 1000)),
 		named("crystal -8960 ppm", fast(-8960, 10000)),
 		{Name: "all on one way", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 900, JumpMean: 5000}, Servers: several(1, oneway), Poll: 64},
+		{Name: "most on one way", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 900, JumpMean: 5000}, Servers: several(1, skewed), Poll: 64},
 		{Name: "holdover, crystal", Osc: crystalPi, Servers: several(1, internet), Poll: 64, Outage: 12 * 3600},
 		{Name: "holdover, tcxo", Osc: tcxo, Servers: several(4, internet), Poll: 64, Outage: 12 * 3600},
 	}

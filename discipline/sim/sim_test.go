@@ -1,6 +1,10 @@
 package sim
 
 import (
+	"math"
+	"math/rand/v2"
+	"os"
+	"strconv"
 	"testing"
 
 	"github.com/ntsgw/ntsgw/discipline"
@@ -74,6 +78,91 @@ func TestStart(t *testing.T) {
 			}
 			if late > 0 {
 				t.Errorf("%d of 20 were late", late)
+			}
+		})
+	}
+}
+
+// random makes a world that nobody thought of: any board, any paths, a minority of liars.
+func random(seed uint64) Scenario {
+	rng := rand.New(rand.NewPCG(seed, 5))
+	between := func(lo, hi float64) float64 { return lo * math.Pow(hi/lo, rng.Float64()) }
+	o := Oscillator{Offset: rng.NormFloat64() * 30000, White: between(0.3, 30), Flicker: between(0.1, 10),
+		Walk: between(0.02, 15), Aging: rng.NormFloat64() * 10}
+	if rng.IntN(2) == 0 {
+		o.Period = between(1800, 86400)
+		o.Swing = between(10, 3000) * math.Min(1, o.Period/7200)
+	}
+	if rng.IntN(4) == 0 {
+		o.Load, o.LoadTau, o.LoadMean = rng.NormFloat64()*700, between(100, 1000), between(1800, 20000)
+	}
+	jitter := func(scale float64) Jitter {
+		switch rng.IntN(6) {
+		case 0:
+			return nil
+		case 1:
+			return Gaussian(scale)
+		case 2:
+			return HeavyTail(scale)
+		case 3:
+			return Bloat(scale, scale*between(3, 100), between(600, 20000))
+		}
+		return Exponential(scale)
+	}
+	n := []int{1, 1, 2, 3, 4, 5}[rng.IntN(6)]
+	sc := Scenario{Osc: o, Hours: 6, Settle: 3000, Start: rng.NormFloat64() * 50 * ms,
+		Poll: []float64{4, 16, 32, 64, 64, 128, 256}[rng.IntN(7)], Drift: rng.IntN(3) == 0}
+	for i := range n {
+		base := between(60*us, 40*ms)
+		tilt := 0.25 + 0.5*rng.Float64()
+		scale := base * between(0.02, 1.5)
+		s := Server{Path: Path{Out: 2 * base * tilt, Back: 2 * base * (1 - tilt), JitterOut: jitter(scale), JitterBack: jitter(scale), Loss: rng.Float64() * 0.2}}
+		if rng.IntN(4) == 0 {
+			at, add := rng.Float64()*6*3600, base*rng.Float64()*4
+			s.Path.Shift = func(t float64) (float64, float64) {
+				if t > at {
+					return add, 0
+				}
+				return 0, 0
+			}
+		}
+		s.Dispersion, s.RootDelay = between(1*us, 300*us), between(1*us, 300*us)
+		off := (s.Dispersion + s.RootDelay/2) * (2*rng.Float64() - 1)
+		s.Lie = func(float64) float64 { return off }
+		if i < (n-1)/2 && rng.IntN(2) == 0 {
+			size, from, kind := rng.NormFloat64()*between(100*us, 1*1e9), rng.Float64()*3*3600, rng.IntN(3)
+			s.Liar = true
+			s.Lie = func(t float64) float64 {
+				switch {
+				case t < from:
+					return 0
+				case kind == 0:
+					return size
+				case kind == 1:
+					return size * (t - from) / 10000
+				}
+				return size * math.Floor((t-from)/300)
+			}
+		}
+		sc.Servers = append(sc.Servers, s)
+	}
+	return sc
+}
+
+func TestRandomWorlds(t *testing.T) {
+	runs := 60
+	if n, err := strconv.Atoi(os.Getenv("NTSGW_RUNS")); err == nil {
+		runs = n // a longer search
+	}
+	for seed := range runs {
+		t.Run(strconv.Itoa(seed), func(t *testing.T) {
+			t.Parallel()
+			r := Run(random(uint64(seed)), uint64(seed), false)
+			if r.Violations > 0 {
+				t.Errorf("%d bound violations, the worst by %.0f ns, %d timelines", r.Violations, r.Worst, r.Epochs)
+			}
+			if r.Serving < 0.98*r.Reachable {
+				t.Errorf("synchronized %.0f of %.0f s", r.Serving, r.Reachable)
 			}
 		})
 	}
