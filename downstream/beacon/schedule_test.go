@@ -741,6 +741,24 @@ func attacks() []attack {
 			}
 			return true
 		}},
+		{"uncounted-sleep-while-asking", func(s *schedule) bool {
+			g, gw := s.gateway()
+			a, ok := gw.request(s.ask(g))
+			if !ok {
+				return false
+			}
+			answer := gw.answer(a)
+			if answer == nil {
+				return false
+			}
+			s.w.now += s.w.between(time.Second, time.Hour) // the node's clock stands still
+			s.node.Discontinuity()
+			s.exchanges = nil
+			s.rec.discontinuity()
+			s.w.advance(s.path())
+			s.deliver(g, KindResponse, answer)
+			return true
+		}},
 		{"counted-sleep", func(s *schedule) bool {
 			s.w.run(s.w.between(time.Hour, 30*24*time.Hour))
 			s.exchange(s.w.rng.IntN(len(s.gws)))
