@@ -482,20 +482,31 @@ func (f *filter) present(now float64) estimate {
 	return out
 }
 
-// wander is the mean of the hypotheses on the rate's random walk, (ns/s)²/s.
-func (f *filter) wander() float64 {
-	top := math.Inf(-1)
+// rates returns where the rate lies at to, by every hypothesis that is not unlikely, within
+// rateSigmas deviations. A quarter of the mean extra delay over the window's span comes on top:
+// by so much a slow change of how the delay divides can deceive a filter.
+func (f *filter) rates(to float64) interval {
+	v := interval{math.Inf(1), math.Inf(-1)}
+	top := f.best().log
+	d := f.n + 2
 	for i := range f.bank {
-		top = math.Max(top, f.bank[i].log)
+		h := &f.bank[i]
+		if h.log < top-plausible {
+			continue
+		}
+		w := rateSigmas * math.Sqrt(math.Max(0, h.p[d+1])+h.wander*math.Max(0, to-h.at)/2)
+		v = v.hull(interval{h.x[1] - w, h.x[1] + w})
 	}
-	sum, q := 0.0, 0.0
-	for i := range f.bank {
-		w := math.Exp(f.bank[i].log - top)
-		sum += w
-		q += w * f.bank[i].wander
+	span := f.at(f.in-1).t - f.at(0).t
+	extra := 0.0
+	for i := range f.ways {
+		extra = math.Max(extra, f.ways[i].mean)
 	}
-	return q / sum
+	return v.grow(extra / 4 / math.Max(span, 1))
 }
+
+// plausible is how far, in log units, a hypothesis may lie behind the best and still count.
+const plausible = 3.0
 
 // best is the hypothesis that is the likeliest.
 func (f *filter) best() *hypothesis {

@@ -138,20 +138,26 @@ func (d *Discipline) voteRate(proved interval, to, floor float64) interval {
 		if f.taken < matureAfter || !s.fresh(d.now) && d.state != Holdover {
 			continue
 		}
-		last := f.bank[0].at
-		e := f.present(last)
-		tau := math.Max(0, to-last)
-		w := rateSigmas*math.Sqrt(e.prr+f.wander()*tau/2) + floor + wanderSlope*math.Max(0, to-d.heard)/2
-		w *= d.rate.scale
-		d.rates = append(d.rates, interval{e.rate - w, e.rate + w})
+		w := floor + wanderSlope*math.Max(0, to-d.heard)/2
+		d.rates = append(d.rates, f.rates(to).grow(w*d.rate.scale))
 	}
 	k := len(d.rates) - tolerated(len(d.sources))
 	if k < 1 {
 		return proved
 	}
-	hull, _ := covered(d.rates, k, d.edges)
-	v := proved.and(hull)
-	if v.empty() {
+	var v interval
+	if tolerated(len(d.sources)) == 0 {
+		// Nobody lies, but a filter behind a bad path is easily mistaken: the surest one speaks.
+		v = d.rates[0]
+		for _, r := range d.rates[1:] {
+			if r.width() < v.width() {
+				v = r
+			}
+		}
+	} else {
+		v, _ = covered(d.rates, k, d.edges)
+	}
+	if v = proved.and(v); v.empty() {
 		return proved
 	}
 	return v
