@@ -221,6 +221,27 @@ func TestAnOperatorsDateIsSteeredBackAndTheEpochStays(t *testing.T) {
 	})
 }
 
+// Somebody sets the clock in the moment between our reading it and telling the kernel how good
+// it is: what the kernel then says must not be about the clock as it was.
+func TestAClockSetDuringATurnIsNotVouchedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimClock(0, 10)
+		w := newWorld(t, c, System, nil)
+		w.pass(time.Minute)
+		var at time.Time
+		c.onStatus = func() { at = time.Now(); c.setByOperator(-50 * time.Millisecond) }
+		for at.IsZero() {
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+		}
+		if k := c.kernel(); k.Synchronized && c.wrong().Abs() > k.MaxError {
+			t.Errorf("off by %v, the kernel was told %v", c.wrong(), k.MaxError)
+		}
+		w.pass(3 * time.Minute)
+		w.end()
+	})
+}
+
 func TestAnotherDaemonEndsOurSteering(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimClock(0, 10)

@@ -25,6 +25,7 @@ type simClock struct {
 	steps    []time.Duration
 	events   []sysclock.Interference
 	canSet   bool
+	onStatus func()  // called once, just before a status is set
 	limit    float64 // max_frequency_ppm; 0: the default
 	err      error
 }
@@ -140,6 +141,10 @@ func (c *simClock) Step(d time.Duration) error {
 }
 
 func (c *simClock) SetStatus(k sysclock.KernelStatus) error {
+	if f := c.onStatus; f != nil {
+		c.onStatus = nil
+		f()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.status = k

@@ -29,23 +29,28 @@ type steering struct {
 	readFail bool
 	savedAt  discipline.Raw
 	saved    bool
+	hurry    bool // the clock was set during the turn
 	limited  bool // max_frequency_ppm keeps the host clock from the timeline
 	rtcAt    discipline.Raw
 	stepped  bool // since the battery clock was last kept
 }
 
 const (
-	slewMost    = 450.0            // ppm beside the learned rate; the kernel's maxerror grows by 500
-	fightCount  = 3                // signs of another daemon …
-	fightSpan   = 5 * time.Minute  // … within this end our steering …
-	fightQuiet  = 15 * time.Minute // … until it was quiet for this long
-	limitNoise  = 1.0              // ppm of the learned rate that the limit cuts off
-	setRemember = 10 * time.Minute // how long the warning of a set clock stands
+	slewMost    = 450.0                  // ppm beside the learned rate; the kernel's maxerror grows by 500
+	fightCount  = 3                      // signs of another daemon …
+	fightSpan   = 5 * time.Minute        // … within this end our steering …
+	fightQuiet  = 15 * time.Minute       // … until it was quiet for this long
+	setNoise    = 100 * time.Microsecond // between two readings of a turn
+	limitNoise  = 1.0                    // ppm of the learned rate that the limit cuts off
+	setRemember = 10 * time.Minute       // how long the warning of a set clock stands
 	saveEvery   = time.Hour
 	rtcEvery    = time.Hour
 )
 
 func (s *steering) next() time.Duration {
+	if s.hurry {
+		return 0
+	}
 	if s.slewing && s.phase.Abs() > quickPhase {
 		return quickTick
 	}
@@ -93,6 +98,9 @@ func (l *Loop) steer(m *discipline.Measurement) error {
 	h := l.describe(snap, read, decision.Action)
 	if steers {
 		if err := l.tell(snap, h); err != nil {
+			return err
+		}
+		if err := l.confirm(read); err != nil {
 			return err
 		}
 	}
@@ -181,6 +189,26 @@ func (l *Loop) tell(snap *discipline.Snapshot, h *Host) error {
 		k = sysclock.KernelStatus{MaxError: forever, EstError: forever}
 	}
 	if err := l.o.Clock.SetStatus(k); err != nil {
+		return fmt.Errorf("clock: %w", err)
+	}
+	return nil
+}
+
+// confirm looks whether somebody set the clock after it was read and before the kernel was told
+// how good it is: then what was told is taken back, and the next turn follows at once.
+func (l *Loop) confirm(read discipline.HostReading) error {
+	again, err := l.o.Clock.Read()
+	if err != nil {
+		return fmt.Errorf("clock: %w", err)
+	}
+	l.s.hurry = false
+	passed := float64(again.Raw-read.Raw) * (1 + read.FrequencyPPM*1e-6)
+	moved := time.Duration(again.Real - read.Real - int64(passed))
+	if moved.Abs() <= setNoise+read.Width+again.Width {
+		return nil
+	}
+	l.s.hurry = true
+	if err := l.o.Clock.SetStatus(sysclock.KernelStatus{MaxError: forever, EstError: forever}); err != nil {
 		return fmt.Errorf("clock: %w", err)
 	}
 	return nil

@@ -102,7 +102,7 @@ func beside(t *testing.T, d delays, pollExponent int, warm, span time.Duration, 
 // promise is held to at every probe. `make bench-clock` runs it long, and prints medians.
 func TestBesideChrony(t *testing.T) {
 	paths := []delays{{"exponential-1ms", exponential(time.Millisecond, time.Millisecond), exponential(time.Millisecond, time.Millisecond)}}
-	runs, warm, span, exponent := 1, 25*time.Second, 50*time.Second, 0
+	runs, warm, span, exponent := 1, 20*time.Second, 40*time.Second, 0
 	if long() {
 		paths = append(paths,
 			delays{"gaussian-300us", gaussian(2*time.Millisecond, 300*time.Microsecond), gaussian(2*time.Millisecond, 300*time.Microsecond)},

@@ -100,7 +100,7 @@ func TestAGuestsClockIsSetOnceThenHeld(t *testing.T) {
 	}
 	g.do("start")
 	took := g.wait("the first synchronization", 20*time.Second, synced)
-	held := g.hold(12 * time.Second)
+	held := g.hold(8 * time.Second)
 	rms, worst, bound := spread(held)
 	t.Logf("synchronized %v after the start, then RMS %v, at most %v, stated %v", took.Round(100*time.Millisecond), rms, worst, bound)
 	if worst > 5*time.Millisecond {
@@ -188,7 +188,7 @@ func TestAGuestsClockIsSetOnceThenHeld(t *testing.T) {
 
 	l.sub("no server any more", func(t *testing.T) {
 		s.process.end()
-		g.hold(20 * time.Second)
+		g.hold(12 * time.Second)
 		if k := g.kernel(); k.Unsynchronized {
 			t.Errorf("in holdover the kernel was told that it isn't synchronized: %+v", k)
 		}
