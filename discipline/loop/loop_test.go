@@ -228,9 +228,11 @@ func TestAClockSetDuringATurnIsNotVouchedFor(t *testing.T) {
 		c := newSimClock(0, 10)
 		w := newWorld(t, c, System, nil)
 		w.pass(time.Minute)
-		var at time.Time
-		c.onStatus = func() { at = time.Now(); c.setByOperator(-50 * time.Millisecond) }
-		for at.IsZero() {
+		var was atomic.Bool
+		c.mu.Lock()
+		c.onStatus = func() { c.setByOperator(-50 * time.Millisecond); was.Store(true) }
+		c.mu.Unlock()
+		for !was.Load() {
 			time.Sleep(time.Millisecond)
 			synctest.Wait()
 		}

@@ -141,8 +141,11 @@ func (c *simClock) Step(d time.Duration) error {
 }
 
 func (c *simClock) SetStatus(k sysclock.KernelStatus) error {
-	if f := c.onStatus; f != nil {
-		c.onStatus = nil
+	c.mu.Lock()
+	f := c.onStatus
+	c.onStatus = nil
+	c.mu.Unlock()
+	if f != nil {
 		f()
 	}
 	c.mu.Lock()
