@@ -1,0 +1,320 @@
+package trust
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ntsgw/ntsgw/downstream/status"
+)
+
+// patience bounds every wait: what has not come by then does not come.
+const patience = 30 * time.Second
+
+var program struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+// TestMain lets many tests wait at once: they do little else. It fails when one of them stepped
+// this machine's clock.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "24"); err != nil {
+		panic(err)
+	}
+	before := realMinusRaw()
+	code := m.Run()
+	if program.path != "" {
+		os.RemoveAll(filepath.Dir(program.path))
+	}
+	if moved := time.Duration(realMinusRaw() - before); moved.Abs() > 50*time.Millisecond {
+		fmt.Fprintf(os.Stderr, "the machine's clock moved by %v during the tests: one of them sets it\n", moved)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func realMinusRaw() int64 {
+	var raw, real unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC_RAW, &raw)
+	unix.ClockGettime(unix.CLOCK_REALTIME, &real)
+	return real.Nano() - raw.Nano()
+}
+
+// ntsgw returns the path of the built program. It is built without the time of its commit, so that
+// its floor is the same whenever that was.
+func ntsgw(t *testing.T) string {
+	t.Helper()
+	program.once.Do(func() {
+		dir, err := os.MkdirTemp("", "ntsgw-trust-")
+		if err != nil {
+			program.err = err
+			return
+		}
+		program.path = filepath.Join(dir, "ntsgw")
+		cmd := exec.Command("go", "build", "-buildvcs=false", "-o", program.path, "github.com/ntsgw/ntsgw/cmd/ntsgw")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			program.err = fmt.Errorf("%w\n%s", err, out)
+		}
+	})
+	if program.err != nil {
+		t.Fatal(program.err)
+	}
+	return program.path
+}
+
+// gateway is the built program, observing.
+type gateway struct {
+	t       *testing.T
+	dir     string // with the configuration, the state folder and the control socket
+	page    string
+	within  []string // what the program is started through, beside setpriv
+	cmd     *exec.Cmd
+	out     *buffer
+	done    chan struct{}
+	began   time.Time
+	running bool
+}
+
+// newGateway prepares one; servers are [[server]] sections, extra further ones.
+func newGateway(t *testing.T, extra string, servers ...string) *gateway {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ntsgw") // short: a socket's path is
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &gateway{t: t, dir: dir, page: freeAddress(t)}
+	t.Cleanup(func() {
+		g.stop()
+		if t.Failed() && g.out != nil {
+			t.Logf("the gateway printed:\n%s", tail(g.out.String(), 8000))
+		}
+		os.RemoveAll(dir)
+	})
+	if err := os.Mkdir(g.state(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(extra, "[mqtt]") {
+		extra += "[mqtt]\nenabled = false\n"
+	}
+	write(t, g.config(), fmt.Sprintf("[gateway]\nid = \"gw1\"\nstate_dir = \"state\"\n[clock]\nmode = \"observe\"\n[status]\nlisten = %q\nsocket = \"s\"\n%s%s",
+		g.page, extra, strings.Join(servers, "")))
+	return g
+}
+
+func (g *gateway) config() string { return filepath.Join(g.dir, "ntsgw.toml") }
+func (g *gateway) state() string  { return filepath.Join(g.dir, "state") }
+
+// start runs the program without the power to set the clock.
+func (g *gateway) start() *gateway {
+	g.t.Helper()
+	args := append([]string{}, g.within...)
+	if os.Getuid() == 0 {
+		args = append(args, "setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time")
+	}
+	args = append(args, ntsgw(g.t), "run", "-config", g.config())
+	if g.out == nil {
+		g.out = &buffer{}
+	}
+	cmd, done := exec.Command(args[0], args[1:]...), make(chan struct{})
+	cmd.Stdout, cmd.Stderr = g.out, g.out
+	g.began = time.Now()
+	if err := cmd.Start(); err != nil {
+		g.t.Fatal(err)
+	}
+	g.cmd, g.done, g.running = cmd, done, true
+	go func() {
+		cmd.Wait()
+		close(done)
+	}()
+	return g
+}
+
+// stop ends it in order.
+func (g *gateway) stop() {
+	if !g.running {
+		return
+	}
+	g.running = false
+	g.cmd.Process.Signal(unix.SIGTERM)
+	select {
+	case <-g.done:
+	case <-time.After(10 * time.Second):
+		g.cmd.Process.Kill()
+		<-g.done
+	}
+}
+
+func (g *gateway) hangUp() { g.cmd.Process.Signal(unix.SIGHUP) }
+
+// report asks over the control socket; nil while nobody answers.
+func (g *gateway) report() *status.Report {
+	r, err := status.Ask(context.Background(), filepath.Join(g.dir, "s"))
+	if err != nil {
+		return nil
+	}
+	return r
+}
+
+// await waits until the report is as wanted and returns it.
+func (g *gateway) await(t *testing.T, what string, ok func(*status.Report) bool) *status.Report {
+	t.Helper()
+	var r *status.Report
+	eventually(t, what, func() bool {
+		select {
+		case <-g.done:
+			t.Fatalf("the gateway ended:\n%s", tail(g.out.String(), 3000))
+		default:
+		}
+		r = g.report()
+		return r != nil && ok(r)
+	})
+	return r
+}
+
+func synced(r *status.Report) bool { return r.Synchronized }
+
+// source returns a report's source of that name.
+func source(t *testing.T, r *status.Report, name string) status.Source {
+	t.Helper()
+	for _, s := range r.Sources {
+		if s.Name == name {
+			return s
+		}
+	}
+	t.Fatalf("no source %s", name)
+	return status.Source{}
+}
+
+// believed reports whether selection made use of the source.
+func believed(s status.Source) bool { return s.State == "selected" }
+
+// warned reports whether r carries a warning of that id.
+func warned(r *status.Report, id string) bool {
+	for _, w := range r.Warnings {
+		if w.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// holds checks that the timeline of r is that of epoch, or of any when that is empty, and true: as
+// far from the host clock as truth is, within the stated bound.
+func holds(t *testing.T, r *status.Report, epoch string, truth time.Duration) {
+	t.Helper()
+	if r.MaxError == nil || r.Offset == nil {
+		t.Errorf("nothing is served: %s", r.State)
+		return
+	}
+	if off := *r.Offset - truth.Seconds(); math.Abs(off) > *r.MaxError+float64Slack(truth) || *r.MaxError > 1 {
+		t.Errorf("the timeline is %v s off, stated %v", off, *r.MaxError)
+	}
+	if epoch != "" && r.Epoch != epoch {
+		t.Errorf("epoch %s was %s", r.Epoch, epoch)
+	}
+}
+
+// float64Slack is how exact a report's offset in seconds can be when it is years large.
+func float64Slack(d time.Duration) float64 { return math.Abs(d.Seconds()) * 1e-15 }
+
+// metric returns the value of a line of /metrics, 0 when there is none.
+func (g *gateway) metric(t *testing.T, name string) (value float64) {
+	t.Helper()
+	resp, err := http.Get("http://" + g.page + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, name+" "); ok {
+			fmt.Sscan(rest, &value)
+		}
+	}
+	return value
+}
+
+// refusals is how often the policy on certificates refused something for that reason.
+func (g *gateway) refusals(t *testing.T, why string) float64 {
+	t.Helper()
+	return g.metric(t, fmt.Sprintf("ntsgw_certs_refused_total{reason=%q}", why))
+}
+
+// doubts is how often an answer about revocation was no good for a server that was accepted.
+func (g *gateway) doubts(t *testing.T, why string) float64 {
+	t.Helper()
+	return g.metric(t, fmt.Sprintf("ntsgw_certs_doubted_total{reason=%q}", why))
+}
+
+// eventually waits until f says that it holds.
+func eventually(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !f() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// buffer is a bytes.Buffer that two goroutines may use.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) { b.mu.Lock(); defer b.mu.Unlock(); return b.b.Write(p) }
+func (b *buffer) String() string              { b.mu.Lock(); defer b.mu.Unlock(); return b.b.String() }
+
+func tail(s string, n int) string {
+	if len(s) > n {
+		return "…" + s[len(s)-n:]
+	}
+	return s
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// replace puts text at path by an atomic rename.
+func replace(t *testing.T, path, text string) {
+	t.Helper()
+	write(t, path+".new", text)
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
