@@ -109,7 +109,7 @@ func (p *Policy) Warnings(now time.Time) []discipline.Warning {
 		}
 	}
 	for _, err := range p.Problems() {
-		add("trust-file-refused", "%v.", err)
+		add("trust-file-refused", "A trust file is refused: %v.", err)
 	}
 	st := p.state.Load()
 	for _, cfg := range p.opts.Servers {

@@ -205,10 +205,10 @@ func source(t *testing.T, r *status.Report, name string) status.Source {
 // believed reports whether selection made use of the source.
 func believed(s status.Source) bool { return s.State == "selected" }
 
-// warned reports whether r carries a warning of that id.
-func warned(r *status.Report, id string) bool {
+// warned reports whether r carries a warning of that id with part in its text.
+func warned(r *status.Report, id, part string) bool {
 	for _, w := range r.Warnings {
-		if w.ID == id {
+		if w.ID == id && strings.Contains(w.Text, part) {
 			return true
 		}
 	}
