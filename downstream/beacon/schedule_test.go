@@ -99,7 +99,7 @@ func (s *schedule) when() {
 		end := time.Date(year, month, 1, 0, 0, 0, 0, time.UTC)
 		at = end.Add(-time.Duration(w.between(time.Second, 3*24*time.Hour)))
 		if w.chance(0.3) { // so that the latest message may be of the month before
-			at = end.Add(-time.Duration(w.rng.IntN(45*24)) * time.Hour)
+			at = end.Add(-time.Duration(1+w.rng.IntN(45*24)) * time.Hour)
 		}
 		switch w.rng.IntN(3) {
 		case 0:
