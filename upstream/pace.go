@@ -51,7 +51,7 @@ func newPace(opt *Options) pace {
 	if opt.MinPoll <= time.Second {
 		p.burst = s(0.25, 0.25, 0.25, 0.5, 0.5, 1)
 	}
-	p.base, p.most, p.localMost = time.Second, time.Minute, 30*time.Second
+	p.base, p.most, p.localMost = time.Second, time.Minute, 10*time.Second
 	p.gap = time.Second
 	p.idle = min(opt.MaxPoll, max(opt.MinPoll, time.Minute))
 	return p

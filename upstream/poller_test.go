@@ -306,7 +306,7 @@ func TestKeyExchangesThatFailBackOff(t *testing.T) {
 		within  time.Duration
 		soonest time.Duration
 	}{
-		{"configured, not reached", Options{}, away, [2]int{110, 170}, [2]int{100, 160}, 45 * time.Second, 700 * time.Millisecond},
+		{"configured, not reached", Options{}, away, [2]int{330, 430}, [2]int{320, 410}, 15 * time.Second, 700 * time.Millisecond},
 		{"configured, fails", Options{}, bad, [2]int{55, 85}, [2]int{48, 80}, 90 * time.Second, 700 * time.Millisecond},
 		{"built in, not reached", Options{Builtin: true}, away, [2]int{55, 85}, [2]int{48, 80}, 90 * time.Second, time.Second},
 		{"built in, fails", Options{Builtin: true}, bad, [2]int{10, 14}, [2]int{0, 2}, 90 * time.Minute, 7 * time.Second},

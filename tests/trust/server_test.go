@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -24,7 +25,8 @@ import (
 // ends with the test.
 type server struct {
 	t       *testing.T
-	host    string
+	host    string // it listens at
+	called  string // address in the configuration; empty: ke
 	ke, ntp string // addresses, once it has run
 	clients *x509.CertPool
 	inside  func(f func() error) error // runs f where sockets are to be opened; nil: here
@@ -141,7 +143,7 @@ func (s *server) show(cert tls.Certificate, ahead time.Duration) {
 
 // section is the server's [[server]]; lines are further keys.
 func (s *server) section(name, ca string, lines ...string) string {
-	text := fmt.Sprintf("[[server]]\nname = %q\noperator = %q\naddress = %q\nmin_poll = \"1s\"\nmax_poll = \"2s\"\n", name, name, s.ke)
+	text := fmt.Sprintf("[[server]]\nname = %q\noperator = %q\naddress = %q\nmin_poll = \"1s\"\nmax_poll = \"2s\"\n", name, name, cmp.Or(s.called, s.ke))
 	if ca != "" {
 		text += fmt.Sprintf("ca = %q\n", ca)
 	}
