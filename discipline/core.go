@@ -185,6 +185,10 @@ func (d *Discipline) restart() {
 	for i := range d.owns {
 		d.owns[i].reset()
 	}
+	for i := range d.sources {
+		s := &d.sources[i]
+		s.out, s.strikes, s.calm, s.noise = 0, 0, 0, 0
+	}
 	d.known = false
 	d.clash = clash{}
 	d.newEpoch()

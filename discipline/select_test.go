@@ -74,6 +74,27 @@ func TestFalsetickerIsOutWithinTwoPolls(t *testing.T) {
 	b.w.trueError(t, s, s.At)
 }
 
+func TestFalsetickerComesBack(t *testing.T) {
+	b := newBench(t, 3, discipline.Config{})
+	b.run(20)
+	b.lie = func(i int, m *discipline.Measurement) bool {
+		if i == 2 {
+			m.Offset -= 900e6
+		}
+		return true
+	}
+	if s := b.run(4); s.Sources[2].State != "falseticker" {
+		t.Fatal(s.Sources[2].State)
+	}
+	b.lie = nil
+	if s := b.run(4); s.Sources[2].State != "falseticker" {
+		t.Fatalf("%s: believed at once", s.Sources[2].State)
+	}
+	if s := b.run(12); s.Sources[2].State != "selected" {
+		t.Fatalf("%s long after it told the truth again", s.Sources[2].State)
+	}
+}
+
 func TestDraggerDoesLittleHarm(t *testing.T) {
 	b := newBench(t, 4, discipline.Config{})
 	b.run(60)

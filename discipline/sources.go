@@ -36,7 +36,8 @@ type source struct {
 	strikes int // samples in a row that lay beyond what its delay explains, signed
 	out     int // samples in a row it must yet agree in to be believed again
 
-	noise float64 // mean square of its residuals about the timeline, ns²
+	offset float64 // its last sample less the timeline, while it is out
+	noise  float64 // mean square of its residuals about the timeline, ns²
 
 	deferred   bool // its last sample was taken with certificate dates deferred
 	deferredIv interval
@@ -147,6 +148,14 @@ func (d *Discipline) vote(now float64) verdict {
 			d.sources[i].state = stateFalseticker
 		}
 	}
+	if d.selectedCount() < d.minSources() {
+		// Too few are left to judge the others by: whoever agrees now is believed.
+		for j, i := range d.owners {
+			if d.ivs[j].overlaps(core) {
+				d.sources[i].state, d.sources[i].out = stateSelected, 0
+			}
+		}
+	}
 	k := min(most, max(1, m-tolerated(len(d.sources))))
 	hull, _ := covered(d.ivs, k, d.edges)
 	return verdict{agreed: true, hull: hull}
@@ -240,42 +249,54 @@ const (
 	strikeFloor = 1e5 // ns beyond what the delay explains
 )
 
-// agrees judges a new sample of source i by what the others say. Two sources or fewer can't.
+// agrees judges a new sample of source i by what the others say. Two sources can't.
 func (d *Discipline) agrees(i int, t, y, delay float64) {
 	s := &d.sources[i]
 	w := &d.filter.ways[i]
-	if d.selectedCount() < 3 || d.filter.taken < 4*len(d.sources) || w.n < 4 && s.out == 0 {
+	if s.out > 0 {
+		d.returns(s, t, y, delay)
+		return
+	}
+	if s.state == stateFalseticker {
+		s.out, s.strikes = backAfter, 0
+		return
+	}
+	if d.selectedCount() < 3 || d.filter.taken < 4*len(d.sources) || w.n < 4 {
 		s.strikes = 0
 		return
 	}
-	var mean, variance float64
-	floor := w.floor
-	if s.out > 0 {
-		e := d.filter.present(t)
-		mean, variance = e.y, e.pyy
-		floor = delay
-	} else {
-		mean, variance = d.filter.expect(i, t)
-	}
+	mean, variance := d.filter.expect(i, t)
 	r := y - mean
-	allowed := math.Max(0, delay-floor)/2 + 4*math.Sqrt(variance+w.soft*w.soft) + strikeFloor
-	if s.out > 0 {
-		allowed += delay / 20
-	}
+	allowed := math.Max(0, delay-w.floor)/2 + 4*math.Sqrt(variance+w.soft*w.soft) + strikeFloor
 	switch {
 	case math.Abs(r) <= allowed:
 		s.strikes = 0
-		s.out = max(0, s.out-1)
 	case r > 0:
 		s.strikes = max(1, s.strikes+1)
 	default:
 		s.strikes = min(-1, s.strikes-1)
 	}
-	if s.out > 0 && s.strikes != 0 {
-		s.out = backAfter
-	}
-	if s.out == 0 && (s.strikes >= strikesOut || s.strikes <= -strikesOut) {
+	if s.strikes >= strikesOut || s.strikes <= -strikesOut {
 		s.out, s.strikes = backAfter, 0
 		d.filter.drop(i)
 	}
+}
+
+// returns lets a source back in once it kept near the timeline, and still, for some samples.
+func (d *Discipline) returns(s *source, t, y, delay float64) {
+	if d.selectedCount() < d.minSources() || !d.filter.started {
+		return
+	}
+	e := d.filter.present(t)
+	r := y - e.y
+	// A path may well be unequal, but then steadily so.
+	noise := 4*math.Sqrt(math.Max(0, e.pyy)) + strikeFloor
+	moved := math.Abs(r-s.offset) > noise+delay/40+2*math.Sqrt(s.noise)
+	s.noise += (math.Min((r-s.offset)*(r-s.offset), delay*delay) - s.noise) / 8
+	s.offset = r
+	if s.state == stateFalseticker || math.Abs(r) > noise+delay/4 || moved {
+		s.out = backAfter
+		return
+	}
+	s.out--
 }

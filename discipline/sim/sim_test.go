@@ -16,7 +16,7 @@ func TestEveryScenario(t *testing.T) {
 		t.Run(sc.Name, func(t *testing.T) {
 			t.Parallel()
 			if sc.Outage == 0 {
-				sc.Hours = 8
+				sc.Hours = 5
 			}
 			r := Run(sc, 101, false)
 			if r.Violations > 0 {
@@ -150,7 +150,7 @@ func random(seed uint64) Scenario {
 }
 
 func TestRandomWorlds(t *testing.T) {
-	runs := 60
+	runs := 24
 	if n, err := strconv.Atoi(os.Getenv("NTSGW_RUNS")); err == nil {
 		runs = n // a longer search
 	}
