@@ -73,7 +73,7 @@ func liars(rng *rand.Rand) func(t float64, m *discipline.Measurement) {
 
 // Whatever a minority says, and whatever the paths do, truth stays inside the bound.
 func TestTruthStaysInside(t *testing.T) {
-	runs := 60
+	runs := 40
 	if n, err := strconv.Atoi(os.Getenv("NTSGW_RUNS")); err == nil {
 		runs = n // a longer search
 	}

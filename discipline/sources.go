@@ -36,6 +36,7 @@ type source struct {
 	strikes int // samples in a row that lay beyond what its delay explains, signed
 	out     int // samples in a row it must yet agree in to be believed again
 
+	inCore bool    // its interval meets the point that most share
 	offset float64 // its last sample less the timeline, while it is out
 	noise  float64 // mean square of its residuals about the timeline, ns²
 
@@ -142,7 +143,8 @@ func (d *Discipline) vote(now float64) verdict {
 	}
 	core, _ := covered(d.ivs, most, d.edges)
 	for j, i := range d.owners {
-		if d.ivs[j].overlaps(core) && d.sources[i].out == 0 {
+		d.sources[i].inCore = d.ivs[j].overlaps(core)
+		if d.sources[i].inCore && d.sources[i].out == 0 {
 			d.sources[i].state = stateSelected
 		} else {
 			d.sources[i].state = stateFalseticker
@@ -294,7 +296,7 @@ func (d *Discipline) returns(s *source, t, y, delay float64) {
 	moved := math.Abs(r-s.offset) > noise+delay/40+2*math.Sqrt(s.noise)
 	s.noise += (math.Min((r-s.offset)*(r-s.offset), delay*delay) - s.noise) / 8
 	s.offset = r
-	if s.state == stateFalseticker || math.Abs(r) > noise+delay/4 || moved {
+	if !s.inCore || math.Abs(r) > noise+delay/4 || moved {
 		s.out = backAfter
 		return
 	}
