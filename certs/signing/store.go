@@ -172,7 +172,7 @@ func (s *Store) loadKey(r *record, alg beacon.Alg) (*beacon.SigningKey, error) {
 	fix := "restore the whole folder from one backup, or make a new key: ntsgw keys rotate -lost"
 	if r.Role == RoleRoot {
 		file = s.path(rootName(alg))
-		fix = "restore it from the backup, or say that it is kept elsewhere: ntsgw keys delegate -away"
+		fix = "restore it from the backup (a root is moved elsewhere with: ntsgw keys delegate -away FILE)"
 	}
 	k, err := readKey(file, alg)
 	if e := new(Error); errors.As(err, &e) && e.Why == WhyMissing {

@@ -18,6 +18,9 @@ var (
 
 // TestPromise plays random adversarial schedules: true time is never outside the node's interval.
 func TestPromise(t *testing.T) {
+	if testing.Short() {
+		*schedules = min(*schedules, 1000)
+	}
 	var mu sync.Mutex
 	used := map[string]uint64{}
 	var deliveries uint64
@@ -119,7 +122,10 @@ func TestEachCheckIsNeeded(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			const n = 3000
+			n := 3000
+			if testing.Short() {
+				n = 500
+			}
 			broke := 0
 			for i := range uint64(n) {
 				s := newSchedule(*seed, i, true, Ed25519, c.broken, false)
