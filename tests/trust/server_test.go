@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
@@ -25,10 +26,11 @@ import (
 // ends with the test.
 type server struct {
 	t       *testing.T
-	host    string // it listens at
-	called  string // address in the configuration; empty: ke
-	ke, ntp string // addresses, once it has run
-	clients *x509.CertPool
+	host    string                     // it listens at
+	called  string                     // address in the configuration; empty: ke
+	ke, ntp string                     // addresses, once it has run
+	clients *x509.CertPool             // whose certificates it wants; nil: nobody's
+	sendTo  string                     // the NTP server that it negotiates; empty: none
 	inside  func(f func() error) error // runs f where sockets are to be opened; nil: here
 
 	ahead  atomic.Int64 // of the host clock, nanoseconds
@@ -74,7 +76,7 @@ func (s *server) start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	opt := nts.Options{
-		Timeline: s, Clock: sysclock.Reader{}, KEListen: s.ke, NTPListen: s.ntp,
+		Timeline: s, Clock: sysclock.Reader{}, KEListen: s.ke, NTPListen: s.ntp, NTPServer: s.sendTo,
 		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			n := s.made.Add(1)
 			if c := s.second.Load(); c != nil && n > 1 {
@@ -87,17 +89,13 @@ func (s *server) start() {
 		opt.ClientCAs = func() *x509.CertPool { return s.clients }
 	}
 	if s.ke == "" {
-		opt.KEListen, opt.NTPListen = net.JoinHostPort(s.host, "0"), net.JoinHostPort(s.host, "0")
+		_, port, _ := net.SplitHostPort(freeAddress(s.t))
+		opt.KEListen = net.JoinHostPort(s.host, port)
+		opt.NTPListen = opt.KEListen
 	}
 	var made *nts.Server
 	open := func() (err error) {
-		// The port may be taken for a moment by a connection of another program.
-		for range 100 {
-			if made, err = nts.New(opt); err == nil {
-				return nil
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
+		made, err = nts.New(opt)
 		return err
 	}
 	run := open
@@ -167,13 +165,30 @@ func honest(t *testing.T, pki *certstest.PKI, n int, ahead time.Duration) (list 
 	return list, sections
 }
 
-// freeAddress returns an address of loopback that was free just now.
+// ports counts those given away, so that no two tests get the same.
+var ports = func() *atomic.Int32 {
+	var n atomic.Int32
+	n.Store(rand.Int32N(18000))
+	return &n
+}()
+
+// freeAddress returns an address of loopback that was free just now, for TCP and UDP. It lies below
+// the ports that the kernel gives to whoever asks for any, so that it can be closed and opened again.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		a := fmt.Sprintf("127.0.0.1:%d", 12000+ports.Add(1)%20000)
+		l, err := net.Listen("tcp", a)
+		if err != nil {
+			continue
+		}
+		u, err := net.ListenPacket("udp", a)
+		l.Close()
+		if err == nil {
+			u.Close()
+			return a
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }
