@@ -2,35 +2,65 @@
 
 uint64_t ntsgw_rate_limit(uint32_t unit_ns) { return (uint64_t)NTSGW_ELAPSED_MAX / unit_ns; }
 
+/* A product's order, for the prover alone: it needs to be told where that is used. */
+/*@ ghost
+    /@ requires a <= b;
+       assigns \nothing;
+       ensures a * c <= b * c;
+    @/
+    void product(uint64_t a, uint64_t b, uint64_t c) {}
+*/
+
+/* drift is ceil(d * rho / 1e9), without the product's overflow. */
+/*@ requires d <= NTSGW_ELAPSED_MAX && rho <= NTSGW_RHO_MAX;
+    assigns \nothing;
+    ensures d * rho <= \result * 1000000000 < d * rho + 1000000000;
+    ensures \result <= d && \result <= 400000000100000000;
+*/
+static uint64_t drift(uint64_t d, uint32_t rho) {
+  uint64_t q = d / NTSGW_NS;
+  uint64_t s = d % NTSGW_NS;
+  //@ assert d == q * 1000000000 + s && 0 <= s < 1000000000;
+  //@ ghost product(rho, NTSGW_RHO_MAX, q);
+  //@ ghost product(rho, NTSGW_RHO_MAX, s);
+  //@ ghost product(0, rho, s);
+  //@ assert q * rho <= q * 100000000;
+  //@ assert 0 <= s * rho <= s * 100000000;
+  uint64_t part = (s * rho + (NTSGW_NS - 1)) / NTSGW_NS;
+  //@ assert s * rho <= part * 1000000000 < s * rho + 1000000000;
+  //@ assert d * rho == (q * rho) * 1000000000 + s * rho;
+  //@ assert 0 <= part <= s && part <= 100000000;
+  return q * rho + part;
+}
+
 int64_t ntsgw_elapsed(uint64_t m0, uint64_t m1, const ntsgw_rate *r, int most) {
-  uint64_t n = m1 - m0, d, q, s, drift;
+  uint64_t n = m1 - m0, d;
   if (most) {
     if (n > r->limit - r->tick) return NTSGW_HI_UNKNOWN;
     n += r->tick;
-    //@ assert n == most_counts(m0, m1, *r);
-  } else {
-    n = n > r->tick ? n - r->tick : 0;
-    if (n > r->limit) n = r->limit;
-    //@ assert n <= fewest(m0, m1, *r);
+    //@ assert n == most_counts(m0, m1, *r) && n <= r->limit;
+    //@ ghost product(n, r->limit, r->unit_ns);
+    //@ assert n * r->unit_ns <= r->limit * r->unit_ns;
+    d = n * r->unit_ns;
+    //@ assert d == most_counts(m0, m1, *r) * r->unit_ns;
+    n = drift(d, r->rho_ppb);
+    //@ assert (d + n) * 1000000000 >= d * (1000000000 + r->rho_ppb);
+    return (int64_t)(d + n);
   }
-  //@ assert n * r->unit_ns <= r->limit * r->unit_ns;
+  n = n > r->tick ? n - r->tick : 0;
+  if (n > r->limit) n = r->limit;
+  //@ assert n <= fewest(m0, m1, *r) && n <= r->limit;
+  //@ ghost product(n, r->limit, r->unit_ns);
+  //@ ghost uint64_t all = m1 - m0 > r->tick ? m1 - m0 - r->tick : 0;
+  //@ assert all == fewest(m0, m1, *r) && n <= all;
+  //@ ghost product(n, all, r->unit_ns);
+  //@ assert n * r->unit_ns <= all * r->unit_ns;
   d = n * r->unit_ns;
-  /* drift = ceil(d * rho / 1e9), without the product's overflow. */
-  q = d / NTSGW_NS;
-  s = d % NTSGW_NS;
-  //@ assert 0 <= q * r->rho_ppb <= q * 100000000;
-  //@ assert 0 <= s * r->rho_ppb <= s * 100000000;
-  drift = q * r->rho_ppb + (s * r->rho_ppb + (NTSGW_NS - 1)) / NTSGW_NS;
-  //@ assert d == q * 1000000000 + s && 0 <= s < 1000000000;
-  //@ assert d * r->rho_ppb == (q * r->rho_ppb) * 1000000000 + s * r->rho_ppb;
-  //@ assert d * r->rho_ppb <= drift * 1000000000;
-  //@ assert 0 <= drift <= q * 100000000 + 100000000;
-  //@ assert drift <= d;
-  /*@ assert least: !most ==> d <= fewest(m0, m1, *r) * r->unit_ns; */
-  /*@ assert !most ==> d * (1000000000 - r->rho_ppb) <= least_true(m0, m1, *r); */
-  /*@ assert !most ==> (d - drift) * 1000000000 <= d * (1000000000 - r->rho_ppb); */
-  /*@ assert most ==> (d + drift) * 1000000000 >= d * (1000000000 + r->rho_ppb); */
-  return (int64_t)(most ? d + drift : d - drift);
+  n = drift(d, r->rho_ppb);
+  //@ assert (d - n) * 1000000000 <= d * (1000000000 - r->rho_ppb);
+  //@ assert d <= all * r->unit_ns && 0 <= 1000000000 - r->rho_ppb;
+  //@ assert (all * r->unit_ns - d) * (1000000000 - r->rho_ppb) >= 0;
+  return (int64_t)(d - n);
 }
 
 int64_t ntsgw_lo(const ntsgw_interval *v, uint64_t m, const ntsgw_rate *r) {
@@ -50,6 +80,7 @@ int64_t ntsgw_hi(const ntsgw_interval *v, uint64_t m, const ntsgw_rate *r) {
   if (v->hi == NTSGW_HI_UNKNOWN || m < v->hi_at) return NTSGW_HI_UNKNOWN;
   e = ntsgw_elapsed(v->hi_at, m, r, 1);
   if (e > NTSGW_TIME_MAX - v->hi) return NTSGW_HI_UNKNOWN;
+  //@ assert e * 1000000000 >= most_true(v->hi_at, m, *r);
   /*@ assert keeps: \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == m && shown(a) == v->hi_at
         ==> (t - a) * 1000000000.0 <= e * 1000000000; */
   e += v->hi;
@@ -79,12 +110,12 @@ int ntsgw_exchange(ntsgw_interval *v, uint64_t m1, int64_t upper, uint64_t m4, i
   if (lower > lo) {
     v->lo = lower;
     v->lo_at = m4;
-    done |= NTSGW_LO;
+    done += NTSGW_LO;
   }
   if (top < hi) {
     v->hi = upper;
     v->hi_at = m1;
-    done |= NTSGW_HI;
+    done += NTSGW_HI;
   }
   return done;
 }
@@ -92,55 +123,76 @@ int ntsgw_exchange(ntsgw_interval *v, uint64_t m1, int64_t upper, uint64_t m4, i
 int ntsgw_hull(const int64_t *lo, const int64_t *hi, int n, int need, ntsgw_bounds *out) {
   int found_lo = 0, found_hi = 0;
   int i, j;
-  out->lo = NTSGW_LO_UNKNOWN;
-  out->hi = NTSGW_HI_UNKNOWN;
+  int64_t best_lo = NTSGW_LO_UNKNOWN, best_hi = NTSGW_HI_UNKNOWN;
   /* Where need intervals cover t, the highest of the lower ends that are not above t
    * is covered by the same ones: so the ends themselves are all the points to try. */
   /*@ ghost
       int k = 0;
       /@ loop invariant 0 <= k <= n;
-         loop invariant \forall real t; covering(lo, hi, k, t) >= 1 ==> \exists integer a; 0 <= a < k && covers(lo, hi, a, t);
-         loop invariant \forall real t; (\exists integer a; 0 <= a < k && below(lo[a], t)) ==>
-           \exists integer b; 0 <= b < k && last_lo(lo, k, b, t);
-         loop invariant \forall real t; (\exists integer a; 0 <= a < k && above(hi[a], t)) ==>
-           \exists integer b; 0 <= b < k && first_hi(hi, k, b, t);
+         loop invariant covering(lo, hi, k) >= 1 ==> \exists integer a; 0 <= a < k && covers(lo, hi, a);
+         loop invariant \forall integer a; 0 <= a < k && below(lo[a], moment) ==> \exists integer b; last_lo(lo, k, b);
+         loop invariant \forall integer a; 0 <= a < k && above(hi[a], moment) ==> \exists integer b; first_hi(hi, k, b);
          loop assigns k;
          loop variant n - k;
       @/
-      while (k < n) { k++; }
+      while (k < n) {
+        /@ assert \forall integer a; 0 <= a < 8 && a != k ==> hit(lo, hi, k + 1, a) == hit(lo, hi, k, a); @/
+        /@ assert hit(lo, hi, k, k) == 0 && (hit(lo, hi, k + 1, k) == 1 ==> covers(lo, hi, k)); @/
+        /@ assert covering(lo, hi, k + 1) >= 1 ==> covering(lo, hi, k) >= 1 || covers(lo, hi, k); @/
+        /@ assert \forall integer b; last_lo(lo, k, b) ==> last_lo(lo, k + 1, b) || last_lo(lo, k + 1, k); @/
+        /@ assert \forall integer b; first_hi(hi, k, b) ==> first_hi(hi, k + 1, b) || first_hi(hi, k + 1, k); @/
+        /@ assert (\exists integer b; last_lo(lo, k, b)) ==> \exists integer b; last_lo(lo, k + 1, b); @/
+        /@ assert (\exists integer b; first_hi(hi, k, b)) ==> \exists integer b; first_hi(hi, k + 1, b); @/
+        /@ assert below(lo[k], moment) && (\forall integer a; 0 <= a < k ==> !below(lo[a], moment)) ==> last_lo(lo, k + 1, k); @/
+        /@ assert above(hi[k], moment) && (\forall integer a; 0 <= a < k ==> !above(hi[a], moment)) ==> first_hi(hi, k + 1, k); @/
+        k++;
+      }
   */
+  //@ assert covering(lo, hi, n) >= 1 ==> \exists integer a; 0 <= a < n && covers(lo, hi, a);
+  //@ assert covering(lo, hi, n) >= need ==> \exists integer b; last_lo(lo, n, b);
+  //@ assert covering(lo, hi, n) >= need ==> \exists integer b; first_hi(hi, n, b);
   /*@ loop invariant 0 <= i <= n;
       loop invariant (found_lo == 0 || found_lo == 1) && (found_hi == 0 || found_hi == 1);
-      loop invariant found_lo == 0 ==> out->lo == NTSGW_LO_UNKNOWN;
-      loop invariant found_hi == 0 ==> out->hi == NTSGW_HI_UNKNOWN;
-      loop invariant \forall integer k, real t; 0 <= k < i && last_lo(lo, n, k, t) && covering(lo, hi, n, t) >= need ==>
-        found_lo == 1 && out->lo <= lo[k];
-      loop invariant \forall integer k, real t; 0 <= k < i && first_hi(hi, n, k, t) && covering(lo, hi, n, t) >= need ==>
-        found_hi == 1 && hi[k] <= out->hi;
-      loop assigns i, j, found_lo, found_hi, *out;
+      loop invariant found_lo == 0 ==> best_lo == NTSGW_LO_UNKNOWN;
+      loop invariant found_hi == 0 ==> best_hi == NTSGW_HI_UNKNOWN;
+      loop invariant \forall integer k; 0 <= k < i && last_lo(lo, n, k) && covering(lo, hi, n) >= need ==> found_lo == 1 && best_lo <= lo[k];
+      loop invariant \forall integer k; 0 <= k < i && first_hi(hi, n, k) && covering(lo, hi, n) >= need ==> found_hi == 1 && hi[k] <= best_hi;
+      loop assigns i, j, found_lo, found_hi, best_lo, best_hi;
       loop variant n - i;
   */
   for (i = 0; i < n; i++) {
     int at_lo = 0, at_hi = 0;
     /*@ loop invariant 0 <= j <= n && 0 <= at_lo <= j && 0 <= at_hi <= j;
-        loop invariant \forall real t; last_lo(lo, n, i, t) ==> covering(lo, hi, j, t) <= at_lo;
-        loop invariant \forall real t; first_hi(hi, n, i, t) ==> covering(lo, hi, j, t) <= at_hi;
+        loop invariant last_lo(lo, n, i) ==> covering(lo, hi, j) <= at_lo;
+        loop invariant first_hi(hi, n, i) ==> covering(lo, hi, j) <= at_hi;
         loop assigns j, at_lo, at_hi;
         loop variant n - j;
     */
     for (j = 0; j < n; j++) {
+      //@ assert \forall integer a; 0 <= a < 8 && a != j ==> hit(lo, hi, j + 1, a) == hit(lo, hi, j, a);
+      //@ assert hit(lo, hi, j, j) == 0 && (covers(lo, hi, j) ? hit(lo, hi, j + 1, j) == 1 : hit(lo, hi, j + 1, j) == 0);
+      //@ assert covers(lo, hi, j) ? covering(lo, hi, j + 1) == covering(lo, hi, j) + 1 : covering(lo, hi, j + 1) == covering(lo, hi, j);
+      //@ assert last_lo(lo, n, i) && covers(lo, hi, j) ==> lo[j] <= lo[i] <= hi[j];
+      //@ assert first_hi(hi, n, i) && covers(lo, hi, j) ==> lo[j] <= hi[i] <= hi[j];
       if (lo[j] <= lo[i] && lo[i] <= hi[j]) at_lo++;
       if (lo[j] <= hi[i] && hi[i] <= hi[j]) at_hi++;
     }
-    if (at_lo >= need && (!found_lo || lo[i] < out->lo)) {
-      out->lo = lo[i];
+    //@ assert last_lo(lo, n, i) && covering(lo, hi, n) >= need ==> at_lo >= need;
+    //@ assert first_hi(hi, n, i) && covering(lo, hi, n) >= need ==> at_hi >= need;
+    if (at_lo >= need && (!found_lo || lo[i] < best_lo)) {
+      best_lo = lo[i];
       found_lo = 1;
     }
-    if (at_hi >= need && (!found_hi || hi[i] > out->hi)) {
-      out->hi = hi[i];
+    if (at_hi >= need && (!found_hi || hi[i] > best_hi)) {
+      best_hi = hi[i];
       found_hi = 1;
     }
+    //@ assert last_lo(lo, n, i) && covering(lo, hi, n) >= need ==> found_lo == 1 && best_lo <= lo[i];
+    //@ assert first_hi(hi, n, i) && covering(lo, hi, n) >= need ==> found_hi == 1 && hi[i] <= best_hi;
   }
+  //@ assert covering(lo, hi, n) >= need ==> found_lo == 1 && below(best_lo, moment) && above(best_hi, moment);
+  out->lo = best_lo;
+  out->hi = best_hi;
   return found_lo;
 }
 
@@ -161,7 +213,8 @@ void ntsgw_month(uint32_t day, ntsgw_leaps *r) {
   uint32_t leap_year = of_cycle < 366;
   uint32_t left = leap_year ? of_cycle : (of_cycle - 1) % 365;
   uint32_t month = 0, days = 31;
-  /*@ loop invariant month <= 11 && 28 <= days <= 31 && left <= day + 731 - month * 28;
+  //@ assert left <= day;
+  /*@ loop invariant month <= 11 && 28 <= days <= 31 && left <= day;
       loop assigns left, month, days;
       loop variant 11 - month;
   */

