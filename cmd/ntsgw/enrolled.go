@@ -11,7 +11,7 @@ import (
 )
 
 // openSigning opens the keys that sign beacons, or makes them at the first start.
-func openSigning(cfg configs.Config) (*signing.Store, error) {
+func openSigning(cfg configs.Config, options ...func(*signing.Options)) (*signing.Store, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "ntsgw"
@@ -23,6 +23,9 @@ func openSigning(cfg configs.Config) (*signing.Store, error) {
 			return nil, err
 		}
 		opt.Algorithms = append(opt.Algorithms, alg)
+	}
+	for _, set := range options {
+		set(&opt)
 	}
 	return signing.Open(opt)
 }

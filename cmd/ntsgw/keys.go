@@ -51,12 +51,12 @@ func keysVerb(ctx context.Context, t terminal, args []string) error {
 	return w.Flush()
 }
 
-func openStore(config string) (configs.Config, *signing.Store, error) {
+func openStore(config string, options ...func(*signing.Options)) (configs.Config, *signing.Store, error) {
 	cfg, err := configs.Load(config)
 	if err != nil {
 		return cfg, nil, asConfigError(err)
 	}
-	store, err := openSigning(cfg)
+	store, err := openSigning(cfg, options...)
 	return cfg, store, err
 }
 
@@ -65,10 +65,11 @@ func openStore(config string) (configs.Config, *signing.Store, error) {
 func keysRotate(ctx context.Context, t terminal, args []string) error {
 	f := newFlags(t, "keys rotate")
 	config, socket := socketFlags(f)
+	lost := f.Bool("lost", false, "the online key's file is lost: make a new one")
 	if _, err := f.operands(args, 0, 0); err != nil {
 		return err
 	}
-	cfg, store, err := openStore(*config)
+	cfg, store, err := openStore(*config, func(o *signing.Options) { o.ReplaceLost = *lost })
 	if err != nil {
 		return err
 	}
@@ -76,6 +77,11 @@ func keysRotate(ctx context.Context, t terminal, args []string) error {
 		*socket = cfg.Status.Socket
 	}
 	now, err := provedTime(ctx, *socket)
+	if *lost && err != nil {
+		// A gateway can't start without its key: it delegates the new one itself once it knows the time.
+		_, err = fmt.Fprintln(t.out, "a new online key is there; the gateway delegates it as soon as it knows the time")
+		return err
+	}
 	if err != nil {
 		return err
 	}
