@@ -12,7 +12,7 @@ func benchmarkUpdate(b *testing.B, n int) {
 	d := discipline.New(discipline.Config{Sources: names(n)})
 	r, k := discipline.Raw(1e9), 0
 	next := func() discipline.Measurement {
-		r += discipline.Raw(16e9 / n)
+		r += discipline.Raw(int64(16e9) / int64(n))
 		k++
 		return w.sample(string(rune('a'+k%n)), r, 10*time.Millisecond, time.Millisecond, 0)
 	}

@@ -220,11 +220,19 @@ func (f *filter) survey(s int) {
 	}
 	gap := last - w.least[0]
 	w.floor = w.least[0] - deltaK*gap
-	w.soft = precision + softK*gap
-	w.mean = math.Max(sum/float64(w.n)-w.floor, precision)
+	// Of few samples nothing is known of the noise yet; a share of the delay stands in for it.
+	n := float64(w.n)
+	w.soft = precision + softK*gap + fewShare*w.least[0]/(n*n)
+	w.mean = math.Max(sum/n-w.floor, precision+fewShare*w.least[0]/n)
 }
 
-var deltaK, softK = 0.8, 0.15
+// fewShare is the share of the least delay that a path's noise is taken for until samples tell.
+const fewShare = 0.05
+
+const (
+	deltaK = 0.8  // how far below its least sample the least delay lies, in gaps to the fourth
+	softK  = 0.15 // how soft that makes the edges of a box
+)
 
 // again runs all samples of the window through the bank.
 func (f *filter) again() {
@@ -391,37 +399,33 @@ func gaussUpdate(m, v, z, r float64) (log, mean, variance float64) {
 	return -logSqrt2Pi + 0.5*math.Log(k) - 0.5*d*d*k, m + v*k*d, v * r * k
 }
 
-// boxUpdate: s ~ N(m, v) and lies within e/2 of z, with edges softened by a Gaussian and the
-// density's logarithm tilted by tilt per ns.
+// boxUpdate: s ~ N(m, v); s with Gaussian noise of deviation soft lies within e/2 of z, where the
+// density's logarithm is tilted by tilt per ns.
 func boxUpdate(m, v, z, e, soft, tilt float64) (log, mean, variance float64) {
-	// The tilt's normalisation over the box, then the prior shifted by it.
-	log = 0
-	if tilt != 0 {
-		te := tilt * e
-		if math.Abs(te) > 1e-6 {
-			// ∫ exp(tilt·(s−z)) over the box, over e.
-			log = -math.Log(math.Sinh(math.Min(math.Abs(te)/2, 300)) * 2 / math.Abs(te))
-		}
-		log += tilt*(m-z) + tilt*tilt*v/2
-		m += v * tilt
-	}
+	all := v + soft*soft // of s with the noise
 	half := e / 2
-	sd := math.Sqrt(v + soft*soft)
-	a, b := (z-half-m)/sd, (z+half-m)/sd
 	if half < 0.5*soft {
 		// Nearly a point.
-		l, mm, vv := gaussUpdate(m, v, z, soft*soft+e*e/12)
-		return log + l, mm, vv
+		return gaussUpdate(m, v, z, soft*soft+e*e/12)
 	}
-	zz, l1, l2 := truncated(a, b)
-	log += zz - math.Log(e)
-	// Derivatives of log Z by m: l1/sd, l2/sd².
-	mean = m + v/sd*l1
-	variance = v + v*v/(sd*sd)*l2
-	if !(variance > 1e-6*v) {
-		variance = 1e-6 * v
+	shifted := m
+	if tilt != 0 {
+		if te := math.Abs(tilt * e); te > 1e-6 {
+			// The density over the box has the integral 1.
+			te = math.Min(te, 600)
+			log = -math.Log(math.Sinh(te/2) * 2 / te)
+		}
+		log += tilt*(m-z) + tilt*tilt*all/2
+		shifted += all * tilt
 	}
-	return log, mean, variance
+	sd := math.Sqrt(all)
+	l, d1, d2 := truncated((z-half-shifted)/sd, (z+half-shifted)/sd)
+	log += l - math.Log(e)
+	// From s with the noise back to s.
+	g := v / all
+	mean = m + g*(shifted+sd*d1-m)
+	variance = v - g*v + g*g*all*math.Max(1+d2, 1e-9)
+	return log, mean, math.Max(variance, 1e-6*v)
 }
 
 // truncated returns log(Φ(b) − Φ(a)) and its first and second derivatives by a shift of the
@@ -431,11 +435,13 @@ func truncated(a, b float64) (log, d1, d2 float64) {
 		log, d1, d2 = truncated(-b, -a)
 		return log, -d1, d2
 	}
-	if b < -25 || b-a < 1e-9 {
-		// Far in the tail: the mass sits at b's edge.
-		x := math.Min(b, -1e-3)
-		log = -0.5*x*x - math.Log(-x) - logSqrt2Pi
-		return log, x - 1/x*0, -1 + 1/(x*x)
+	if b-a < 1e-6 {
+		x := (a + b) / 2
+		return -0.5*x*x - logSqrt2Pi + math.Log(math.Max(b-a, 1e-300)), x, -1
+	}
+	if b < -25 {
+		// Far in the tail the mass sits at b's edge.
+		return -0.5*b*b - math.Log(-b) - logSqrt2Pi, b, -1 + 1/(b*b)
 	}
 	za := math.Exp(-0.5*a*a - logSqrt2Pi)
 	zb := math.Exp(-0.5*b*b - logSqrt2Pi)
@@ -587,6 +593,14 @@ func (f *filter) drop(s int) {
 	f.head = (f.head - (f.in - kept) + len(f.ring)) % len(f.ring)
 	f.in = kept
 	f.ways[s] = way{}
+	for i := range f.bank {
+		for c := range classes {
+			f.bank[i].w[s*nc+c] = classes[c].prior
+		}
+	}
+	for c := range classes {
+		f.usual[s*nc+c] = 1.0 / float64(nc)
+	}
 	if f.in == 0 {
 		f.started = false
 		return
