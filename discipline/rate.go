@@ -2,7 +2,7 @@ package discipline
 
 import "math"
 
-// The oscillator's assumed steadiness, which the stated bound rests on (docs/architecture.md).
+// The oscillator's assumed steadiness, which the stated bound rests on (README.md).
 // For what lies ahead: the rate stays within wanderFloor + wanderSlope·τ of the filter's
 // opinion, τ seconds after its last sample, with rateSigmas standard deviations (which grow
 // with the learned wander) on top. In hindsight, when the next sample has agreed: within
