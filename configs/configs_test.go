@@ -67,6 +67,7 @@ func TestMistakes(t *testing.T) {
 		{"broker", "[mqtt]\nbroker = \"http://x\"\n", `c.toml:2:1: broker: "http://x" is not a broker's URL; write mqtt://HOST:1883, mqtts://HOST:8883, ws://HOST/PATH, wss://HOST/PATH or unix:///PATH`},
 		{"untrusted", "[trust]\nservers = [\"b.net\"]\n[[server]]\naddress = \"a.net\"\n", `c.toml:4:1: server a.net:4460 is not in [trust] servers, so it would never be contacted`},
 		{"multi-line string hides no key", "[clock]\nleap_list = \"\"\"\nmode = 3\n\"\"\"\nmode = 3\n", `c.toml:5:1: mode: want a string in quotes, have the number 3`},
+		{"no PTP yet", "[ptp]\ninterfaces = [\"eth0\"]\n", `c.toml:2:1: this version is no PTP grandmaster yet: leave interfaces empty`},
 		{"poll order", "[[server]]\naddress=\"a.net\"\nmin_poll=\"64s\"\nmax_poll=\"16s\"\n", `c.toml:3:1: min_poll (1m4s) is larger than max_poll (16s)`},
 	}
 	for _, tt := range tests {

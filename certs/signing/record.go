@@ -112,7 +112,8 @@ func decodeState(path string, b []byte) (*state, error) {
 	if s.Version != 1 {
 		return nil, bad("version %d is not known here", s.Version)
 	}
-	if !beacon.ValidName(s.Gateway) {
+	// Without keys and a name it is that of a first start that was interrupted.
+	if !beacon.ValidName(s.Gateway) && (s.Gateway != "" || len(s.Keys) != 0) {
 		return nil, bad("gateway %q", s.Gateway)
 	}
 	for i := range s.Keys {

@@ -199,7 +199,9 @@ func (s *Store) loadNothing(path string) error {
 	}
 	s.st = &state{Version: 1}
 	s.roots, s.online = map[beacon.Alg]*beacon.SigningKey{}, map[beacon.Alg]*beacon.SigningKey{}
-	return nil
+	// Written before the first key: keys that it does not name are then those of a first start that
+	// was interrupted, which nobody was enrolled with.
+	return s.save()
 }
 
 // complete makes what is missing of the configured algorithms and gives the gateway its name.

@@ -380,6 +380,30 @@ func TestInterruptedRotationLeavesNoSecret(t *testing.T) {
 	}
 }
 
+// Killed at any moment of the first start, the folder still starts: the list of keys is written
+// before the first key, so keys that it does not name belong to nobody.
+func TestInterruptedFirstStartStartsAgain(t *testing.T) {
+	for _, stray := range []string{"", "root-ed25519.key", "online-0123456789abcdef.key"} {
+		o := options(t)
+		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		o.MarkFile = o.Dir + ".serial"
+		empty := &Store{o: o, st: &state{Version: 1}}
+		if err := empty.save(); err != nil {
+			t.Fatal(err)
+		}
+		if stray != "" {
+			if err := os.WriteFile(filepath.Join(o.Dir, stray), []byte("half a ke"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := open(t, o)
+		renew(t, s, noon())
+		verifies(t, s, noon())
+	}
+}
+
 func TestNewNameNeedsNewDelegations(t *testing.T) {
 	o := options(t)
 	renew(t, open(t, o), noon())

@@ -3,6 +3,8 @@ package mqtt
 import (
 	"crypto/subtle"
 	"errors"
+	"io"
+	"net"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -194,6 +196,10 @@ func (g *gate) OnDisconnect(_ *mochi.Client, err error, _ bool) {
 	case errors.Is(err, packets.ErrPacketTooLarge):
 		g.count.add(beacon.ReasonSize)
 	case errors.As(err, new(packets.Code)):
+		g.count.add(reasonProtocol)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, new(net.Error)), errors.Is(err, net.ErrClosed):
+		// The client went, or its network did.
+	default:
 		g.count.add(reasonProtocol)
 	}
 }

@@ -100,10 +100,19 @@ func OpenNodes(dir, gateway, site string) (*Nodes, error) {
 	return n, nil
 }
 
-// openMaster reads the master key, or makes one where no node was ever enrolled.
+// openMaster reads the master key. Where nothing is there yet it makes an empty list and then the
+// key, in this order: a key without a list is a loss, for the generations in it must never go back,
+// and an empty list without a key a first start that was interrupted.
 func openMaster(path, list string) ([]byte, error) {
+	listed, listErr := readPrivate(list)
+	if listErr != nil && !errors.Is(listErr, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the node list: %w", listErr)
+	}
 	b, err := readPrivate(path)
 	if err == nil {
+		if listErr != nil {
+			return nil, fmt.Errorf("%s is missing, but %s is there: restore both from one backup, or remove the key and enrol every node again", list, path)
+		}
 		k, err := hex.DecodeString(strings.TrimSpace(string(b)))
 		if err != nil || len(k) != 32 {
 			return nil, fmt.Errorf("%s: the master key of the nodes must be 64 hex digits; restore it from the backup", path)
@@ -113,7 +122,11 @@ func openMaster(path, list string) ([]byte, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the master key of the nodes: %w", err)
 	}
-	if _, err := os.Stat(list); err == nil {
+	if listErr != nil {
+		if err := writeList(list, []Node{}); err != nil {
+			return nil, err
+		}
+	} else if nodes, err := parseNodes(listed); err != nil || len(nodes) > 0 {
 		return nil, fmt.Errorf("%s is missing, but %s lists nodes: restore it from the backup, or remove the list and enrol every node again", path, list)
 	}
 	k := make([]byte, 32)
@@ -126,14 +139,24 @@ func openMaster(path, list string) ([]byte, error) {
 	return k, nil
 }
 
+// writeList replaces the file of the node list.
+func writeList(path string, list []Node) error {
+	b, err := json.MarshalIndent(nodeFile{Version: 1, Nodes: list}, "", "  ")
+	if err == nil {
+		err = writePrivate(path, append(b, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("write the node list: %w", err)
+	}
+	return nil
+}
+
 // Reload reads the file again. When it is bad the old list stays, and the error says why.
 func (n *Nodes) Reload() error {
 	path := filepath.Join(n.dir, nodesFile)
 	b, err := readPrivate(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		empty := map[string]*nodeKeys{}
-		n.table.Store(&empty)
-		return nil
+		return fmt.Errorf("%s is missing: restore it from the backup", path)
 	}
 	if err != nil {
 		return fmt.Errorf("read the node list: %w", err)
@@ -294,12 +317,8 @@ func (n *Nodes) change(name string, f func(old *Node) (Node, error)) (*Enrolment
 			}
 		}
 	}
-	b, err := json.MarshalIndent(nodeFile{Version: 1, Nodes: list}, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("write the node list: %w", err)
-	}
-	if err := writePrivate(filepath.Join(n.dir, nodesFile), append(b, '\n')); err != nil {
-		return nil, fmt.Errorf("write the node list: %w", err)
+	if err := writeList(filepath.Join(n.dir, nodesFile), list); err != nil {
+		return nil, err
 	}
 	if err := n.Reload(); err != nil {
 		return nil, err

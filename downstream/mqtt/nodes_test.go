@@ -269,3 +269,42 @@ func TestFilterMatches(t *testing.T) {
 		}
 	}
 }
+
+// Without the list the generations would begin again under the same master key, and revoked keys be
+// good again.
+func TestALostListIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	n, err := OpenNodes(dir, "gw1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Add("kitchen"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, nodesFile)); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Reload(); err == nil || len(n.List()) != 1 {
+		t.Errorf("while running: %v, %d nodes", err, len(n.List()))
+	}
+	if _, err := n.Add("hall"); err == nil {
+		t.Error("a node was enrolled without the list")
+	}
+	if _, err := OpenNodes(dir, "gw1", ""); err == nil || !strings.Contains(err.Error(), "restore both from one backup") {
+		t.Errorf("at a start: %v", err)
+	}
+}
+
+func TestAnInterruptedFirstStartOfTheListStartsAgain(t *testing.T) {
+	dir := t.TempDir()
+	if err := writeList(filepath.Join(dir, nodesFile), []Node{}); err != nil {
+		t.Fatal(err)
+	}
+	n, err := OpenNodes(dir, "gw1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Add("kitchen"); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -24,12 +24,13 @@ type publisher struct {
 	s *Server
 	// now wakes run for a beacon out of turn: whoever listens to a broker that has come back need not
 	// wait out an interval.
-	now      chan struct{}
-	keyError string // the newest failure to renew, so that it is logged once
+	now     chan struct{}
+	keyTold time.Time // when a failure to renew was last logged; zero: none stands
 
 	mu       sync.Mutex // guards what last returns
 	sequence uint32
 	at       time.Time
+	renewal  error // the newest outcome of renewing the keys
 }
 
 func newPublisher(s *Server) *publisher { return &publisher{s: s, now: make(chan struct{}, 1)} }
@@ -40,6 +41,12 @@ func (p *publisher) soon() {
 	case p.now <- struct{}{}:
 	default:
 	}
+}
+
+func (p *publisher) renewalError() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.renewal
 }
 
 func (p *publisher) last() (uint32, *time.Time) {
@@ -154,15 +161,16 @@ func (p *publisher) renew() bool {
 		return false
 	}
 	changed, err := o.Keys.Renew(st.UTC())
-	if err != nil {
-		if text := err.Error(); text != p.keyError { // one line a change
-			o.Log.Error("signing keys not renewed, the present ones stay", "error", err)
-			p.keyError = text
-		}
-	} else {
-		p.keyError = ""
+	p.mu.Lock()
+	p.renewal = err
+	p.mu.Unlock()
+	if err == nil {
+		p.keyTold = time.Time{}
+	} else if time.Since(p.keyTold) > time.Minute {
+		o.Log.Error("signing keys not renewed, the present ones stay", "error", err)
+		p.keyTold = time.Now()
 	}
-	if changed {
+	if changed && err == nil {
 		o.Log.Info("online keys changed", "serial", o.Keys.Serial())
 	}
 	p.publishKeys()

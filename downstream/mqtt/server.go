@@ -142,6 +142,9 @@ func (s *Server) Addresses() []string {
 // Warnings are the conditions a person should act on.
 func (s *Server) Warnings() []discipline.Warning {
 	var w []discipline.Warning
+	if err := s.pub.renewalError(); err != nil {
+		w = append(w, discipline.Warning{ID: "signing-keys-not-renewed", Text: "The keys that sign beacons can't be renewed, and without a key there are no beacons: " + err.Error() + "."})
+	}
 	for _, e := range s.external {
 		if b := e.snapshot(); b.State == BrokerConnecting && b.LastError != "" {
 			w = append(w, discipline.Warning{ID: "broker-unreachable", Text: "No beacons reach " + b.URL + ": " + b.LastError + "."})

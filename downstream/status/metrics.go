@@ -44,8 +44,12 @@ func writeMetrics(w io.Writer, r *Report, counters map[string]Counters) {
 	gauge(w, "ntsgw_leap", float64(r.Leap))
 	gauge(w, "ntsgw_tai_offset_seconds", float64(r.TAIOffset))
 	gauge(w, "ntsgw_uptime_seconds", r.Uptime)
+	warnings := map[string]float64{}
 	for _, warning := range r.Warnings {
-		gauge(w, fmt.Sprintf("ntsgw_warning{id=%q}", warning.ID), 1)
+		warnings[warning.ID]++
+	}
+	for _, id := range slices.Sorted(maps.Keys(warnings)) {
+		gauge(w, fmt.Sprintf("ntsgw_warning{id=%q}", id), warnings[id])
 	}
 	for _, s := range r.Sources {
 		label := fmt.Sprintf("{source=%q}", s.Name)
