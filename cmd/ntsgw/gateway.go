@@ -157,7 +157,7 @@ func (g *gateway) run(ctx context.Context) error {
 	for _, s := range g.sources {
 		group.Go(func() error { return s.Run(ctx) })
 	}
-	group.Go(func() error { return g.watchKnown(ctx) })
+	group.Go(func() error { return g.attend(ctx) })
 	group.Go(func() error { return ended(ctx, g.policy.Run(ctx)) })
 	keeper := certs.Keeper{StateDir: g.cfg.Gateway.StateDir, Known: g.lowerBound,
 		Failed: func(err error) { g.log.Warn("the time can't be saved", "err", err) }}
@@ -211,9 +211,11 @@ func (g *gateway) supervise(ctx context.Context, name string, run func(context.C
 	}
 }
 
-// watchKnown makes every source judge its session again when the time becomes known.
-func (g *gateway) watchKnown(ctx context.Context) error {
-	const look = 50 * time.Millisecond
+// attend hands two things of the snapshots back to the sources, because only the program sees both:
+// that the time became known, so that sessions are judged again, and the poll interval that the
+// discipline wishes for.
+func (g *gateway) attend(ctx context.Context) error {
+	const look = 50 * time.Millisecond // while the time is not known
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	was := false
@@ -232,6 +234,10 @@ func (g *gateway) watchKnown(ctx context.Context) error {
 			tick.Reset(look)
 		}
 		was = known
+		poll := g.loop.Snapshot().Poll
+		for _, s := range g.sources {
+			s.SetPoll(poll)
+		}
 	}
 }
 
