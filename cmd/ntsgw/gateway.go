@@ -28,6 +28,7 @@ type gateway struct {
 	cfg  configs.Config
 	id   string
 	log  *slog.Logger
+	lock *os.File // of the state folder
 	read sysclock.Reader
 
 	policy  *certs.Policy
@@ -49,8 +50,9 @@ type gateway struct {
 // again by run.
 func newGateway(cfg configs.Config, log *slog.Logger) (*gateway, error) {
 	g := &gateway{cfg: cfg, log: log}
-	if err := os.MkdirAll(cfg.Gateway.StateDir, 0o700); err != nil {
-		return nil, fmt.Errorf("the state folder can't be made: %w; run as root, or set state_dir in [gateway]", err)
+	var err error
+	if g.lock, err = lockState(cfg.Gateway.StateDir); err != nil {
+		return nil, err
 	}
 	if err := g.openKeys(); err != nil {
 		return nil, err
@@ -141,6 +143,7 @@ func (g *gateway) makeNTS() (func(context.Context) error, error) {
 // run runs all of it until ctx ends or the discipline fails. A downstream that fails is started
 // again and takes nothing with it.
 func (g *gateway) run(ctx context.Context) error {
+	defer g.lock.Close()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		err := g.loop.Run(ctx)

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// lockState takes the state folder for this process, for as long as the file stays open: two
+// gateways with the same keys would contradict each other.
+func lockState(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("the state folder can't be made: %w; run as root, or set state_dir in [gateway]", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "gateway.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("the state folder can't be used: %w; run as root, or set state_dir in [gateway]", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("another ntsgw is running with the state in %s; stop it, or set state_dir in [gateway]", dir)
+	}
+	return f, nil
+}
