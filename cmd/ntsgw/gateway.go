@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -124,6 +125,9 @@ func (g *gateway) newDownstreams() error {
 func (g *gateway) makeMQTT() (func(context.Context) error, error) {
 	s, err := mqtt.New(mqtt.Options{Timeline: g.loop, Clock: g.read, Keys: g.keys, Nodes: g.nodes,
 		Config: g.cfg.MQTT, Gateway: g.id, Log: g.log})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("mqtt: %w; another broker has the port: use it (broker = \"mqtt://%s\" in [mqtt]), or change listen", err, g.cfg.MQTT.Listen)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("mqtt: %w", err)
 	}
