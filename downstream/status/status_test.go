@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,15 +20,30 @@ import (
 
 // gateway is a timeline and a clock that a test sets by hand.
 type gateway struct {
+	mu   sync.Mutex
 	snap discipline.Snapshot
 	now  discipline.Raw
 	real int64
 }
 
-func (g *gateway) Snapshot() *discipline.Snapshot { s := g.snap; return &s }
-func (g *gateway) Now() discipline.Raw            { return g.now }
+func (g *gateway) Snapshot() *discipline.Snapshot {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.snap
+	return &s
+}
+
+func (g *gateway) Now() discipline.Raw { g.mu.Lock(); defer g.mu.Unlock(); return g.now }
+
 func (g *gateway) ReadPair() discipline.HostReading {
-	return discipline.HostReading{Raw: g.now, Real: g.real}
+	return discipline.HostReading{Raw: g.Now(), Real: g.real}
+}
+
+// set changes the snapshot while a server reads it.
+func (g *gateway) set(f func(*discipline.Snapshot)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f(&g.snap)
 }
 
 const utc = 1_800_000_000
@@ -132,11 +148,13 @@ func TestNothingIsSaidWhenNothingIsKnown(t *testing.T) {
 	if code, body := get(t, "GET", base+"/healthz"); code != 200 || !strings.Contains(body, `"starting"`) {
 		t.Errorf("a young gateway: %d %s", code, body)
 	}
+	g.mu.Lock()
 	g.now += discipline.Raw(61 * time.Second)
+	g.mu.Unlock()
 	if code, body := get(t, "GET", base+"/healthz"); code != 503 || !strings.Contains(body, `"unhealthy"`) {
 		t.Errorf("after a minute: %d %s", code, body)
 	}
-	g.snap.State = discipline.Holdover
+	g.set(func(s *discipline.Snapshot) { s.State = discipline.Holdover })
 	if code, _ := get(t, "GET", base+"/healthz"); code != 200 {
 		t.Errorf("holdover: %d", code)
 	}
