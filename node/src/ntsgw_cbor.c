@@ -17,14 +17,6 @@ typedef struct {
   uint32_t low;
 } head;
 
-/* A container that is open while a value is skipped. */
-typedef struct {
-  uint16_t left;
-  uint8_t is_map;
-  ntsgw_piece self;
-  ntsgw_piece key;
-} level;
-
 /*@ predicate reader_ok{L}(reader *r) = r->pos <= r->end <= NTSGW_MESSAGE_MAX && \valid_read(r->p + (0 .. r->end - 1));
 */
 
@@ -155,22 +147,22 @@ static int bytes(reader *r, uint32_t n, ntsgw_piece *q) {
   return 1;
 }
 
-/* before compares two stretches of the input bytewise: 1 when a sorts before b. */
-/*@ requires \valid_read(p + (0 .. len - 1)) && piece_in(a, 0, len) && piece_in(b, 0, len);
+/* before compares two stretches of the input bytewise: 1 when p[a..a_end-1] sorts
+ * before p[b..b_end-1]. */
+/*@ requires a <= a_end <= NTSGW_MESSAGE_MAX && b <= b_end <= NTSGW_MESSAGE_MAX;
+    requires \valid_read(p + (0 .. a_end - 1)) && \valid_read(p + (0 .. b_end - 1));
     assigns \nothing;
     ensures \result == 0 || \result == 1;
 */
-static int before(const uint8_t *p, uint32_t len, ntsgw_piece a, ntsgw_piece b) {
-  uint32_t i;
-  (void)len;
-  /*@ loop invariant i <= a.n && i <= b.n;
-      loop assigns i;
-      loop variant a.n - i;
+static int before(const uint8_t *p, uint32_t a, uint32_t a_end, uint32_t b, uint32_t b_end) {
+  /*@ loop invariant a <= a_end && b <= b_end;
+      loop assigns a, b;
+      loop variant a_end - a;
   */
-  for (i = 0; i < a.n && i < b.n; i++) {
-    if (p[a.at + i] != p[b.at + i]) return p[a.at + i] < p[b.at + i];
+  for (; a < a_end && b < b_end; a++, b++) {
+    if (p[a] != p[b]) return p[a] < p[b];
   }
-  return a.n < b.n;
+  return b < b_end;
 }
 
 /*@ requires from <= to <= NTSGW_MESSAGE_MAX;
@@ -193,15 +185,18 @@ static ntsgw_piece stretch(uint32_t from, uint32_t to) {
     ensures \result == 1 ==> r->pos > \old(r->pos);
 */
 static int skip(reader *r) {
-  level stack[NTSGW_DEPTH_MAX];
+  /* The containers that are open: items left, where it begins, its last key. */
+  uint16_t left[NTSGW_DEPTH_MAX];
+  uint8_t is_map[NTSGW_DEPTH_MAX], self[NTSGW_DEPTH_MAX], key[NTSGW_DEPTH_MAX], key_end[NTSGW_DEPTH_MAX];
   uint32_t depth = 0, items, start;
   head h;
   /*@ loop invariant reader_ok(r) && r->pos >= \at(r->pos, Pre) && depth <= NTSGW_DEPTH_MAX;
       loop invariant r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
-      loop invariant \forall integer k; 0 <= k < depth ==> 1 <= stack[k].left;
-      loop invariant \forall integer k; 0 <= k < depth ==> stack[k].self.at + stack[k].self.n <= r->pos;
-      loop invariant \forall integer k; 0 <= k < depth ==> stack[k].key.at + stack[k].key.n <= r->pos;
-      loop assigns r->pos, depth, items, start, h, stack[0 .. NTSGW_DEPTH_MAX - 1];
+      loop invariant \forall integer k; 0 <= k < depth ==> 1 <= left[k];
+      loop invariant \forall integer k; 0 <= k < depth ==> self[k] <= r->pos;
+      loop invariant \forall integer k; 0 <= k < depth ==> key[k] <= key_end[k] <= r->pos;
+      loop assigns r->pos, depth, items, start, h, left[0 .. NTSGW_DEPTH_MAX - 1], is_map[0 .. NTSGW_DEPTH_MAX - 1],
+        self[0 .. NTSGW_DEPTH_MAX - 1], key[0 .. NTSGW_DEPTH_MAX - 1], key_end[0 .. NTSGW_DEPTH_MAX - 1];
       loop variant r->end - r->pos;
   */
   for (;;) {
@@ -221,35 +216,35 @@ static int skip(reader *r) {
     if (h.major >= ARRAY && h.major <= TAG) {
       if (depth == NTSGW_DEPTH_MAX) return 0;
       if (items > 0) {
-        stack[depth].left = (uint16_t)items;
-        stack[depth].is_map = h.major == MAP;
-        stack[depth].self = stretch(start, r->pos);
-        stack[depth].key = stretch(0, 0);
+        left[depth] = (uint16_t)items;
+        is_map[depth] = h.major == MAP;
+        self[depth] = (uint8_t)start;
+        key[depth] = key_end[depth] = 0;
         depth++;
         continue;
       }
     }
     /* An item is complete; it may complete those that it lies in. */
     /*@ loop invariant depth <= NTSGW_DEPTH_MAX && start <= r->pos;
-        loop invariant \forall integer k; 0 <= k < depth ==> 1 <= stack[k].left;
-        loop invariant \forall integer k; 0 <= k < depth ==> stack[k].self.at + stack[k].self.n <= r->pos;
-        loop invariant \forall integer k; 0 <= k < depth ==> stack[k].key.at + stack[k].key.n <= r->pos;
-        loop assigns depth, start, stack[0 .. NTSGW_DEPTH_MAX - 1];
+        loop invariant \forall integer k; 0 <= k < depth ==> 1 <= left[k];
+        loop invariant \forall integer k; 0 <= k < depth ==> self[k] <= r->pos;
+        loop invariant \forall integer k; 0 <= k < depth ==> key[k] <= key_end[k] <= r->pos;
+        loop assigns depth, start, left[0 .. NTSGW_DEPTH_MAX - 1], key[0 .. NTSGW_DEPTH_MAX - 1], key_end[0 .. NTSGW_DEPTH_MAX - 1];
         loop variant depth;
     */
     for (;;) {
-      level *l;
+      uint32_t top;
       if (depth == 0) return 1;
-      l = &stack[depth - 1];
-      if (l->is_map && l->left % 2 == 0) {
-        ntsgw_piece key = stretch(start, r->pos);
-        if (l->key.n > 0 && !before(r->p, r->end, l->key, key)) return 0;
-        l->key = key;
+      top = depth - 1;
+      if (is_map[top] && left[top] % 2 == 0) {
+        if (key_end[top] > 0 && !before(r->p, key[top], key_end[top], start, r->pos)) return 0;
+        key[top] = (uint8_t)start;
+        key_end[top] = (uint8_t)r->pos;
       }
-      l->left--;
-      if (l->left > 0) break;
-      start = l->self.at;
-      depth--;
+      left[top]--;
+      if (left[top] > 0) break;
+      start = self[top];
+      depth = top;
     }
   }
 }

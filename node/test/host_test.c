@@ -264,6 +264,24 @@ static void test_vectors(void) {
   printf("  %zu vectors\n", count);
 }
 
+/* Every port's HMAC gives the same, whatever keys and lengths come after each other. */
+static void test_hmac(void) {
+  uint8_t data[300], key[2][32], a[32], b[32];
+  size_t n;
+  for (n = 0; n < sizeof data; n++) data[n] = (uint8_t)(n * 7);
+  memset(key[0], 1, 32);
+  memset(key[1], 2, 32);
+  for (n = 0; n < sizeof data; n++) {
+    ntsgw_span pieces[2] = {{data, n / 3}, {data + n / 3, n - n / 3}};
+    ntsgw_sodium_hmac256(key[n % 3 == 0], pieces, 2, a);
+    ntsgw_bearssl_hmac256(key[n % 3 == 0], pieces, 2, b);
+    CHECK(memcmp(a, b, 32) == 0);
+    ntsgw_sodium_sha256(pieces, 2, a);
+    ntsgw_bearssl_sha256(pieces, 2, b);
+    CHECK(memcmp(a, b, 32) == 0);
+  }
+}
+
 /* Every bit of every accepted message flipped, every length cut: never accepted. */
 static void test_damage(void) {
   static bench b;
@@ -897,6 +915,7 @@ int main(int argc, char **argv) {
     void (*run)(void);
   } tests[] = {
       {"vectors", test_vectors},
+      {"hmac", test_hmac},
       {"damage", test_damage},
       {"before evidence", test_before_evidence},
       {"a beacon raises only", test_beacon_raises_only},

@@ -113,8 +113,9 @@ static uint64_t divide64(uint64_t n, uint64_t d, uint64_t *rest) {
     *rest = lead;
     return q;
   }
-  for (i = 63; i >= 0; i--) {
-    two x = {n};
+  two x = {n};
+  for (i = x.w.hi ? 63 : 31; i > 0 && !((i >= 32 ? x.w.hi >> (i - 32) : x.w.lo >> i) & 1u);) i--;
+  for (; i >= 0; i--) {
     uint32_t bit = i >= 32 ? x.w.hi >> (i - 32) : x.w.lo >> i;
     r = (r + r) | (bit & 1u);
     q += q;

@@ -23,14 +23,42 @@ void ntsgw_bearssl_sha256(const ntsgw_span *pieces, size_t n, uint8_t out[32]) {
   br_sha256_out(&c, out);
 }
 
-void ntsgw_bearssl_hmac256(const uint8_t key[32], const ntsgw_span *pieces, size_t n, uint8_t out[32]) {
-  br_hmac_key_context k;
-  br_hmac_context c;
+/* RFC 2104 over SHA-256. The states after the padded key, inner and outer, are
+ * kept for the next call: six of the fifteen blocks of an exchange less. Called
+ * by the one task that feeds the node. */
+static struct {
+  uint8_t key[32];
+  uint8_t inner[32];
+  uint8_t outer[32];
+  uint8_t set;
+} kept;
+
+static void pad(const uint8_t key[32], uint8_t with, uint8_t state[32]) {
+  br_sha256_context c;
+  uint8_t block[64];
   size_t i;
-  br_hmac_key_init(&k, &br_sha256_vtable, key, 32);
-  br_hmac_init(&c, &k, 32);
-  for (i = 0; i < n; i++) br_hmac_update(&c, pieces[i].p, pieces[i].n);
-  br_hmac_out(&c, out);
+  for (i = 0; i < sizeof block; i++) block[i] = (uint8_t)((i < 32 ? key[i] : 0) ^ with);
+  br_sha256_init(&c);
+  br_sha256_update(&c, block, sizeof block);
+  br_sha256_state(&c, state);
+}
+
+void ntsgw_bearssl_hmac256(const uint8_t key[32], const ntsgw_span *pieces, size_t n, uint8_t out[32]) {
+  br_sha256_context c;
+  size_t i;
+  if (!kept.set || memcmp(kept.key, key, sizeof kept.key) != 0) {
+    memcpy(kept.key, key, sizeof kept.key);
+    pad(key, 0x36, kept.inner);
+    pad(key, 0x5c, kept.outer);
+    kept.set = 1;
+  }
+  br_sha256_init(&c);
+  br_sha256_set_state(&c, kept.inner, 64);
+  for (i = 0; i < n; i++) br_sha256_update(&c, pieces[i].p, pieces[i].n);
+  br_sha256_out(&c, out);
+  br_sha256_set_state(&c, kept.outer, 64);
+  br_sha256_update(&c, out, 32);
+  br_sha256_out(&c, out);
 }
 
 int ntsgw_bearssl_p256(const uint8_t x_y[64], const uint8_t r_s[64], const uint8_t hash[32]) {
