@@ -21,7 +21,6 @@ type Discipline struct {
 
 	rate   rateClock
 	filter filter
-	owns   []filter // one a source, for votes on the rate; none with one source
 
 	truth   interval // contains y at heard, if at most a minority lied
 	stated  interval // the same at now, with what a contradicting majority says
@@ -43,7 +42,6 @@ type Discipline struct {
 
 	edges  []edge
 	ivs    []interval
-	rates  []interval
 	owners []int
 }
 
@@ -91,14 +89,6 @@ func New(cfg Config) *Discipline {
 		d.floor = cfg.Assume.WanderPPM * nsPerPPM
 	}
 	d.filter = newFilter(len(cfg.Sources))
-	d.rates = make([]interval, 0, len(cfg.Sources))
-	if len(cfg.Sources) > 1 {
-		d.owns = make([]filter, len(cfg.Sources))
-		for i := range d.owns {
-			d.owns[i] = newFilter(1)
-			d.owns[i].start(0, rateUnknown/30)
-		}
-	}
 	d.edges = make([]edge, 0, 2*len(cfg.Sources))
 	d.ivs = make([]interval, 0, len(cfg.Sources))
 	d.owners = make([]int, 0, len(cfg.Sources))
@@ -179,15 +169,12 @@ func (d *Discipline) Suspended(now Raw) {
 func (d *Discipline) restart() {
 	t := d.seconds(d.now)
 	e := d.filter.present(t)
-	d.rate.forget(t, math.Min(rateUnknown, d.rate.over(t).width()/2+wanderMost))
+	d.rate.forget(t, math.Min(rateUnknown, d.rate.between(t, t).width()/2+wanderMost))
 	d.filter.reset()
 	d.filter.start(e.rate, math.Sqrt(e.prr)+100)
-	for i := range d.owns {
-		d.owns[i].reset()
-	}
 	for i := range d.sources {
 		s := &d.sources[i]
-		s.out, s.strikes, s.calm, s.noise = 0, 0, 0, 0
+		s.out, s.strikes, s.noise = 0, 0, 0
 	}
 	d.known = false
 	d.clash = clash{}
@@ -264,14 +251,14 @@ func (d *Discipline) take(i int, m Measurement, y float64) {
 	fast := math.Max(math.Abs(prior.lo), math.Abs(prior.hi)) * 1e-9
 	half := d.cfg.Assume.Asymmetry*(float64(m.Delay)+float64(m.RootDelay))/2 + float64(m.RootDispersion) +
 		float64(m.Precision) + fast*(float64(m.Delay)+1e6)/2 + 2
-	iv := interval{y - half, y + half}.carry(prior, now-t)
+	// A sample from before the last evidence: the windows overlap, by no more than now − t.
+	iv := interval{y - half, y + half}.carry(prior.grow(2*d.rate.scale*wanderSlope*(now-t)), now-t)
 	s.any, s.lastAt, s.last, s.lastY = true, m.At, m, y
 	s.deferred, s.deferredIv, s.deferredAt = m.DatesDeferred, iv, now
 	if m.DatesDeferred {
 		d.judge(false)
 		return
 	}
-	// First with the rate as it was bounded before this sample, to see who agrees.
 	dt := now - d.heard
 	d.project(prior, dt)
 	if s.at = s.at.and(iv); !s.has || s.at.empty() {
@@ -285,36 +272,20 @@ func (d *Discipline) take(i int, m Measurement, y float64) {
 	if s.out > 0 && s.state == stateSelected {
 		s.state = stateFalseticker
 	}
-	own := d.own(i)
-	if own.explains(0, t, y, float64(m.Delay)) {
-		s.calm++
-	} else {
-		s.calm = 0
-	}
-	if own != &d.filter {
-		own.add(0, t, y, float64(m.Delay), float64(m.Precision))
-	}
 	if s.state == stateSelected && !(d.known && !d.truth.carry(prior, dt).overlaps(iv)) {
 		d.residual(s)
 		d.filter.add(i, t, y, float64(m.Delay), float64(m.Precision))
 	}
-	// Then, the filter having the sample, with the rate as it is seen in hindsight.
 	d.heard = now
-	hind := d.behind(prior)
-	if s.has && s.state == stateSelected &&
-		!s.seen.carry(hind, dt).overlaps(iv) && s.seen.carry(prior, dt).overlaps(iv) {
-		d.surprise()
-		hind = prior
-	}
 	for j := range d.sources {
-		d.sources[j].carry(hind, dt)
+		d.sources[j].carry(prior, dt)
 	}
-	d.truth = d.truth.carry(hind, dt)
+	d.truth = d.truth.carry(prior, dt)
 	s.enter(iv)
 	d.judge(true)
 }
 
-// surprise notes that the oscillator wandered more than was thought in hindsight.
+// surprise notes that the oscillator wandered more than was assumed.
 func (d *Discipline) surprise() { d.rate.scale = math.Min(d.rate.scale*2, 32) }
 
 // project works out where the sources' intervals lie dt seconds after d.heard.

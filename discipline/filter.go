@@ -105,10 +105,9 @@ type hypothesis struct {
 	bias   float64
 	at     float64
 	log    float64
-	x      []float64   // offset, rate, biases
-	p      []float64   // row-major, square
-	w      []float64   // sources × classes: log weights
-	share  [nc]float64 // of each class in the last sample
+	x      []float64 // offset, rate, biases
+	p      []float64 // row-major, square
+	w      []float64 // sources × classes: log weights
 }
 
 type filter struct {
@@ -118,7 +117,6 @@ type filter struct {
 	head, in int // next slot, samples held
 	ways     []way
 	bank     []hypothesis
-	usual    []float64 // sources × classes: mean share of each noise model in the source's samples
 	rate0    float64
 	var0     float64
 	stale    int // samples since the last refiltering
@@ -127,7 +125,7 @@ type filter struct {
 }
 
 func newFilter(sources int) filter {
-	f := filter{n: sources, usual: make([]float64, sources*nc), ring: make([]sampleAt, min(window*max(1, sources), windowMost)), ways: make([]way, sources), bank: make([]hypothesis, len(wanders)*min(sources, len(biases)))}
+	f := filter{n: sources, ring: make([]sampleAt, min(window*max(1, sources), windowMost)), ways: make([]way, sources), bank: make([]hypothesis, len(wanders)*min(sources, len(biases)))}
 	d := sources + 2
 	f.col = make([]float64, d)
 	for i := range f.bank {
@@ -146,9 +144,6 @@ func (f *filter) reset() {
 	for i := range f.bank {
 		f.bank[i].log = 0
 		f.forgetClasses(i)
-	}
-	for i := range f.usual {
-		f.usual[i] = 1.0 / float64(nc)
 	}
 }
 
@@ -179,10 +174,6 @@ func (f *filter) add(s int, t, y, delay, precision float64) {
 		f.again()
 	} else {
 		f.one(&m)
-	}
-	share := 1 / math.Min(64, float64(w.n)+4)
-	for c, x := range f.best().share {
-		f.usual[s*nc+c] += (x - f.usual[s*nc+c]) * share
 	}
 }
 
@@ -361,7 +352,6 @@ func (h *hypothesis) update(m *sampleAt, w *way, n int, col []float64) float64 {
 	most := math.Inf(-1)
 	for c := range classes {
 		dm := ms[c] - mm
-		h.share[c] = wt[c] / sum
 		vv += wt[c] / sum * (vars[c] + dm*dm)
 		// A single stray does not tell the models apart.
 		l := math.Max(logs[c], logs[stray]+classes[stray].prior)
@@ -488,32 +478,6 @@ func (f *filter) present(now float64) estimate {
 	return out
 }
 
-// rates returns where the rate lies at to, by every hypothesis that is not unlikely, within
-// rateSigmas deviations. A quarter of the mean extra delay over the window's span comes on top:
-// by so much a slow change of how the delay divides can deceive a filter.
-func (f *filter) rates(to float64) interval {
-	v := interval{math.Inf(1), math.Inf(-1)}
-	top := f.best().log
-	d := f.n + 2
-	for i := range f.bank {
-		h := &f.bank[i]
-		if h.log < top-plausible {
-			continue
-		}
-		w := rateSigmas * math.Sqrt(math.Max(0, h.p[d+1])+h.wander*math.Max(0, to-h.at)/2)
-		v = v.hull(interval{h.x[1] - w, h.x[1] + w})
-	}
-	span := f.at(f.in-1).t - f.at(0).t
-	extra := 0.0
-	for i := range f.ways {
-		extra = math.Max(extra, f.ways[i].mean)
-	}
-	return v.grow(extra / 4 / math.Max(span, 1))
-}
-
-// plausible is how far, in log units, a hypothesis may lie behind the best and still count.
-const plausible = 3.0
-
 // best is the hypothesis that is the likeliest.
 func (f *filter) best() *hypothesis {
 	best := 0
@@ -534,53 +498,6 @@ func (f *filter) expect(s int, t float64) (mean, variance float64) {
 	return mean, math.Max(variance, 0) + h.wander*math.Abs(dt*dt*dt)/3
 }
 
-// explains reports whether a sample of source s lies where it is expected, as near as its delay
-// and the source's noise explain by any model that usually has a share in it. When it doesn't, the
-// oscillator may have changed its rate, and hindsight has nothing to say yet.
-func (f *filter) explains(s int, t, y, delay float64) bool {
-	if !f.started {
-		return false
-	}
-	w := &f.ways[s]
-	mean, variance := f.expect(s, t)
-	e := math.Max(0, delay-w.floor)
-	slack := 2.5*math.Sqrt(variance) + 2*w.soft
-	for c := range classes {
-		if f.usual[s*nc+c] < usually {
-			continue
-		}
-		// lo and hi are how far below and above the sample's offset the truth may lie.
-		lo, hi := 0.0, 0.0
-		switch k := &classes[c]; k.kind {
-		case box:
-			lo, hi = e/2, e/2
-			if k.par != 0 {
-				// Rather to one end: all but a hundredth lies within this much of it.
-				most := math.Min(e, 4.6*w.mean/math.Abs(k.par))
-				if k.par > 0 {
-					lo = most - e/2
-				} else {
-					hi = most - e/2
-				}
-			}
-		case edgy:
-			lo, hi = e/8-k.par*e/2, e/8+k.par*e/2
-		case level:
-			lo = 2.5 * k.par * w.mean
-			hi = lo
-		case scaled:
-			lo = 2.5 * e / math.Sqrt(12)
-			hi = lo
-		}
-		if d := mean - y; -lo-slack <= d && d <= hi+slack {
-			return true
-		}
-	}
-	return false
-}
-
-const usually = 0.05 // mean share of a noise model that counts as usual for a source
-
 // drop forgets what source s measured: it turned out to lie.
 func (f *filter) drop(s int) {
 	kept := 0
@@ -597,9 +514,6 @@ func (f *filter) drop(s int) {
 		for c := range classes {
 			f.bank[i].w[s*nc+c] = classes[c].prior
 		}
-	}
-	for c := range classes {
-		f.usual[s*nc+c] = 1.0 / float64(nc)
 	}
 	if f.in == 0 {
 		f.started = false

@@ -2,35 +2,32 @@ package discipline
 
 import "math"
 
-// The oscillator's assumed steadiness, which the stated bound rests on (README.md).
-// For what lies ahead: the rate stays within wanderFloor + wanderSlope·τ of the filter's
-// opinion, τ seconds after its last sample, with rateSigmas standard deviations (which grow
-// with the learned wander) on top. In hindsight, when the next sample has agreed: within
-// wanderFloor/hindsight and the same standard deviations. Always: within what intervals alone
-// prove, allowing proofSlope and never more than wanderMost between any two instants.
+// The one assumption on the oscillator: at any two instants, τ seconds apart, its rates differ by
+// no more than the least of wanderFloor + wanderSlope·τ and wanderMost. It suits the crystal of a
+// board whose processor heats it by some 20 K within minutes.
 const (
-	wanderFloor = 1000.0  // ns/s: 1 ppm
-	wanderSlope = 2.0     // ns/s per second: 0.12 ppm a minute
-	hindsight   = 16      // divides wanderFloor in hindsight
-	rateSigmas  = 4.0     //
-	proofSlope  = 5.0     // ns/s per second
-	wanderMost  = 15000.0 // ns/s: the 15 ppm of RFC 5905's PHI
+	wanderFloor = 1000.0  // ns/s: 1 ppm, at once
+	wanderSlope = 5.0     // ns/s per second: 0.3 ppm a minute
+	wanderMost  = 15000.0 // ns/s: the 15 ppm of RFC 5905's PHI, in all
 	rateUnknown = 1e7     // ns/s: a raw clock that nothing is known of is within 1 %
 	rateStored  = 50000.0 // ns/s: how far a drift file is believed (cards move between boards)
-	calmAfter   = 3       // samples in a row as expected until hindsight counts again
-	matureAfter = 16      // samples of a source until its filter's opinion of the rate counts
 )
 
-// rateClock keeps an interval that contains the present rate of the raw clock. It rests on
-// interval evidence only (truth lay in one interval then and in another now), never on the
-// filter's opinion, so no delay that the network makes can mislead it.
+// rateClock bounds the raw clock's rate from now on. It rests on interval evidence (truth lay in
+// one interval then and in another now) and the assumption above, never on a filter's opinion,
+// so no delay that the network makes can mislead it.
+//
+// The mean rates of two windows differ by no more than the mean, over all pairs of an instant in
+// each, of what the assumption allows. For a window that follows another that is wanderFloor and
+// wanderSlope times the distance of their middles. So all evidence ages at one pace, and keeping
+// the intersection of it loses nothing.
 type rateClock struct {
-	near    interval // from short spans; grows with proofSlope after at
-	far     interval // from any span, with wanderMost allowed; does not grow
+	near    interval // of the mean rate of any window after at, less wanderSlope times its middle's distance from at
+	far     interval // of any mean rate, by wanderMost
 	at      float64  // seconds
-	scale   float64  // learned wander as a multiple of the floor, ≥ 1
+	scale   float64  // multiplies floor and slope after a contradiction, ≥ 1
 	floor   float64  // ns/s
-	anchors [40]anchor
+	anchors [48]anchor
 	n       int
 }
 
@@ -44,13 +41,9 @@ func newRateClock(r interval, floor float64) rateClock {
 	return rateClock{near: r, far: r, scale: 1, floor: floor}
 }
 
-func (r *rateClock) wander(span float64) float64 {
-	return math.Min(wanderMost*math.Max(1, r.scale/10), r.scale*(r.floor+proofSlope*span))
-}
-
-// over returns bounds on the average rate between two instants from ≥ r.at.
-func (r *rateClock) over(to float64) interval {
-	return r.near.grow(r.scale * proofSlope * math.Max(0, to-r.at)).and(r.far)
+// between bounds the mean rate between two instants, from ≥ r.at.
+func (r *rateClock) between(from, to float64) interval {
+	return r.near.grow(r.scale * wanderSlope * math.Max(0, (from+to)/2-r.at)).and(r.far)
 }
 
 // carry moves iv over dt seconds at rates within v.
@@ -61,18 +54,18 @@ func (iv interval) carry(v interval, dt float64) interval {
 	return interval{iv.lo + v.lo*dt, iv.hi + v.hi*dt}
 }
 
-// learn is told that truth lies in iv at the instant now. It reports false when no steady
-// oscillator explains what was seen: the caller's intervals then are not to be relied on.
+// learn is told that truth lies in iv at the instant now. It reports false when no oscillator as
+// assumed explains what was seen: the caller's intervals then are not to be relied on.
 func (r *rateClock) learn(now float64, iv interval) bool {
-	near, far := r.over(now), r.far
+	near, far := r.near.grow(r.scale*wanderSlope*(now-r.at)), r.far
 	for _, a := range r.anchors[:r.n] {
 		span := now - a.at
 		if span < 1 {
 			continue
 		}
 		mean := interval{(iv.lo - a.iv.hi) / span, (iv.hi - a.iv.lo) / span}
-		near = near.and(mean.grow(r.wander(span)))
-		far = far.and(mean.grow(r.wander(math.Inf(1))))
+		near = near.and(mean.grow(r.scale * (r.floor + wanderSlope*span/2)))
+		far = far.and(mean.grow(wanderMost * math.Max(1, r.scale/10)))
 	}
 	if near.and(far).empty() {
 		return false
@@ -82,7 +75,8 @@ func (r *rateClock) learn(now float64, iv interval) bool {
 	return true
 }
 
-// remember keeps anchors whose ages are spread about evenly on a logarithmic scale.
+// remember keeps anchors whose ages are spread about evenly on a logarithmic scale, the narrower
+// one of two that are close.
 func (r *rateClock) remember(now float64, iv interval) {
 	if r.n > 0 && now-r.anchors[r.n-1].at < 2 {
 		return
@@ -97,6 +91,8 @@ func (r *rateClock) remember(now float64, iv interval) {
 		}
 		if now-r.anchors[0].at > 2*86400 {
 			drop = 0
+		} else if next := drop + 1; next < r.n-1 && r.anchors[next].iv.width() > r.anchors[drop].iv.width() {
+			drop = next
 		}
 		copy(r.anchors[drop:], r.anchors[drop+1:r.n])
 		r.n--
@@ -107,66 +103,10 @@ func (r *rateClock) remember(now float64, iv interval) {
 
 // forget drops the evidence, because the timeline jumped; the rate is believed within w.
 func (r *rateClock) forget(now, w float64) {
-	v := r.over(now)
-	mid := v.mid()
+	mid := r.between(now, now).mid()
 	r.near, r.far = interval{mid - w, mid + w}, interval{mid - w, mid + w}
 	r.at, r.n = now, 0
 }
 
 // ahead bounds the raw clock's mean rate from the last sample until to.
-func (d *Discipline) ahead(to float64) interval {
-	return d.voteRate(d.rate.over(to), to, d.floor)
-}
-
-// behind bounds the mean rate between the last two samples, after the filter took the second.
-func (d *Discipline) behind(prior interval) interval {
-	for i := range d.sources {
-		if s := &d.sources[i]; s.state == stateSelected && s.calm < calmAfter {
-			return prior // its samples may show a change of the rate
-		}
-	}
-	return d.voteRate(prior, d.heard, d.floor/hindsight)
-}
-
-// voteRate cuts a proved interval of the rate to what the sources' own filters agree on, each
-// within its standard deviations and the allowance for the oscillator. Like the offset it is
-// voted on: what one liar does to its filter, or to the common one, does not count.
-func (d *Discipline) voteRate(proved interval, to, floor float64) interval {
-	d.rates = d.rates[:0]
-	for i := range d.sources {
-		s, f := &d.sources[i], d.own(i)
-		if f.taken < matureAfter || !s.fresh(d.now) && d.state != Holdover {
-			continue
-		}
-		w := floor + wanderSlope*math.Max(0, to-d.heard)/2
-		d.rates = append(d.rates, f.rates(to).grow(w*d.rate.scale))
-	}
-	k := len(d.rates) - tolerated(len(d.sources))
-	if k < 1 {
-		return proved
-	}
-	var v interval
-	if tolerated(len(d.sources)) == 0 {
-		// Nobody lies, but a filter behind a bad path is easily mistaken: the surest one speaks.
-		v = d.rates[0]
-		for _, r := range d.rates[1:] {
-			if r.width() < v.width() {
-				v = r
-			}
-		}
-	} else {
-		v, _ = covered(d.rates, k, d.edges)
-	}
-	if v = proved.and(v); v.empty() {
-		return proved
-	}
-	return v
-}
-
-// own is the filter of source i alone.
-func (d *Discipline) own(i int) *filter {
-	if len(d.sources) == 1 {
-		return &d.filter
-	}
-	return &d.owns[i]
-}
+func (d *Discipline) ahead(to float64) interval { return d.rate.between(d.heard, to) }

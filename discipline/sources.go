@@ -32,7 +32,6 @@ type source struct {
 	inBlock int
 	at      interval // seen carried to the instant that is being judged
 
-	calm    int // samples in a row that lay where its own filter expected them
 	strikes int // samples in a row that lay beyond what its delay explains, signed
 	out     int // samples in a row it must yet agree in to be believed again
 
@@ -89,8 +88,14 @@ type verdict struct {
 	hull   interval // contains truth, if at most the tolerated number of sources lie
 }
 
-// tolerated is how many of n configured sources may lie: the largest minority.
-func tolerated(n int) int { return max(0, (n-1)/2) }
+// tolerated is how many of n configured sources may lie: the largest minority, and one of two, who
+// then must agree with each other and both count.
+func tolerated(n int) int {
+	if n == 2 {
+		return 1
+	}
+	return max(0, (n-1)/2)
+}
 
 func (d *Discipline) minSources() int {
 	if d.cfg.MinSources > 0 {
@@ -142,6 +147,9 @@ func (d *Discipline) vote(now float64) verdict {
 		return verdict{}
 	}
 	core, _ := covered(d.ivs, most, d.edges)
+	if d.operators(core) < min(d.minSources(), d.configuredOperators()) {
+		return verdict{} // those who agree are run by too few
+	}
 	for j, i := range d.owners {
 		d.sources[i].inCore = d.ivs[j].overlaps(core)
 		if d.sources[i].inCore && d.sources[i].out == 0 {
@@ -193,23 +201,23 @@ func (d *Discipline) candidate(now float64) (iv interval, ok bool) {
 		return interval{}, false
 	}
 	core, _ := covered(d.ivs, most, d.edges)
-	if d.operators(func(j int) bool { return d.ivs[j].overlaps(core) }) < min(quorum, d.configuredOperators()) {
+	if d.operators(core) < min(quorum, d.configuredOperators()) {
 		return interval{}, false
 	}
 	hull, _ := covered(d.ivs, min(most, max(1, m-tolerated(len(d.sources)))), d.edges)
 	return hull, !hull.empty() && hull.finite() && !math.IsNaN(hull.lo)
 }
 
-// operators counts the different operators among the owners that take part.
-func (d *Discipline) operators(takes func(j int) bool) int {
+// operators counts the different operators of the voting sources whose interval meets core.
+func (d *Discipline) operators(core interval) int {
 	n := 0
 	for j, i := range d.owners {
-		if !takes(j) {
+		if !d.ivs[j].overlaps(core) {
 			continue
 		}
 		seen := false
 		for k := 0; k < j && !seen; k++ {
-			seen = takes(k) && d.operator(d.owners[k]) == d.operator(i)
+			seen = d.ivs[k].overlaps(core) && d.oneOperator(d.owners[k], i)
 		}
 		if !seen {
 			n++
@@ -223,7 +231,7 @@ func (d *Discipline) configuredOperators() int {
 	for i := range d.sources {
 		seen := false
 		for k := 0; k < i && !seen; k++ {
-			seen = d.operator(k) == d.operator(i)
+			seen = d.oneOperator(k, i)
 		}
 		if !seen {
 			n++
@@ -232,12 +240,10 @@ func (d *Discipline) configuredOperators() int {
 	return n
 }
 
-// operator is who runs source i; a source without one is run by nobody else.
-func (d *Discipline) operator(i int) string {
-	if o := d.sources[i].cfg.Operator; o != "" {
-		return o
-	}
-	return "\x00" + d.sources[i].cfg.Name
+// oneOperator reports whether the same operator runs both; who isn't named is somebody else.
+func (d *Discipline) oneOperator(i, j int) bool {
+	o := d.sources[i].cfg.Operator
+	return i == j || o != "" && o == d.sources[j].cfg.Operator
 }
 
 // jitter is the RMS of the source's recent samples about the timeline.

@@ -20,10 +20,9 @@ func (d *Discipline) Snapshot() *Snapshot {
 	if d.begun && d.known {
 		e, half = d.bound()
 		horizon := math.Max(leastHorizon, 1.25*d.polls.Seconds())
-		// The mean rate until a, times a, less what has grown until now, is linear enough: twice
-		// the time since the last sample gives the rate at its end.
-		v := d.ahead(now + horizon + (now - d.heard))
-		end := d.ahead(now + 2*horizon + (now - d.heard))
+		// The bound grows with the square of the time: its chord over the horizon covers it.
+		v := d.rate.between(now, now+horizon)
+		end := d.rate.between(now+horizon, now+horizon)
 		s.TAI = d.base + int64(d.now) + int64(math.Round(e.y))
 		s.FrequencyPPM = e.rate / nsPerPPM
 		s.MaxErrorPPM = math.Max(v.hi-e.rate, e.rate-v.lo) / nsPerPPM
