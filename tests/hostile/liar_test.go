@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -168,12 +167,11 @@ func TestPromise(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		peers  int
-		open   string // why it fails today
 		set    func(i int, p *peer)
 		during time.Duration
 	}{
 		{name: "two servers, one lies within the other's width", peers: 2,
-			open: "the overlap of both is stated as certain, though one may lie", during: 8 * time.Second, set: func(i int, p *peer) {
+			during: 8 * time.Second, set: func(i int, p *peer) {
 				if i == 0 {
 					p.dispersion = 20 * time.Millisecond
 				} else {
@@ -181,7 +179,7 @@ func TestPromise(t *testing.T) {
 				}
 			}},
 		{name: "delay moves from the ways back to the ways there, and stays", peers: 3,
-			open: "the bound on the rate rests on filters that the network can mislead", during: 45 * time.Second,
+			during: 45 * time.Second,
 			set: func(_ int, p *peer) {
 				moved := func(x time.Duration) time.Duration {
 					return max(0, min(20*time.Millisecond, (x-2*time.Second)/500)) // 2 ms a second
@@ -205,7 +203,7 @@ func TestPromise(t *testing.T) {
 			p.back = func(time.Duration) time.Duration { return time.Duration(rand.ExpFloat64() * 2e7) }
 		}},
 		{name: "delay sways from one way to the other", peers: 3,
-			open: "the bound on the rate rests on filters that the network can mislead", during: 30 * time.Second, set: func(_ int, p *peer) {
+			during: 30 * time.Second, set: func(_ int, p *peer) {
 				share := func(x time.Duration) float64 { return 0.5 + 0.5*math.Sin(x.Seconds()/4) }
 				p.out = func(x time.Duration) time.Duration { return time.Duration(share(x) * 2e7) }
 				p.back = func(x time.Duration) time.Duration { return time.Duration((1 - share(x)) * 2e7) }
@@ -213,9 +211,6 @@ func TestPromise(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if tt.open != "" && os.Getenv("NTSGW_OPEN") == "" {
-				t.Skip(tt.open)
-			}
 			var peers []*peer
 			for i := range tt.peers {
 				p := newPeer(t, fmt.Sprintf("s%d", i))
