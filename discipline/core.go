@@ -37,6 +37,7 @@ type Discipline struct {
 
 	lastUsed Raw
 	polls    time.Duration
+	wish     pollWish
 	warnings []Warning // beside those worked out at each Snapshot
 	steer    steering
 
@@ -177,7 +178,7 @@ func (d *Discipline) restart() {
 		s.out, s.strikes, s.noise = 0, 0, 0
 	}
 	d.known = false
-	d.clash = clash{}
+	d.clash, d.wish = clash{}, pollWish{}
 	d.newEpoch()
 }
 
@@ -273,8 +274,10 @@ func (d *Discipline) take(i int, m Measurement, y float64) {
 		s.state = stateFalseticker
 	}
 	if s.state == stateSelected && !(d.known && !d.truth.carry(prior, dt).overlaps(iv)) {
-		d.residual(s)
+		usual := s.noise
+		r := d.residual(s)
 		d.filter.add(i, t, y, float64(m.Delay), float64(m.Precision))
+		d.tune(s, r, usual)
 	}
 	d.heard = now
 	for j := range d.sources {
@@ -368,14 +371,15 @@ func (d *Discipline) clean(now float64) {
 	}
 }
 
-// residual notes how far a source's new sample lies from the timeline.
-func (d *Discipline) residual(s *source) {
+// residual notes, and returns, how far a source's new sample lies from the timeline.
+func (d *Discipline) residual(s *source) float64 {
 	d.polls = s.last.Poll
 	if !d.filter.started {
-		return
+		return 0
 	}
 	r := s.lastY - d.filter.present(d.seconds(s.last.At)).y
 	s.noise += (r*r - s.noise) / 8
+	return r
 }
 
 // contradict: a majority agrees with itself, but not with what was promised. Either they lie

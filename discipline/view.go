@@ -12,7 +12,7 @@ const leastHorizon = 64.0
 // Snapshot returns the timeline as of the newest instant the Discipline was told.
 func (d *Discipline) Snapshot() *Snapshot {
 	s := &Snapshot{State: d.state, Epoch: d.epoch, At: d.now, Stratum: 16,
-		Leap: LeapUnknown, LastUpdate: d.lastUsed}
+		Leap: LeapUnknown, LastUpdate: d.lastUsed, Poll: d.wish.interval()}
 	s.Sources = make([]SourceState, len(d.sources))
 	s.RateBoundPPM = rateUnknown / nsPerPPM
 	now := d.seconds(d.now)

@@ -39,10 +39,26 @@ func toggled(held, period float64) func(t float64) (float64, float64) {
 	}
 }
 
+// moves lets held delay lie on the way back, moves it to the way there within dur seconds, and
+// puts it back after half a period, while the round trip stays the same.
+func moves(held, dur, period float64) func(t float64) (float64, float64) {
+	return func(t float64) (float64, float64) {
+		p := math.Mod(t, period)
+		x := math.Min(1, p/dur)
+		if p > period/2 {
+			x = math.Max(0, 1-(p-period/2)/dur)
+		}
+		return held * x, held * (1 - x)
+	}
+}
+
 // Scenarios returns the worlds of the table.
 func Scenarios() []Scenario {
 	internet := symmetric(10*ms, Exponential(1*ms))
-	oneway := Path{Out: 1 * us, Back: 300 * us, JitterBack: Exponential(2 * us)}
+	oneway := Path{Out: 1 * us, Back: 300 * us, JitterBack: Exponential(30 * us)}
+	short := Path{Out: 1 * us, Back: 6 * us, JitterBack: Exponential(0.2 * us)}
+	near := symmetric(100*us, Exponential(30*us))
+	shifted := func(f func(t float64) (float64, float64)) Path { p := near; p.Shift = f; return p }
 	skewed := Path{Out: 60 * us, Back: 300 * us, JitterBack: Exponential(30 * us)}
 	fast := func(ppm float64, limit float64) Scenario {
 		o := crystalPi
@@ -72,6 +88,10 @@ func Scenarios() []Scenario {
 		{Name: "one-sided congestion", Osc: crystalPi, Servers: several(1, Path{Out: 5 * ms, Back: 5 * ms, JitterOut: Exponential(300 * us), JitterBack: Exponential(300 * us),
 			Shift: func(t float64) (float64, float64) { return 0, 5 * ms * (1 + math.Sin(2*math.Pi*t/3600)) }}), Poll: 64},
 		{Name: "moved delay", Osc: crystalPi, Servers: several(1, Path{Out: 3 * ms, Back: 3 * ms, JitterOut: Exponential(200 * us), JitterBack: Exponential(200 * us), Shift: toggled(20*ms, 9000)}), Poll: 64},
+		{Name: "delay moves and stays", Osc: crystalPi, Servers: several(3, shifted(moves(20*ms, 10, 4800))), Poll: 4, Hours: 4},
+		{Name: "delay moves, one server", Osc: crystalPi, Servers: several(1, shifted(moves(50*ms, 20, 2400))), Poll: 2, Hours: 6},
+		{Name: "delay moves slowly", Osc: crystalPi, Servers: several(4, shifted(moves(10*ms, 1000, 9000))), Poll: 16},
+		{Name: "delay sways", Osc: crystalPi, Servers: several(3, shifted(toggled(20*ms, 8*math.Pi))), Poll: 2, Hours: 4},
 		{Name: "four", Osc: crystalPi, Servers: several(4, internet), Poll: 64},
 		{Name: "four over wifi", Osc: walker, Servers: several(4, symmetric(1*ms, HeavyTail(1*ms))), Poll: 64},
 		{Name: "two", Osc: crystalPi, Servers: several(2, internet), Poll: 64},
@@ -96,12 +116,16 @@ func Scenarios() []Scenario {
 		named("crystal +600 ppm", fast(600, 1000)),
 		named("crystal -8960 ppm", fast(-8960, 10000)),
 		{Name: "all on one way", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 900, JumpMean: 5000}, Servers: several(1, oneway), Poll: 64},
+		{Name: "all on one short way", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 950, JumpMean: 5000}, Servers: several(1, short), Poll: 64},
 		{Name: "most on one way", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 900, JumpMean: 5000}, Servers: several(1, skewed), Poll: 64},
 		{Name: "holdover, crystal", Osc: crystalPi, Servers: several(1, internet), Poll: 64, Outage: 12 * 3600},
 		{Name: "holdover, tcxo", Osc: tcxo, Servers: several(4, internet), Poll: 64, Outage: 12 * 3600},
 	}
 	for i := range list {
-		list[i].Hours, list[i].Settle, list[i].Start = 16, 4000, 30*ms
+		list[i].Settle, list[i].Start = 4000, 30*ms
+		if list[i].Hours == 0 {
+			list[i].Hours = 16
+		}
 		if list[i].Outage > 0 {
 			list[i].Hours = 36.1
 		}
