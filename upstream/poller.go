@@ -72,6 +72,7 @@ type poller struct {
 	rated      int // so many replies until RATE is forgotten
 
 	denied, lastError string
+	verdict           string // why Trust refused the server last, until it has accepted it in full
 	stratum           uint8
 	offset, delay     time.Duration
 	sentCount         uint64
@@ -176,7 +177,7 @@ func (p *poller) keysFailed(now discipline.Raw, f *failure) {
 	p.count(f.reason)
 	p.lastError, p.denied = f.text, ""
 	if f.denied {
-		p.denied = f.text
+		p.denied, p.verdict = f.text, f.text
 	}
 	p.missed()
 	n := p.fails
@@ -210,7 +211,7 @@ func (p *poller) end(now discipline.Raw, why string) {
 func (p *poller) refuse(now discipline.Raw, f *failure) {
 	p.count(f.reason)
 	p.end(now, f.text)
-	p.denied = f.text
+	p.denied, p.verdict = f.text, f.text
 	p.reach = 0
 	p.fails = max(p.fails, 1)
 	p.wake = max(p.wake, now.Add(p.pace.backoff(p.fails, false, p.rng)))
@@ -218,19 +219,18 @@ func (p *poller) refuse(now discipline.Raw, f *failure) {
 
 // redo ends a session whose certificate dates were not judged, now that they can be. What it
 // brought must not be believed any further, and the next one should be there at once.
-// The key exchange before it succeeded, so this is no try after a failure, and it comes once:
-// the next session's dates are judged.
+// Both key exchanges count as tries until a session lasts: where the full checks fail and the time is
+// lost by that, the next turn comes later than this one did.
 func (p *poller) redo(now discipline.Raw) {
-	p.fails = 0
 	p.end(now, "")
 	p.wake = max(now, p.lastKE.Add(p.pace.redo)).Add(p.upTo(p.pace.soon))
 	p.reach, p.good = 0, 0
 }
 
-// hurry brings a waiting key exchange forward: files were loaded again, or the time is known.
+// hurry brings a waiting key exchange forward: files were loaded again, or the time is known. It is
+// one more try: what failed before is not forgotten, for the time may be found and lost in turns.
 func (p *poller) hurry(now discipline.Raw) {
 	if p.phase == resting {
-		p.fails = min(p.fails, 1)
 		p.wake = min(p.wake, now.Add(p.upTo(p.pace.soon)))
 	}
 }
@@ -394,6 +394,9 @@ func (p *poller) receive(now discipline.Raw, b []byte, a arrival) (m discipline.
 	p.reach = p.reach<<1 | 1
 	p.misses = 0
 	p.denied, p.lastError = "", ""
+	if !p.keys.deferred {
+		p.verdict = ""
+	}
 	p.stratum, p.delay = m.Stratum, m.Delay
 	p.offset = time.Duration(m.Offset - (a.pair.Real - int64(a.pair.Raw)))
 	m.Poll = p.interval()

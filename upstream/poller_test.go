@@ -647,6 +647,46 @@ func TestRedoIsQuick(t *testing.T) {
 	}
 }
 
+// Where the time is found and lost in turns, because the full checks fail whenever it is found, keys
+// are asked for with the patience that failures deserve.
+func TestRedoThatFailsBacksOff(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		opt  Options
+		most int // key exchanges in an hour
+	}{
+		{"configured", Options{MinPoll: time.Second}, 150},
+		{"built in", Options{Builtin: true}, 25},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, c.opt)
+			refused := &failure{reason: "expired", text: "expired", denied: true}
+			for w.now < discipline.Raw(time.Hour) {
+				w.deferred, w.keFail, w.got = true, nil, nil
+				for len(w.got) == 0 { // a session whose dates are not judged
+					w.run(100 * time.Millisecond)
+				}
+				if turns := len(w.kes) / 2; turns > 0 && w.p.verdict != refused.text {
+					t.Fatalf("%q is said of it in turn %d", w.p.verdict, turns)
+				}
+				w.deferred, w.keFail, w.p.denied = false, refused, ""
+				w.p.redo(w.now)
+				for w.p.denied == "" { // the full checks fail, and the time is unknown again
+					w.run(100 * time.Millisecond)
+				}
+			}
+			if len(w.kes) > c.most {
+				t.Errorf("%d key exchanges in an hour", len(w.kes))
+			}
+			w.keFail = nil
+			w.run(2 * time.Hour)
+			if w.p.verdict != "" || w.p.reach == 0 {
+				t.Errorf("%q is said of a server that is accepted in full", w.p.verdict)
+			}
+		})
+	}
+}
+
 // A server that answers, but not with a time that can be used, costs no further key exchange: its
 // answers bring cookies all the same.
 func TestServerThatIsNotSynchronizedCostsNoKeys(t *testing.T) {

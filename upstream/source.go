@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -51,7 +52,7 @@ func (s *Source) Status() Status {
 	st := Status{
 		Name: s.opt.Name, Operator: s.opt.Operator, Address: s.opt.Address,
 		Reach: p.reach, Poll: p.interval(), Cookies: len(p.cookies), KEAt: s.keAt,
-		Denied: p.denied, LastError: p.lastError,
+		Denied: p.denied, LastError: cmp.Or(p.lastError, p.verdict),
 		Stratum: p.stratum, Offset: p.offset, Delay: p.delay,
 		Sent: p.sentCount, Received: p.received, Rejected: maps.Clone(p.rejected),
 	}

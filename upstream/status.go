@@ -14,7 +14,7 @@ type Status struct {
 	Cookies   int
 	KEAt      time.Time // when the present keys were made; zero before
 	Denied    string    // why the server is refused at present; empty when it is not
-	LastError string    // the newest failure as one sentence; empty after a success
+	LastError string    // the newest failure as one sentence; empty after a success with full checks
 	Stratum   uint8
 	Offset    time.Duration // unused by selection: newest server time minus the host clock
 	Delay     time.Duration

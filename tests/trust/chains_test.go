@@ -102,7 +102,7 @@ func TestCertificates(t *testing.T) {
 		sections = append(sections, s.section(c.name, pki.CAFile(t), c.lines...))
 	}
 	g := newGateway(t, "", sections...).start()
-	g.await(t, "synchronized", synced)
+	g.await(t, "all are used", allUsed)
 	t.Run("cases", func(t *testing.T) {
 		for i, c := range cases {
 			t.Run(c.name, func(t *testing.T) {

@@ -142,8 +142,8 @@ func TestClientCertificates(t *testing.T) {
 // a certificate of a new authority by then, and is refused until the gateway has read of it.
 func TestReload(t *testing.T) {
 	t.Parallel()
-	old, next := certstest.New(t), certstest.New(t)
-	oldCA, nextCA := read(t, old.CAFile(t)), read(t, next.CAFile(t))
+	old, next, last := certstest.New(t), certstest.New(t), certstest.New(t)
+	oldCA, nextCA, lastCA := read(t, old.CAFile(t)), read(t, next.CAFile(t)), read(t, last.CAFile(t))
 	type bad struct {
 		why   string
 		spoil func(t *testing.T, f folder)
@@ -202,7 +202,7 @@ func TestReload(t *testing.T) {
 		sections = append(sections, servers[i].section(c.name, f.at("ca.pem")))
 	}
 	g := newGateway(t, "", sections...).start()
-	g.await(t, "synchronized", synced)
+	g.await(t, "all are used", allUsed)
 	t.Run("cases", func(t *testing.T) {
 		for i, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
@@ -221,16 +221,27 @@ func TestReload(t *testing.T) {
 					// The old content is good for a new key exchange too.
 					turn{server: s, name: c.name, bad: old.Issue(t, certstest.Leaf{})}.play(t, g)
 				}
-				before := g.await(t, "used", func(r *status.Report) bool { return believed(source(t, r, c.name)) })
-				had := source(t, before, c.name)
-				s.restart(next.Issue(t, certstest.Leaf{}), 0)
-				refused := g.await(t, "the new authority is unknown", func(r *status.Report) bool {
-					return source(t, r, c.name).Rejected[certs.WhyUnknownCA] > 0
+				renew := func(pki *certstest.PKI, change func()) {
+					before := g.await(t, "used", func(r *status.Report) bool { return believed(source(t, r, c.name)) })
+					had := source(t, before, c.name)
+					s.restart(pki.Issue(t, certstest.Leaf{}), 0)
+					refused := g.await(t, "the new authority is unknown", func(r *status.Report) bool {
+						return source(t, r, c.name).Rejected[certs.WhyUnknownCA] > had.Rejected[certs.WhyUnknownCA]
+					})
+					turn{why: certs.WhyUnknownCA}.onlyFor(t, had, source(t, refused, c.name))
+					change()
+					after := g.await(t, "used under the new authority", func(r *status.Report) bool { return believed(source(t, r, c.name)) })
+					holds(t, after, before.Epoch, 0)
+				}
+				renew(next, func() { c.change(t, f) })
+				// What came then is watched as what was there at first.
+				renew(last, func() {
+					path, err := filepath.EvalSymlinks(f.at("ca.pem"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					replace(t, path, lastCA)
 				})
-				turn{why: certs.WhyUnknownCA}.onlyFor(t, had, source(t, refused, c.name))
-				c.change(t, f)
-				after := g.await(t, "used under the new authority", func(r *status.Report) bool { return believed(source(t, r, c.name)) })
-				holds(t, after, before.Epoch, 0)
 			})
 		}
 	})

@@ -176,6 +176,14 @@ func (g *gateway) report() *status.Report {
 func (g *gateway) await(t *testing.T, what string, ok func(*status.Report) bool) *status.Report {
 	t.Helper()
 	var r *status.Report
+	defer func() {
+		if t.Failed() && r != nil {
+			t.Logf("when it was waited for that %s: %s, warnings %v", what, r.State, r.Warnings)
+			for _, s := range r.Sources {
+				t.Logf("%s: %s, reach %o, received %d, rejected %v, %s", s.Name, s.State, s.Reach, s.Received, s.Rejected, s.LastError)
+			}
+		}
+	}()
 	eventually(t, what, func() bool {
 		select {
 		case <-g.done:
@@ -204,6 +212,17 @@ func source(t *testing.T, r *status.Report, name string) status.Source {
 
 // believed reports whether selection made use of the source.
 func believed(s status.Source) bool { return s.State == "selected" }
+
+// allUsed reports whether selection makes use of every source, and so whether each has passed the
+// full checks.
+func allUsed(r *status.Report) bool {
+	for _, s := range r.Sources {
+		if !believed(s) {
+			return false
+		}
+	}
+	return synced(r)
+}
 
 // warned reports whether r carries a warning of that id with part in its text.
 func warned(r *status.Report, id, part string) bool {

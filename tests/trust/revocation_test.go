@@ -97,7 +97,7 @@ func TestRevocation(t *testing.T) {
 		}
 	}
 	g := newGateway(t, "", sections...).start()
-	g.await(t, "synchronized", synced)
+	g.await(t, "all are used", allUsed)
 	t.Run("cases", func(t *testing.T) {
 		for i, c := range cases {
 			t.Run(c.name, func(t *testing.T) {

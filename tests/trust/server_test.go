@@ -37,7 +37,6 @@ type server struct {
 	silent atomic.Bool  // it has no time to tell
 	cert   atomic.Pointer[tls.Certificate]
 	made   atomic.Int64 // certificates shown
-	second atomic.Pointer[tls.Certificate]
 
 	mu     sync.Mutex
 	cancel context.CancelFunc
@@ -78,10 +77,7 @@ func (s *server) start() {
 	opt := nts.Options{
 		Timeline: s, Clock: sysclock.Reader{}, KEListen: s.ke, NTPListen: s.ntp, NTPServer: s.sendTo,
 		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			n := s.made.Add(1)
-			if c := s.second.Load(); c != nil && n > 1 {
-				return c, nil
-			}
+			s.made.Add(1)
 			return s.cert.Load(), nil
 		},
 	}
@@ -89,13 +85,17 @@ func (s *server) start() {
 		opt.ClientCAs = func() *x509.CertPool { return s.clients }
 	}
 	if s.ke == "" {
-		_, port, _ := net.SplitHostPort(freeAddress(s.t))
-		opt.KEListen = net.JoinHostPort(s.host, port)
+		opt.KEListen = s.anyAddress()
 		opt.NTPListen = opt.KEListen
 	}
 	var made *nts.Server
 	open := func() (err error) {
 		made, err = nts.New(opt)
+		for try := 0; err != nil && s.ke == "" && try < 10; try++ { // somebody was quicker to take the port
+			opt.KEListen = s.anyAddress()
+			opt.NTPListen = opt.KEListen
+			made, err = nts.New(opt)
+		}
 		return err
 	}
 	run := open
@@ -110,6 +110,11 @@ func (s *server) start() {
 	ended := make(chan error, 1)
 	go func() { ended <- made.Run(ctx) }()
 	s.cancel, s.ended = cancel, ended
+}
+
+func (s *server) anyAddress() string {
+	_, port, _ := net.SplitHostPort(freeAddress(s.t))
+	return net.JoinHostPort(s.host, port)
 }
 
 func (s *server) stop() {

@@ -75,11 +75,11 @@ func TestReloadUnderLoad(t *testing.T) {
 		f.at("list.crl"), broker, ke, ke, f.at("server.pem"), f.at("server.key")), sections...).start()
 	before := g.await(t, "all are used", func(r *status.Report) bool {
 		for _, s := range r.Sources {
-			if !believed(s) || s.Reach&3 != 3 {
+			if s.Reach&3 != 3 {
 				return false
 			}
 		}
-		return synced(r)
+		return allUsed(r)
 	})
 	ears := listen(t, g, broker, listeners)
 
@@ -126,12 +126,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	load.Wait()
 	lay(0)
 	after := g.await(t, "all are used", func(r *status.Report) bool {
-		for _, s := range r.Sources {
-			if !believed(s) {
-				return false
-			}
-		}
-		return synced(r) && !warned(r, "trust-file-refused", "")
+		return allUsed(r) && !warned(r, "trust-file-refused", "")
 	})
 	t.Logf("%d sets of files, %d questions of devices", swaps, answered.Load())
 	if g.refusals(t, "bad-file") == 0 || g.refusals(t, "unreadable-file") == 0 {
