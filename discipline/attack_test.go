@@ -151,3 +151,25 @@ func TestAgreementOfOneOperator(t *testing.T) {
 		}
 	}
 }
+
+// The network lets only the liars through: as many as may lie never decide.
+func TestOnlyLiarsGetThrough(t *testing.T) {
+	for _, n := range []int{3, 4, 5, 7, 11} {
+		liars := (n - 1) / 2
+		b := newBench(t, n, discipline.Config{})
+		b.run(30)
+		for k := range 120 {
+			b.lie = func(i int, m *discipline.Measurement) bool {
+				m.Offset += int64(k) * 1e6
+				return i < liars
+			}
+			s := b.run(1)
+			b.w.trueError(t, s, s.At)
+		}
+		cold := newBench(t, n, discipline.Config{})
+		cold.lie = func(i int, m *discipline.Measurement) bool { m.Offset += 50e6; return i < liars }
+		if s := cold.run(4); s.State != discipline.Acquiring {
+			t.Errorf("%v with %d liars of %d", s.State, liars, n)
+		}
+	}
+}

@@ -434,7 +434,7 @@ func (d *Discipline) await(float64) {
 		}
 	}
 	// Enough answer, but they disagree: that is no start that goes on.
-	if answers > 0 && answers < max(2, d.minSources()) {
+	if answers > 0 && answers < max(2, d.quorum()) {
 		d.state = Acquiring
 	}
 }

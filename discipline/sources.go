@@ -104,6 +104,15 @@ func (d *Discipline) minSources() int {
 	return min(2, len(d.sources))
 }
 
+// quorum is how many sources must answer for a vote: more than may lie, or a network that lets
+// only the liars' packets through would decide. An operator who sets min_sources trusts so many.
+func (d *Discipline) quorum() int {
+	if d.cfg.MinSources > 0 {
+		return d.cfg.MinSources
+	}
+	return max(d.minSources(), tolerated(len(d.sources))+1)
+}
+
 func (d *Discipline) bootstrapQuorum() int {
 	if d.cfg.BootstrapQuorum > 0 {
 		return d.cfg.BootstrapQuorum
@@ -140,10 +149,8 @@ func (d *Discipline) vote(now float64) verdict {
 	if m == 0 {
 		return verdict{}
 	}
-	most := 0
-	need := max(m/2+1, d.minSources())
-	_, most = covered(d.ivs, 1, d.edges)
-	if most < need {
+	_, most := covered(d.ivs, 1, d.edges)
+	if m < d.quorum() || most < max(m/2+1, d.minSources()) {
 		return verdict{}
 	}
 	core, _ := covered(d.ivs, most, d.edges)

@@ -120,7 +120,7 @@ func (d *Discipline) warn(s *Snapshot) []Warning {
 		}
 	}
 	if agreed == 0 && answering >= 2 && d.state != Acquiring && d.state != Synchronized {
-		w = append(w, Warning{"no-majority", "the servers that answer don't agree, so none is believed: add servers or check them"})
+		w = append(w, Warning{"no-majority", "the servers that answer don't agree, or are too few or run by too few operators to outvote a liar, so none is believed: add servers or check them"})
 	}
 	return w
 }
