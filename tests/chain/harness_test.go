@@ -237,6 +237,14 @@ type gateway struct {
 // startGateway runs the program. servers are lines of [[server]] sections; extra is added as it is.
 func startGateway(t *testing.T, servers, mqtt, extra string) *gateway {
 	t.Helper()
+	g := newGateway(t, servers, mqtt, extra)
+	g.process = start(t, noclock(ntsgw(t), "run", "-config", g.config))
+	return g
+}
+
+// newGateway writes the configuration of a gateway that the caller starts.
+func newGateway(t *testing.T, servers, mqtt, extra string) *gateway {
+	t.Helper()
 	g := &gateway{t: t, dir: shortDir(t)}
 	g.config, g.socket = filepath.Join(g.dir, "ntsgw.toml"), filepath.Join(g.dir, "s")
 	g.page = fmt.Sprintf("127.0.0.1:%d", port(t))
@@ -257,7 +265,6 @@ interval = "1s"
 %s
 %s
 %s`, g.page, mqtt, extra, servers))
-	g.process = start(t, noclock(ntsgw(t), "run", "-config", g.config))
 	return g
 }
 

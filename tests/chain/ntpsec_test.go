@@ -1,0 +1,181 @@
+package chain
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ntsgw/ntsgw/certs/certstest"
+)
+
+// ntpsec's ntpd has a fixed NTP port, so each test gives it a network of its own. Debian's package
+// conflicts with chrony's: it is unpacked, never installed.
+type ntpsec struct {
+	t       *testing.T
+	ntpd    string
+	network string
+	dir     string
+}
+
+func newNtpsec(t *testing.T) *ntpsec {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("a network namespace for ntpsec's ntpd needs root")
+	}
+	need(t, "ip", "nsenter", "apt-get", "dpkg")
+	dir := shortDir(t)
+	n := &ntpsec{t: t, ntpd: unpackNtpsec(t), network: filepath.Base(dir), dir: dir}
+	if out, err := exec.Command("ip", "netns", "add", n.network).CombinedOutput(); err != nil {
+		t.Skipf("no network namespace can be made: %s", strings.TrimSpace(string(out)))
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("ip", "netns", "del", n.network).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+	if out, err := exec.Command("ip", "-n", n.network, "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return n
+}
+
+// unpackNtpsec returns the path of an ntpd that runs, unpacked under the program's folder so that
+// the tests of one run fetch the package once.
+func unpackNtpsec(t *testing.T) string {
+	t.Helper()
+	cache := filepath.Join(filepath.Dir(ntsgw(t)), "ntpsec")
+	ntpd := filepath.Join(cache, "usr/sbin/ntpd")
+	if _, err := os.Stat(ntpd); err == nil {
+		return ntpd
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	get := exec.Command("apt-get", "-q", "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=5", "-o", "APT::Sandbox::User=root", "download", "ntpsec")
+	get.Dir = cache
+	if out, err := get.CombinedOutput(); err != nil {
+		t.Skipf("the package ntpsec can't be downloaded: %s", lastLine(out))
+	}
+	debs, _ := filepath.Glob(filepath.Join(cache, "ntpsec_*.deb"))
+	if len(debs) != 1 {
+		t.Fatalf("%d packages were downloaded", len(debs))
+	}
+	if out, err := exec.Command("dpkg", "-x", debs[0], cache).CombinedOutput(); err != nil {
+		t.Fatalf("dpkg -x: %v\n%s", err, out)
+	}
+	if out, err := noclock(ntpd, "--version").CombinedOutput(); err != nil {
+		os.RemoveAll(cache)
+		t.Skipf("ntpsec's ntpd does not run here: %s", lastLine(out))
+	}
+	return ntpd
+}
+
+func lastLine(out []byte) string {
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	return lines[len(lines)-1]
+}
+
+// command runs a program in the namespace. nsenter and not ip netns exec, which mounts /sys anew.
+func (n *ntpsec) command(name string, args ...string) *exec.Cmd {
+	return noclock("nsenter", append([]string{"--net=/run/netns/" + n.network, name}, args...)...)
+}
+
+func (n *ntpsec) start(conf string) *process {
+	n.t.Helper()
+	file := filepath.Join(n.dir, "ntp.conf")
+	write(n.t, file, conf)
+	return start(n.t, n.command(n.ntpd, "-n", "-g", "-c", file))
+}
+
+// ntpd serves the host clock, so the timeline's true error is its difference to the host clock.
+func TestGatewayFollowsNtpsec(t *testing.T) {
+	n, pki := newNtpsec(t), certstest.New(t)
+	cert, key := certstest.WritePair(t, n.dir, "server", pki.Issue(t, certstest.Leaf{}))
+	n.start(fmt.Sprintf("nts enable\nnts cert %s\nnts key %s\nnts cookie %s/cookie\ntos orphan 1 orphanwait 2\nrestrict default\n", cert, key, n.dir))
+
+	var r struct {
+		AEAD    int     `json:"aead"`
+		Cookies int     `json:"cookies"`
+		Stratum int     `json:"stratum"`
+		Offset  float64 `json:"offset_seconds"`
+		Delay   float64 `json:"delay_seconds"`
+	}
+	eventually(t, 15*time.Second, "ntpd answers ntsgw query", func() bool {
+		out, err := n.command(ntsgw(t), "query", "localhost", "-ca", pki.CAFile(t), "-revocation", "off", "-timeout", "2s", "-json").Output()
+		return err == nil && json.Unmarshal(out, &r) == nil
+	})
+	if r.AEAD != 15 || r.Cookies != 8 || r.Stratum != 1 || math.Abs(r.Offset) > r.Delay/2+1e-6 {
+		t.Errorf("query: %+v", r)
+	}
+
+	g := newGateway(t, server("localhost", pki.CAFile(t)), "", "")
+	g.process = start(t, n.command(ntsgw(t), "run", "-config", g.config))
+	s := g.waitSynced(10 * time.Second)
+	if !s.NTS || s.SourceStratum != 1 || s.Stratum != 2 {
+		t.Errorf("nts %v, source stratum %d, stratum %d", s.NTS, s.SourceStratum, s.Stratum)
+	}
+	for end := time.Now().Add(4 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		s := g.mustReport()
+		if s.MaxError == nil || math.Abs(*s.Offset) > *s.MaxError {
+			t.Fatalf("true error %v is outside the bound %v", *s.Offset, s.MaxError)
+		}
+	}
+	if src := g.mustReport().Sources[0]; src.AEAD != 15 || src.Cookies < 7 || len(src.Rejected) > 0 {
+		t.Errorf("the source after some polls: %+v", src)
+	}
+}
+
+// The gateway's time is 40 ms off the host's, so that nothing but its answers can explain what ntpd measures.
+func TestNtpsecFollowsGateway(t *testing.T) {
+	n, pki := newNtpsec(t), certstest.New(t)
+	ke, ntp := port(t), port(t)
+	start(t, n.command(ntsgw(t), "lab", "server", "-dir", n.dir, "-server-offset", "40ms", "-server-drift", "0",
+		"-listen", fmt.Sprintf("127.0.0.1:%d", ke), "-ntp-listen", fmt.Sprintf("127.0.0.1:%d", ntp)))
+	ca := filepath.Join(n.dir, "ca.pem")
+	eventually(t, 5*time.Second, "the lab server starts", func() bool { _, err := os.Stat(ca); return err == nil })
+
+	cert, key := certstest.WritePair(t, n.dir, "server", pki.Issue(t, certstest.Leaf{}))
+	serve, serveNTP := port(t), port(t)
+	g := newGateway(t, server(fmt.Sprintf("localhost:%d", ke), ca), "",
+		fmt.Sprintf("[nts_server]\nlisten = \"127.0.0.1:%d\"\nntp_listen = \"127.0.0.1:%d\"\ncert = %q\nkey = %q\n", serve, serveNTP, cert, key))
+	g.process = start(t, n.command(ntsgw(t), "run", "-config", g.config))
+	r := g.waitSynced(15 * time.Second)
+
+	ntpd := n.start(fmt.Sprintf("server localhost:%d nts ca %s minpoll 0 maxpoll 1 iburst\ndisable ntp\nrestrict default\nstatsdir %s/\nstatistics peerstats\nfilegen peerstats file peerstats type none enable\n",
+		serve, pki.CAFile(t), n.dir))
+	// RFC 9327 section 2.2: configured, authentication enabled, authentic, reachable, system peer.
+	const selected = 0xf600
+	var last string
+	eventually(t, 20*time.Second, "ntpd selects the gateway", func() bool {
+		text, _ := os.ReadFile(filepath.Join(n.dir, "peerstats"))
+		for line := range strings.Lines(string(text)) {
+			var day, second, offset, delay, dispersion, jitter float64
+			var address string
+			var status int
+			if _, err := fmt.Sscanf(line, "%g %g %s %x %g %g %g %g", &day, &second, &address, &status, &offset, &delay, &dispersion, &jitter); err != nil {
+				continue // being written
+			}
+			if r = g.mustReport(); r.MaxError == nil {
+				t.Fatal("the gateway is not synchronized any more")
+			}
+			if apart := math.Abs(offset - *r.Offset); apart > delay/2+*r.MaxError {
+				t.Fatalf("ntpd measures %v s with delay %v, the gateway's offset is %v ± %v", offset, delay, *r.Offset, *r.MaxError)
+			}
+			last = strings.TrimSpace(line)
+			if status&0xff00 == selected {
+				return true
+			}
+		}
+		return false
+	})
+	t.Logf("peerstats: %s", last)
+	if out := ntpd.out.String(); !strings.Contains(out, fmt.Sprintf("Using port %d", serveNTP)) || !strings.Contains(out, "Got 8 cookies") {
+		t.Errorf("ntpd took another port or other cookies:\n%s", tail(out, 2000))
+	}
+}
