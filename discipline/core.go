@@ -95,7 +95,7 @@ func New(cfg Config) *Discipline {
 	d.owners = make([]int, 0, len(cfg.Sources))
 	d.rate = newRateClock(interval{-rateUnknown, rateUnknown}, d.floor)
 	if usable(cfg.FrequencyPPM, cfg.FrequencyStdPPM) {
-		f, w := cfg.FrequencyPPM*nsPerPPM, rateStored+10*cfg.FrequencyStdPPM*nsPerPPM
+		f, w := cfg.FrequencyPPM*nsPerPPM, rateStored+storedSigmas*cfg.FrequencyStdPPM*nsPerPPM
 		d.rate = newRateClock(interval{f - w, f + w}, d.floor)
 		d.filter.start(f, cfg.FrequencyStdPPM*nsPerPPM+100)
 	} else {
@@ -466,12 +466,16 @@ func (d *Discipline) bound() (e estimate, half float64) {
 }
 
 // Learned returns the raw clock's rate error, for the drift file; ok is false until it is known
-// to 5 ppm.
+// to 5 ppm. What New believes of it later contains what is proved now and all that the rate may
+// change, so a network that misled the filter can't mislead the next start.
 func (d *Discipline) Learned() (freqPPM, stdPPM float64, ok bool) {
 	if !d.begun || !d.filter.started {
 		return 0, 0, false
 	}
-	e := d.filter.present(d.seconds(d.now))
-	std := math.Sqrt(math.Max(e.prr, 0)) / nsPerPPM
-	return e.rate / nsPerPPM, std, std < 5
+	now := d.seconds(d.now)
+	e, v := d.filter.present(now), d.rate.between(now, now)
+	f := v.clamp(e.rate)
+	off := math.Max(v.hi-f, f-v.lo) + wanderMost
+	std := math.Max(math.Sqrt(math.Max(e.prr, 0)), (off-rateStored)/storedSigmas) / nsPerPPM
+	return f / nsPerPPM, std, std < 5
 }

@@ -31,9 +31,8 @@ type Config struct {
 // defaults suit crystals on boards that stand still in a room; smaller values are for tests
 // that show that the promise then breaks.
 type Assumptions struct {
-	// WanderPPM is by how much the raw clock's rate may differ at once from what its history
-	// says, ppm. 1 when 0. A sixteenth of it is allowed in hindsight, once the next samples
-	// have confirmed the rate.
+	// WanderPPM is by how much the raw clock's rate may change at once, ppm. 1 when 0. Beside it
+	// the rate may change by 5 ppb a second, and by 15 ppm in all.
 	WanderPPM float64
 	// Asymmetry is how much of the round trip may lie on one of its ways, as a multiple of the
 	// half. 1 when 0: all of it.
