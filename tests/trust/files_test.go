@@ -203,6 +203,21 @@ func TestReload(t *testing.T) {
 	}
 	g := newGateway(t, "", sections...).start()
 	g.await(t, "all are used", allUsed)
+	// renew has server i show a certificate of another authority, and the gateway read of that.
+	renew := func(t *testing.T, i int, pki *certstest.PKI, change func()) {
+		t.Helper()
+		name := cases[i].name
+		before := g.await(t, "used", func(r *status.Report) bool { return believed(source(t, r, name)) })
+		had := source(t, before, name)
+		servers[i].restart(pki.Issue(t, certstest.Leaf{}), 0)
+		refused := g.await(t, "the new authority is unknown", func(r *status.Report) bool {
+			return source(t, r, name).Rejected[certs.WhyUnknownCA] > had.Rejected[certs.WhyUnknownCA]
+		})
+		turn{why: certs.WhyUnknownCA}.onlyFor(t, had, source(t, refused, name))
+		change()
+		after := g.await(t, "used under the new authority", func(r *status.Report) bool { return believed(source(t, r, name)) })
+		holds(t, after, before.Epoch, 0)
+	}
 	t.Run("cases", func(t *testing.T) {
 		for i, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
@@ -221,30 +236,23 @@ func TestReload(t *testing.T) {
 					// The old content is good for a new key exchange too.
 					turn{server: s, name: c.name, bad: old.Issue(t, certstest.Leaf{})}.play(t, g)
 				}
-				renew := func(pki *certstest.PKI, change func()) {
-					before := g.await(t, "used", func(r *status.Report) bool { return believed(source(t, r, c.name)) })
-					had := source(t, before, c.name)
-					s.restart(pki.Issue(t, certstest.Leaf{}), 0)
-					refused := g.await(t, "the new authority is unknown", func(r *status.Report) bool {
-						return source(t, r, c.name).Rejected[certs.WhyUnknownCA] > had.Rejected[certs.WhyUnknownCA]
-					})
-					turn{why: certs.WhyUnknownCA}.onlyFor(t, had, source(t, refused, c.name))
-					change()
-					after := g.await(t, "used under the new authority", func(r *status.Report) bool { return believed(source(t, r, c.name)) })
-					holds(t, after, before.Epoch, 0)
-				}
-				renew(next, func() { c.change(t, f) })
-				// What came then is watched as what was there at first.
-				renew(last, func() {
-					path, err := filepath.EvalSymlinks(f.at("ca.pem"))
-					if err != nil {
-						t.Fatal(err)
-					}
-					replace(t, path, lastCA)
-				})
+				renew(t, i, next, func() { c.change(t, f) })
 			})
 		}
 	})
+	// What came then is watched as what was there at first. One after the other: what happens to one
+	// file must not make the gateway look at another.
+	for i, c := range cases {
+		t.Run(c.name+", and again", func(t *testing.T) {
+			renew(t, i, last, func() {
+				path, err := filepath.EvalSymlinks(folders[i].at("ca.pem"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				replace(t, path, lastCA)
+			})
+		})
+	}
 }
 
 func remove(t *testing.T, path string) {
