@@ -283,6 +283,28 @@ func TestAGuestStartsIn1970(t *testing.T) {
 	}
 }
 
+// The same with one server of four that lies by a year: it is not followed.
+func TestAGuestStartsIn1970BesideALiar(t *testing.T) {
+	l := newLab(t)
+	bad := &server{name: "liar", ke: 4470, ntp: 11010}
+	servers := []*server{l.chrony(1, "0.0.0.0"), l.chrony(2, "0.0.0.0"), l.chrony(3, "0.0.0.0"), bad}
+	g := l.guest(probe.Spec{Real: 1000e9, Program: l.config(1, time.Second, "", servers...)})
+	tells := l.liar(bad, func(time.Duration) time.Duration { return 365 * 24 * time.Hour })
+	g.do("start")
+	took := g.wait("the first synchronization", 30*time.Second, synced)
+	_, worst, bound := spread(g.hold(8 * time.Second))
+	is, text := g.status()
+	t.Logf("set from 1970 in %v, then at most %v off, stated %v; the liar was asked %d times", took, worst, bound, tells.tells.Load())
+	if worst > 5*time.Millisecond || tells.tells.Load() == 0 {
+		t.Errorf("the clock is off by up to %v", worst)
+	}
+	for _, s := range is.Sources {
+		if (s.Name == "liar") == (s.State == "selected") {
+			t.Errorf("%s is %s: %s", s.Name, s.State, text)
+		}
+	}
+}
+
 // A second daemon that steers the clock is seen, and ours gives way.
 func TestAnotherDaemonInTheGuest(t *testing.T) {
 	l := newLab(t)
