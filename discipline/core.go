@@ -178,7 +178,7 @@ func (d *Discipline) restart() {
 		s.out, s.strikes, s.noise = 0, 0, 0
 	}
 	d.known = false
-	d.clash, d.wish = clash{}, pollWish{}
+	d.clash, d.wish = clash{}, pollWish{want: leastPoll}
 	d.newEpoch()
 }
 
@@ -277,7 +277,7 @@ func (d *Discipline) take(i int, m Measurement, y float64) {
 		usual := s.noise
 		r := d.residual(s)
 		d.filter.add(i, t, y, float64(m.Delay), float64(m.Precision))
-		d.tune(s, r, usual)
+		d.tune(i, r, usual)
 	}
 	d.heard = now
 	for j := range d.sources {

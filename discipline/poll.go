@@ -21,34 +21,39 @@ type pollWish struct {
 	wild  int
 }
 
-// tune weighs, after a sample of a selected source, how much the estimate's error grows until the
+// tune weighs, after a sample of the selected source i, how much the estimate's error grows until the
 // next one against the noise of the samples: while noise is the greater by far, fewer samples lose
 // little; when it isn't, or when samples lie far from where they were expected, more are needed.
+// It doesn't grow either where the bound would double until the next sample.
 // r is the sample's distance from the timeline, usual the source's mean square of it before.
-func (d *Discipline) tune(s *source, r, usual float64) {
-	p := &d.wish
+func (d *Discipline) tune(i int, r, usual float64) {
+	s, p := &d.sources[i], &d.wish
 	n := max(1, d.selectedCount())
 	if p.want == 0 || d.filter.taken < learnSamples*n {
 		*p = pollWish{want: leastPoll}
 		return
 	}
 	precision := float64(s.last.Precision)
-	noise := math.Max(s.noise, precision*precision)
+	// What the oscillator adds to the residuals is no reason to wait longer: the noise is no more
+	// than the source's extra delay can make.
+	extra := d.filter.ways[i].mean / 2
+	noise := math.Max(math.Min(s.noise, extra*extra), precision*precision)
 	now := d.seconds(s.last.At)
 	base := d.filter.present(now).pyy
 	grows := func(span float64) float64 { return d.filter.present(now+span).pyy - base }
 	longest := 0.0
-	for i := range d.sources {
-		if x := &d.sources[i]; x.state == stateSelected {
+	for j := range d.sources {
+		if x := &d.sources[j]; x.state == stateSelected {
 			longest = math.Max(longest, x.last.Poll.Seconds())
 		}
 	}
+	doubles := d.ahead(now+2*p.want).width()*2*p.want > d.truth.width()
 	wild := r*r > 16*math.Max(usual, precision*precision)
 	switch {
 	case wild || grows(p.want) > noise:
 		p.quiet = 0
 		p.wild++
-	case grows(2*p.want) < noise/4:
+	case grows(2*p.want) < noise/4 && !doubles:
 		p.wild = 0
 		p.quiet++
 	default:

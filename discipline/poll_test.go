@@ -20,7 +20,7 @@ func TestPollWish(t *testing.T) {
 		at, poll := 1e9, 4*time.Second
 		phase, rate := 0.0, 0.0
 		step := func() time.Duration {
-			m := w.sample("a", discipline.Raw(at), time.Millisecond, time.Millisecond, int64(phase))
+			m := w.sample("a", discipline.Raw(at), 4*time.Millisecond, 10*time.Microsecond, int64(phase))
 			m.Poll = poll
 			if err := d.Update(m); err != nil {
 				t.Fatal(err)
@@ -40,7 +40,7 @@ func TestPollWish(t *testing.T) {
 		}
 		restless = calm
 		for k := range 200 {
-			rate = 6000 * float64(1-2*(k/10%2)) // ns/s
+			rate = 450 * float64(1-2*(k/3%2)) // ns/s
 			restless = min(restless, step())
 		}
 		return
