@@ -110,6 +110,7 @@ int ntsgw_mbedtls_p256(const uint8_t x_y[64], const uint8_t r_s[64], const uint8
 void ntsgw_sodium_sha256(const ntsgw_span *pieces, size_t n, uint8_t out[32]);
 void ntsgw_sodium_hmac256(const uint8_t key[32], const ntsgw_span *pieces, size_t n, uint8_t out[32]);
 int ntsgw_sodium_ed25519(const uint8_t key[32], const uint8_t signature[64], const ntsgw_span *pieces, size_t n);
+int ntsgw_ed25519(const uint8_t key[32], const uint8_t signature[64], const ntsgw_span *pieces, size_t n); /* own, verifies only */
 int ntsgw_monocypher_ed25519(const uint8_t key[32], const uint8_t signature[64], const ntsgw_span *pieces, size_t n);
 void ntsgw_arduino_sha256(const ntsgw_span *pieces, size_t n, uint8_t out[32]);
 void ntsgw_arduino_hmac256(const uint8_t key[32], const ntsgw_span *pieces, size_t n, uint8_t out[32]);
