@@ -15,7 +15,8 @@ RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/ntsgw ./cmd/ntsgw
 RUN mkdir -p /root-fs/run/ntsgw /root-fs/var/lib/ntsgw /root-fs/etc/ntsgw /root-fs/lab /root-fs/tmp && \
-    chmod 1777 /root-fs/tmp && chown -R 65532:65532 /root-fs/run/ntsgw /root-fs/var/lib/ntsgw /root-fs/lab
+    chmod 1777 /root-fs/tmp && chown -R 65532:0 /root-fs/run/ntsgw /root-fs/var/lib/ntsgw /root-fs/lab && \
+    chmod 0770 /root-fs/run/ntsgw /root-fs/var/lib/ntsgw /root-fs/lab
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt

@@ -38,7 +38,7 @@ func Defaults() Config {
 }
 
 // builtinServers is the list that is used when no [[server]] is given: public Stratum-1
-// servers of five operators. Their operators ask for moderate polling.
+// servers of four operators. Their operators ask for moderate polling.
 func builtinServers() []Server {
 	var list []Server
 	for _, host := range []string{

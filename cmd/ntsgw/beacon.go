@@ -15,6 +15,9 @@ import (
 )
 
 func beaconVerb(ctx context.Context, t terminal, args []string) error {
+	if wantsHelp(t, "beacon", args, "watch", "verify") {
+		return nil
+	}
 	if len(args) > 0 {
 		switch args[0] {
 		case "verify":

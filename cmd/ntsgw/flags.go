@@ -81,3 +81,14 @@ func (f flags) explain(err error) error {
 	}
 	return misuse("%v", err)
 }
+
+// wantsHelp prints the words of a verb that has subcommands, when that is what was asked for.
+func wantsHelp(t terminal, verb string, args []string, words ...string) bool {
+	if len(args) == 0 || args[0] != "-h" && args[0] != "-help" && args[0] != "--help" {
+		return false
+	}
+	for _, w := range words {
+		fmt.Fprintf(t.out, "ntsgw %s %s -h\n", verb, w)
+	}
+	return true
+}

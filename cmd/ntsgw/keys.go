@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -30,7 +33,7 @@ func keysVerb(ctx context.Context, t terminal, args []string) error {
 	if len(rest) == 1 {
 		return unknownWord("subcommand", rest[0], "rotate", "delegate")
 	}
-	_, store, err := openStore(*config)
+	_, store, err := readStore(*config)
 	if err != nil {
 		return err
 	}
@@ -55,6 +58,22 @@ func openStore(config string, options ...func(*signing.Options)) (configs.Config
 	cfg, err := configs.Load(config)
 	if err != nil {
 		return cfg, nil, asConfigError(err)
+	}
+	store, err := openSigning(cfg, options...)
+	return cfg, store, err
+}
+
+// readStore is openStore for verbs that only look: it makes no keys.
+func readStore(config string, options ...func(*signing.Options)) (configs.Config, *signing.Store, error) {
+	cfg, err := configs.Load(config)
+	if err != nil {
+		return cfg, nil, asConfigError(err)
+	}
+	dir := filepath.Join(cfg.Gateway.StateDir, "keys")
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return cfg, nil, fmt.Errorf("there are no keys in %s yet: start the gateway, or enrol a node", dir)
+	} else if errors.Is(err, fs.ErrPermission) {
+		return cfg, nil, fmt.Errorf("%w; run it with sudo", err)
 	}
 	store, err := openSigning(cfg, options...)
 	return cfg, store, err

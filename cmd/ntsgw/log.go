@@ -26,6 +26,12 @@ func newLog(w io.Writer, cfg configs.Log) *slog.Logger {
 		}
 		return slog.New(slog.NewTextHandler(w, opt))
 	}
+	opt.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr {
+		if a.Value.Kind() == slog.KindDuration {
+			a.Value = slog.StringValue(a.Value.Duration().String())
+		}
+		return a
+	}
 	return slog.New(slog.NewJSONHandler(w, opt))
 }
 

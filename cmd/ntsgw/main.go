@@ -91,6 +91,9 @@ func dispatch(ctx context.Context, t terminal, args []string) int {
 	name := args[0]
 	switch name {
 	case "help", "-h", "-help", "--help":
+		if len(args) > 1 && name == "help" {
+			return dispatch(ctx, t, []string{args[1], "-h"})
+		}
 		usage(t.out)
 		return exitOK
 	case "-version", "--version":
@@ -123,7 +126,7 @@ func code(t terminal, v verb, err error) int {
 	}
 	var usageErr *usageError
 	if errors.As(err, &usageErr) {
-		fmt.Fprintf(t.err, "ntsgw %s: %v\nusage: ntsgw %s %s\n", v.name, err, v.name, v.usage)
+		fmt.Fprintf(t.err, "ntsgw %s: %v\nusage: %s\n", v.name, err, strings.TrimSpace("ntsgw "+v.name+" "+v.usage))
 		return exitUsage
 	}
 	var problems configs.Problems

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -19,6 +20,9 @@ import (
 
 func nodeVerb(ctx context.Context, t terminal, args []string) error {
 	words := []string{"add", "list", "revoke", "rotate"}
+	if wantsHelp(t, "node", args, words...) {
+		return nil
+	}
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return misuse("say what to do: %s", strings.Join(words, ", "))
 	}
@@ -41,6 +45,9 @@ func nodeVerb(ctx context.Context, t terminal, args []string) error {
 	}
 	if *form == "" {
 		*form = mqtt.Forms()[0]
+		if *asJSON {
+			*form = "json"
+		}
 	}
 	if !slices.Contains(mqtt.Forms(), *form) {
 		return unknownWord("form", *form, mqtt.Forms()...)
@@ -48,7 +55,11 @@ func nodeVerb(ctx context.Context, t terminal, args []string) error {
 	if least == 1 && !configs.ValidName(rest[0]) {
 		return misuse("%q is not a name; use 1 to 16 characters of a–z, 0–9 and -", rest[0])
 	}
-	cfg, store, err := openStore(*config)
+	open := openStore
+	if what == "list" {
+		open = readStore
+	}
+	cfg, store, err := open(*config)
 	if err != nil {
 		return err
 	}
@@ -69,30 +80,42 @@ func nodeVerb(ctx context.Context, t terminal, args []string) error {
 		_, err := fmt.Fprintf(t.out, "%s is revoked; a running gateway answers it no more\n", rest[0])
 		return err
 	case "rotate":
-		e, err := nodes.Rotate(rest[0])
-		return printEnrolment(t, store, e, *form, *out, err)
+		return enrol(t, store, nodes.Rotate, rest[0], *form, *out)
 	}
-	e, err := nodes.Add(rest[0])
-	return printEnrolment(t, store, e, *form, *out, err)
+	return enrol(t, store, nodes.Add, rest[0], *form, *out)
 }
 
-// printEnrolment prints a node's secrets, which are shown this once.
-func printEnrolment(t terminal, store *signing.Store, e *mqtt.Enrolment, form, out string, err error) error {
-	if err != nil {
-		return err
+// enrol makes a node's secrets and prints them, this once. A file that can't be made is found out
+// before anything is changed.
+func enrol(t terminal, store *signing.Store, change func(name string) (*mqtt.Enrolment, error), name, form, out string) error {
+	w := t.out
+	var file *os.File
+	if out != "" {
+		var err error
+		if file, err = os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+			return fmt.Errorf("the secrets can't be written, and nothing was changed: %w", err)
+		}
+		w = file
 	}
+	e, err := change(name)
+	if err == nil {
+		err = printEnrolment(w, store, e, form)
+	}
+	if file != nil {
+		err = errors.Join(err, file.Close())
+		if err != nil {
+			os.Remove(out)
+		}
+	}
+	return err
+}
+
+func printEnrolment(w io.Writer, store *signing.Store, e *mqtt.Enrolment, form string) error {
 	for _, root := range store.Roots() {
 		kid := root.KID()
 		e.Roots = append(e.Roots, mqtt.Root{Alg: root.Alg().String(), KID: hex.EncodeToString(kid[:]), Public: hex.EncodeToString(root.Bytes())})
 	}
-	if out == "" {
-		return e.Write(t.out, form)
-	}
-	file, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("the secrets can't be written: %w; ntsgw node rotate %s makes new ones", err, e.Node)
-	}
-	return errors.Join(e.Write(file, form), file.Close())
+	return e.Write(w, form)
 }
 
 func nodeList(ctx context.Context, t terminal, nodes *mqtt.Nodes, socket string, asJSON bool) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -35,6 +36,9 @@ func asConfigError(err error) error {
 	var problems configs.Problems
 	if errors.As(err, &problems) {
 		return err
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return &exitError{exitPermission, err}
 	}
 	return &exitError{exitConfig, err}
 }
@@ -75,7 +79,7 @@ func statusVerb(ctx context.Context, t terminal, args []string) error {
 		case *asJSON:
 			err = printJSON(t.out, r)
 		case *watch:
-			_, err = fmt.Fprint(t.out, "\x1b[H\x1b[2J"+statusText(r))
+			_, err = fmt.Fprint(t.out, "\x1b[H"+strings.ReplaceAll(statusText(r), "\n", "\x1b[K\n")+"\x1b[J")
 		default:
 			_, err = fmt.Fprint(t.out, statusText(r))
 		}

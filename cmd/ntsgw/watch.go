@@ -58,6 +58,11 @@ func beaconWatch(ctx context.Context, t terminal, args []string) error {
 		opt.Session.Broker = *broker
 	}
 	if opt.Session.Broker == "" {
+		if cfg, err := configs.Load(*config); err == nil {
+			opt.Session.Broker = brokerURL(cfg.MQTT)
+		}
+	}
+	if opt.Session.Broker == "" {
 		return misuse("give the broker's address: -broker mqtt://HOST:1883")
 	}
 	if *ca != "" {
@@ -91,7 +96,10 @@ func asNode(ctx context.Context, opt *watch.FollowOptions, file string, wait tim
 			break
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
-			return fmt.Errorf("the node's enrolment: %w; make it with: ntsgw node add NAME -form json", err)
+			if errors.Is(err, os.ErrPermission) {
+				return fmt.Errorf("the node's enrolment: %w; run it with sudo", err)
+			}
+			return fmt.Errorf("the node's enrolment: %w; make it with: ntsgw node add NAME -form json -out FILE", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -120,7 +128,7 @@ func asNode(ctx context.Context, opt *watch.FollowOptions, file string, wait tim
 
 // asGateway listens to this machine's own gateway.
 func asGateway(opt *watch.FollowOptions, config string) error {
-	cfg, store, err := openStore(config)
+	cfg, store, err := readStore(config)
 	if err != nil {
 		return err
 	}
@@ -259,7 +267,11 @@ func (w *watcher) verdict(broker string) error {
 	case w.verified == 0 && w.refused > 0:
 		return exit(exitFailed, "%d messages came, none was verified", w.refused)
 	case w.verified == 0:
-		return &exitError{exitNotSynced, errors.New("nothing was verified: no message came from " + broker)}
+		why := "no message came from " + broker
+		if w.lastErr != "connected" && w.lastErr != "" {
+			why = w.lastErr
+		}
+		return exit(exitNotSynced, "nothing was verified: %s; a broker off loopback wants a node's name: ntsgw node add NAME -form json -out FILE, then beacon watch -node FILE", why)
 	}
 	return nil
 }
