@@ -36,6 +36,7 @@ type Discipline struct {
 	leap leapState
 
 	lastUsed Raw
+	chosen   chosen
 	polls    time.Duration
 	wish     pollWish
 	warnings []Warning // beside those worked out at each Snapshot
@@ -101,6 +102,7 @@ func New(cfg Config) *Discipline {
 	} else {
 		d.filter.start(0, rateUnknown/30)
 	}
+	d.steer.set = cfg.WasSet
 	d.newEpoch()
 	return d
 }

@@ -23,6 +23,7 @@ type Config struct {
 	Floor           int64         // time can't be before it: nanoseconds since 1970, UTC; 0: none
 	Leap            LeapTable     // nil: nothing known of leap seconds
 	Observing       bool          // the host clock is never set: no Panic, no Step
+	WasSet          bool          // the host clock was set before in this boot: the next change is no first setting
 	NewEpoch        func() Epoch  // 8 random bytes; called at each start or jump of the timeline
 	Assume          Assumptions   // what the bound rests on; zero values mean the defaults
 }

@@ -138,6 +138,10 @@ func TestBlockedMajorityEndsInHoldoverThenUnsynchronized(t *testing.T) {
 	if s.State != discipline.Holdover {
 		t.Fatalf("%v with one of three servers", s.State)
 	}
+	// Whoever computes the root distance from what is said gets no less than the bound.
+	if s.RootDelay/2+s.RootDispersion < s.MaxErrorAt || s.SourceStratum != 1 || s.Stratum != 2 {
+		t.Errorf("holdover says root delay %v, dispersion %v, bound %v, strata %d and %d", s.RootDelay, s.RootDispersion, s.MaxErrorAt, s.SourceStratum, s.Stratum)
+	}
 	b.w.trueError(t, s, s.At)
 	before := s.Epoch
 	s = b.run(4 * 60)
@@ -205,6 +209,13 @@ func TestPanic(t *testing.T) {
 		s := b.run(2)
 		b.d.Steer(host(b, s, 0))
 		if d := b.d.Steer(host(b, s, 1001*time.Second)); d.Action != discipline.Panic {
+			t.Fatal(d)
+		}
+	})
+	t.Run("a restart makes no second first one", func(t *testing.T) {
+		b := newBench(t, 3, discipline.Config{WasSet: true})
+		s := b.run(2)
+		if d := b.d.Steer(host(b, s, -30*365*24*time.Hour)); d.Action != discipline.Panic {
 			t.Fatal(d)
 		}
 	})

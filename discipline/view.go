@@ -39,11 +39,31 @@ func (d *Discipline) Snapshot() *Snapshot {
 		}
 	}
 	d.describeSources(s, e.y)
-	if s.Serving() && s.Stratum == 16 {
-		s.Stratum = 15
+	if s.Serving() {
+		d.chosen.describe(s)
 	}
 	s.Warnings = d.warn(s)
 	return s
+}
+
+// chosen is what the selected sources were like when there last were any; in holdover it stands.
+type chosen struct {
+	any       bool
+	nts       bool
+	stratum   uint8
+	refID     uint32
+	jitter    time.Duration
+	rootDelay time.Duration
+}
+
+// describe fills in what is served: root delay/2 + root dispersion is never less than the bound.
+func (c *chosen) describe(s *Snapshot) {
+	s.Stratum = 15
+	if c.any {
+		s.NTS, s.SourceStratum, s.RefID, s.Jitter, s.RootDelay = c.nts, c.stratum, c.refID, c.jitter, c.rootDelay
+		s.Stratum = min(15, c.stratum+1)
+	}
+	s.RootDispersion = max(s.RootDispersion, s.MaxErrorAt-s.RootDelay/2)
 }
 
 func (d *Discipline) describeSources(s *Snapshot, y float64) {
@@ -80,9 +100,7 @@ func (d *Discipline) describeSources(s *Snapshot, y float64) {
 	if n > 0 {
 		s.NTS = all
 		s.Jitter = time.Duration(math.Sqrt(jitter / float64(n)))
-		if s.Serving() {
-			s.Stratum = min(15, s.SourceStratum+1)
-		}
+		d.chosen = chosen{true, s.NTS, s.SourceStratum, s.RefID, s.Jitter, s.RootDelay}
 	}
 }
 

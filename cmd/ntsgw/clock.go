@@ -36,7 +36,7 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 		StepThreshold: cfg.StepThreshold, PanicThreshold: cfg.PanicThreshold,
 		HoldoverMax: cfg.HoldoverMax, MaxErrorLimit: cfg.MaxErrorLimit, MaxFrequencyPPM: cfg.MaxFrequencyPPM,
 		FrequencyPPM: freq, FrequencyStdPPM: std, Floor: g.floor.Hard().UnixNano(), Leap: leaps,
-		Observing: true, NewEpoch: newEpoch,
+		Observing: true, WasSet: wasSetInThisBoot(g.cfg.Gateway.StateDir), NewEpoch: newEpoch,
 	}
 	for _, s := range g.cfg.Servers {
 		dc.Sources = append(dc.Sources, discipline.SourceConfig{Name: s.Name, Operator: operatorOf(s)})

@@ -220,12 +220,12 @@ func (g *gateway) supervise(ctx context.Context, name string, run func(context.C
 
 // attend hands two things of the snapshots back to the sources, because only the program sees both:
 // that the time became known, so that sessions are judged again, and the poll interval that the
-// discipline wishes for.
+// discipline wishes for. It notes, once, that the host clock was set.
 func (g *gateway) attend(ctx context.Context) error {
 	const look = 50 * time.Millisecond // while the time is not known
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	was := false
+	was, noted := false, false
 	for {
 		select {
 		case <-ctx.Done():
@@ -241,6 +241,12 @@ func (g *gateway) attend(ctx context.Context) error {
 			tick.Reset(look)
 		}
 		was = known
+		if h := g.loop.Host(); !noted && h.Mode == loop.System && h.Action != discipline.Hold {
+			noted = true
+			if err := noteSet(g.cfg.Gateway.StateDir); err != nil {
+				g.log.Warn("that the host clock was set can't be noted", "err", err)
+			}
+		}
 		poll := g.loop.Snapshot().Poll
 		for _, s := range g.sources {
 			s.SetPoll(poll)

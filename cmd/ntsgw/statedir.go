@@ -23,3 +23,31 @@ func lockState(dir string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// The first setting of a clock may be of any size, so a restart must not make a second first one:
+// that the clock was set is noted with the boot's id.
+const (
+	setName    = "clock-set"
+	bootIDPath = "/proc/sys/kernel/random/boot_id"
+)
+
+func wasSetInThisBoot(dir string) bool {
+	boot, err := os.ReadFile(bootIDPath)
+	if err != nil || len(boot) == 0 {
+		return false
+	}
+	noted, err := os.ReadFile(filepath.Join(dir, setName))
+	return err == nil && string(noted) == string(boot)
+}
+
+func noteSet(dir string) error {
+	boot, err := os.ReadFile(bootIDPath)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, setName)
+	if err := os.WriteFile(path+".new", boot, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
