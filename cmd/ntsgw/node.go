@@ -77,7 +77,7 @@ func nodeVerb(ctx context.Context, t terminal, args []string) error {
 		if err := nodes.Revoke(rest[0]); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(t.out, "%s is revoked; a running gateway answers it no more\n", rest[0])
+		_, err := fmt.Fprintf(t.out, "%s is revoked; a running gateway answers it no more within a second\n", rest[0])
 		return err
 	case "rotate":
 		return enrol(t, store, nodes.Rotate, rest[0], *form, *out)

@@ -164,7 +164,7 @@ type watcher struct {
 
 // line is an event as -json prints it.
 type line struct {
-	At        string   `json:"at"` // the estimate when there is one, else this host's clock
+	At        string   `json:"at"` // this host's clock when the message had arrived, which the interval is for
 	Kind      string   `json:"kind"`
 	Verdict   string   `json:"verdict"`
 	Reason    string   `json:"reason,omitempty"`
@@ -184,7 +184,8 @@ type line struct {
 }
 
 func (w *watcher) event(ev watch.Event) {
-	l := line{At: time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"), Kind: ev.Kind.String(), Verdict: "accepted",
+	arrived := time.Now().Add(-sysclock.Now().Sub(ev.At))
+	l := line{At: arrived.UTC().Format("2006-01-02T15:04:05.000000Z"), Kind: ev.Kind.String(), Verdict: "accepted",
 		Knowledge: ev.Knowledge.String(), Alarms: watch.AlarmWords(ev.Alarms)}
 	w.alarms |= ev.Alarms
 	if ev.Err != nil {
