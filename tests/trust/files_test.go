@@ -70,14 +70,15 @@ func TestFilesAtTheStart(t *testing.T) {
 		{"no CA file", func(t *testing.T, f folder) { remove(t, f.at("ca.pem")) }, certs.WhyUnreadableFile},
 		{"CA file of another kind", func(t *testing.T, f folder) { write(t, f.at("ca.pem"), "# to be done\n") }, certs.WhyBadFile},
 	}
-	_, sections := honest(t, pki, 3, 0)
+	// More than those who may lie: what does not answer might be kept away.
+	_, sections := honest(t, pki, len(cases)+1, 0)
 	servers, folders := make([]*server, len(cases)), make([]folder, len(cases))
 	good := make([]map[string]string, len(cases))
 	for i, c := range cases {
 		s := newServer(t, pki.Issue(t, certstest.Leaf{}), 0)
 		s.stop()
 		s.clients = clients
-		s.start()
+		s.start(t)
 		f := newFolder(t)
 		f.pair(t, pki.Issue(t, clientLeaf()))
 		write(t, f.at("ca.pem"), read(t, pki.CAFile(t)))
@@ -121,7 +122,7 @@ func TestClientCertificates(t *testing.T) {
 	s := newServer(t, pki.Issue(t, certstest.Leaf{}), 0)
 	s.stop()
 	s.clients = clients
-	s.start()
+	s.start(t)
 	f := newFolder(t)
 	f.pair(t, other.Issue(t, clientLeaf()))
 	_, sections := honest(t, pki, 3, 0)
@@ -209,7 +210,7 @@ func TestReload(t *testing.T) {
 		name := cases[i].name
 		before := g.await(t, "used", func(r *status.Report) bool { return believed(source(t, r, name)) })
 		had := source(t, before, name)
-		servers[i].restart(pki.Issue(t, certstest.Leaf{}), 0)
+		servers[i].restart(t, pki.Issue(t, certstest.Leaf{}), 0)
 		refused := g.await(t, "the new authority is unknown", func(r *status.Report) bool {
 			return source(t, r, name).Rejected[certs.WhyUnknownCA] > had.Rejected[certs.WhyUnknownCA]
 		})

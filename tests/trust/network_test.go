@@ -127,7 +127,7 @@ func (n *network) server(pki *certstest.PKI, listen, host string) *server {
 	s := &server{t: n.t, host: listen, inside: n.enter}
 	s.cert.Store(&cert)
 	n.t.Cleanup(s.stop)
-	s.start()
+	s.start(n.t)
 	_, port, err := net.SplitHostPort(s.ke)
 	if err != nil {
 		n.t.Fatal(err)
@@ -200,7 +200,7 @@ func TestNobodyListensAtFirst(t *testing.T) {
 	}
 	refusedUntil(t, newGateway(t, "", sections...).start(), upstream.ReasonRefused, func() {
 		for _, s := range servers {
-			s.start()
+			s.start(t)
 		}
 	})
 }

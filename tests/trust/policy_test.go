@@ -53,7 +53,7 @@ func TestTrustedServers(t *testing.T) {
 	led := newServer(t, pki.Issue(t, certstest.Leaf{}), lie)
 	led.stop()
 	led.sendTo = "localhost"
-	led.start()
+	led.start(t)
 	g := newGateway(t, "[trust]\nservers = [\"127.0.0.1\", \"nts.example.net\"]\n", append(sections, led.section("led", pki.CAFile(t)))...).start()
 	const why = certs.WhyNotTrusted
 	r := g.await(t, "refused", func(r *status.Report) bool {
@@ -68,7 +68,7 @@ func TestTrustedServers(t *testing.T) {
 	led.stop()
 	led.sendTo = ""
 	led.show(*led.cert.Load(), 0)
-	led.start()
+	led.start(t)
 	after := g.await(t, "used when it leads nowhere else", func(r *status.Report) bool { return believed(source(t, r, "led")) })
 	holds(t, after, r.Epoch, 0)
 }

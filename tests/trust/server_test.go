@@ -50,7 +50,7 @@ func newServer(t *testing.T, cert tls.Certificate, ahead time.Duration) *server 
 	s.cert.Store(&cert)
 	s.ahead.Store(int64(ahead))
 	t.Cleanup(s.stop)
-	s.start()
+	s.start(t)
 	return s
 }
 
@@ -70,8 +70,8 @@ func (s *server) Snapshot() *discipline.Snapshot {
 }
 
 // start opens it, at the addresses that it had before.
-func (s *server) start() {
-	s.t.Helper()
+func (s *server) start(t *testing.T) {
+	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	opt := nts.Options{
@@ -85,25 +85,28 @@ func (s *server) start() {
 		opt.ClientCAs = func() *x509.CertPool { return s.clients }
 	}
 	if s.ke == "" {
-		opt.KEListen = s.anyAddress()
+		opt.KEListen = s.anyAddress(t)
 		opt.NTPListen = opt.KEListen
 	}
 	var made *nts.Server
 	open := func() (err error) {
-		made, err = nts.New(opt)
-		for try := 0; err != nil && s.ke == "" && try < 10; try++ { // somebody was quicker to take the port
-			opt.KEListen = s.anyAddress()
-			opt.NTPListen = opt.KEListen
-			made, err = nts.New(opt)
+		// Others look for free ports too, and hold for a moment what they find.
+		for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+			if made, err = nts.New(opt); err == nil || time.Since(begun) > 5*time.Second {
+				return err
+			}
+			if s.ke == "" {
+				opt.KEListen = s.anyAddress(t)
+				opt.NTPListen = opt.KEListen
+			}
 		}
-		return err
 	}
 	run := open
 	if s.inside != nil {
 		run = func() error { return s.inside(open) }
 	}
 	if err := run(); err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	s.ke, s.ntp = made.KEAddr().String(), made.NTPAddr().String()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -112,8 +115,9 @@ func (s *server) start() {
 	s.cancel, s.ended = cancel, ended
 }
 
-func (s *server) anyAddress() string {
-	_, port, _ := net.SplitHostPort(freeAddress(s.t))
+func (s *server) anyAddress(t *testing.T) string {
+	t.Helper()
+	_, port, _ := net.SplitHostPort(freeAddress(t))
 	return net.JoinHostPort(s.host, port)
 }
 
@@ -131,11 +135,11 @@ func (s *server) stop() {
 }
 
 // restart is another server at the same address: it knows none of the old one's cookies.
-func (s *server) restart(cert tls.Certificate, ahead time.Duration) {
-	s.t.Helper()
+func (s *server) restart(t *testing.T, cert tls.Certificate, ahead time.Duration) {
+	t.Helper()
 	s.stop()
 	s.show(cert, ahead)
-	s.start()
+	s.start(t)
 }
 
 // show changes certificate and clock under way.

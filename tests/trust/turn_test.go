@@ -36,7 +36,7 @@ func (c turn) play(t *testing.T, g *gateway) {
 	counted, doubted := g.refusals(t, c.why), g.doubts(t, c.doubt)
 	if c.why == "" {
 		shown := c.server.made.Load()
-		c.server.restart(c.bad, c.truth)
+		c.server.restart(t, c.bad, c.truth)
 		eventually(t, "keys are made again", func() bool { return c.server.made.Load() > shown })
 		had = source(t, g.await(t, "and used", func(r *status.Report) bool { return believed(source(t, r, c.name)) }), c.name)
 		after := g.await(t, "and go on being used", func(r *status.Report) bool { return source(t, r, c.name).Received >= had.Received+2 })
@@ -48,7 +48,7 @@ func (c turn) play(t *testing.T, g *gateway) {
 		return
 	}
 
-	c.server.restart(c.bad, c.truth+lie)
+	c.server.restart(t, c.bad, c.truth+lie)
 	refused := g.await(t, "refused as "+c.why, func(r *status.Report) bool {
 		s := source(t, r, c.name)
 		return s.Rejected[c.why] > had.Rejected[c.why] && s.State == "denied"

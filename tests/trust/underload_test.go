@@ -61,7 +61,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		if i > 2 { // mTLS
 			s.stop()
 			s.clients = clients
-			s.start()
+			s.start(t)
 			lines = f.lines()
 		}
 		servers = append(servers, s)
@@ -119,7 +119,7 @@ func TestReloadUnderLoad(t *testing.T) {
 			remove(t, f.at("client.key"))
 			pause(ctx, 500*time.Millisecond)
 		case tick == 24:
-			servers[len(servers)-1].restart(pki.Issue(t, certstest.Leaf{}), 0)
+			servers[len(servers)-1].restart(t, pki.Issue(t, certstest.Leaf{}), 0)
 		}
 		pause(ctx, 150*time.Millisecond)
 	}
