@@ -45,3 +45,16 @@ int strncmp(const char *a, const char *b, size_t n) {
   while (n && *a && *a == *b) a++, b++, n--;
   return n ? (unsigned char)*a - (unsigned char)*b : 0;
 }
+
+char *strcpy(char *to, const char *from) {
+  memcpy(to, from, strlen(from) + 1);
+  return to;
+}
+
+char *strstr(const char *s, const char *word) {
+  size_t n = strlen(word);
+  for (; *s || n == 0; s++) {
+    if (strncmp(s, word, n) == 0) return (char *)s;
+  }
+  return 0;
+}
