@@ -35,12 +35,38 @@ func compose(args ...string) []string {
 	return append([]string{"-p", project, "-f", "../../packaging/compose/lab.yaml"}, args...)
 }
 
-// makeBase makes the Dockerfile's base image from local files where it can't be pulled: a Debian
-// root, the Go toolchain's folder, and the modules that are there already.
-func makeBase(t *testing.T) {
-	if exec.Command("docker", "image", "inspect", baseImage).Run() == nil {
-		return
+// rootImage is a Debian root with the Go toolchain, made once a machine; the base image is that and
+// the modules that go.sum lists.
+const rootImage = "ntsgw-test-root"
+
+// makeBase makes the Dockerfile's base image from local files where it was not pulled. It returns the
+// GOPROXY that the build needs.
+func makeBase(t *testing.T) (proxy string) {
+	label, err := exec.Command("docker", "image", "inspect", "-f", `{{index .Config.Labels "ntsgw-test"}}`, baseImage).Output()
+	if err == nil && strings.TrimSpace(string(label)) == "" {
+		return "https://proxy.golang.org,direct" // the real one
 	}
+	if exec.Command("docker", "image", "inspect", rootImage).Run() != nil {
+		makeRoot(t)
+	}
+	dir := t.TempDir()
+	cache := strings.TrimSpace(output(t, time.Minute, "go", "env", "GOMODCACHE"))
+	output(t, 10*time.Minute, "go", "mod", "download")
+	fetch := exec.Command("go", "mod", "download")
+	fetch.Dir = "../.."
+	fetch.Env = append(os.Environ(), "GOMODCACHE="+filepath.Join(dir, "mod"), "GOPROXY=file://"+cache+"/cache/download", "GOFLAGS=-modcacherw")
+	if out, err := fetch.CombinedOutput(); err != nil {
+		t.Fatalf("go mod download: %v\n%s", err, out)
+	}
+	context := filepath.Join(dir, "mod", "cache")
+	if err := os.WriteFile(filepath.Join(context, "Dockerfile"), []byte("FROM "+rootImage+"\nCOPY download /go/pkg/mod/cache/download\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	output(t, 5*time.Minute, "docker", "build", "-t", baseImage, context)
+	return "off"
+}
+
+func makeRoot(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("the base image is not here, and only root can make it")
 	}
@@ -50,14 +76,11 @@ func makeBase(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "root")
 	output(t, 10*time.Minute, "debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", root)
 	goroot := strings.TrimSpace(output(t, time.Minute, "go", "env", "GOROOT"))
-	cache := strings.TrimSpace(output(t, time.Minute, "go", "env", "GOMODCACHE"))
-	output(t, 10*time.Minute, "go", "mod", "download")
-	tar := func(dir, as string, names ...string) *exec.Cmd {
-		args := append([]string{"-C", dir, "--transform", "s,^\\.,." + as + ","}, "-c")
-		return exec.Command("tar", append(args, names...)...)
+	tar := func(dir, as string) *exec.Cmd {
+		return exec.Command("tar", "-C", dir, "--transform", "s,^\\.,."+as+",", "-c", ".")
 	}
-	load := exec.Command("docker", "import",
-		"-c", "ENV PATH=/usr/local/go/bin:/usr/sbin:/usr/bin:/sbin:/bin", "-c", "ENV GOPATH=/go", "-c", "ENV GOTOOLCHAIN=local", "-", baseImage)
+	load := exec.Command("docker", "import", "-c", "LABEL ntsgw-test=1",
+		"-c", "ENV PATH=/usr/local/go/bin:/usr/sbin:/usr/bin:/sbin:/bin", "-c", "ENV GOPATH=/go", "-c", "ENV GOTOOLCHAIN=local", "-", rootImage)
 	in, err := load.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -67,14 +90,14 @@ func makeBase(t *testing.T) {
 	if err := load.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// Three archives in a row make one, once the ends of the first two are left out.
-	for i, part := range []*exec.Cmd{tar(root, "", "."), tar(goroot, "/usr/local/go", "."), tar(cache, "/go/pkg/mod", "./cache/download")} {
+	// Two archives in a row make one, once the end of the first is left out.
+	for i, part := range []*exec.Cmd{tar(root, ""), tar(goroot, "/usr/local/go")} {
 		out, err := part.StdoutPipe()
 		if err == nil {
 			err = part.Start()
 		}
 		if err == nil {
-			err = copyArchive(in, out, i == 2)
+			err = copyArchive(in, out, i == 1)
 		}
 		if err == nil {
 			err = part.Wait()
@@ -133,7 +156,7 @@ func TestComposeLab(t *testing.T) {
 	if os.Getenv("NTSGW_NO_COMPOSE") != "" {
 		t.Skip("NTSGW_NO_COMPOSE is set")
 	}
-	makeBase(t)
+	proxy := makeBase(t)
 	t.Cleanup(func() {
 		if t.Failed() {
 			out, _ := exec.Command("docker-compose", compose("logs", "--no-color", "--tail", "40")...).CombinedOutput()
@@ -141,7 +164,7 @@ func TestComposeLab(t *testing.T) {
 		}
 		exec.Command("docker-compose", compose("down", "-v", "-t", "2")...).Run()
 	})
-	output(t, 15*time.Minute, "docker", "build", "--build-arg", "GOPROXY=off", "-t", "ntsgw", "../..")
+	output(t, 15*time.Minute, "docker", "build", "--build-arg", "GOPROXY="+proxy, "-t", "ntsgw", "../..")
 	// The sidecar's user is root without any power over files: it must be able to keep its state on a new
 	// volume. (It is not started here: it would set this machine's clock.)
 	volume := project + "sidecar"
