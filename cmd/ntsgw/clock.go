@@ -22,7 +22,9 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 	if err != nil {
 		g.log.Warn("the drift file is not used", "err", err)
 	}
-	evidence, err := certs.GatherEvidence(g.cfg.Gateway.StateDir, time.Time{})
+	g.rtc = sysclock.NewRTC()
+	shown, _ := g.rtc.Time()
+	evidence, err := certs.GatherEvidence(g.cfg.Gateway.StateDir, shown)
 	if err != nil {
 		g.log.Warn("a saved time is not used", "err", err)
 	}
@@ -59,10 +61,8 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 			opt.Mode, opt.Clock = loop.Observe, sysclock.NewObserver()
 		}
 	}
-	if cfg.RTC && opt.Clock.CanSet() {
-		if rtc := sysclock.NewRTC(); rtc != nil {
-			opt.RTC = rtc
-		}
+	if cfg.RTC && opt.Clock.CanSet() && g.rtc != nil {
+		opt.RTC = g.rtc
 	}
 	if g.cfg.Log.Tracking != "" {
 		f, err := os.OpenFile(g.cfg.Log.Tracking, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)

@@ -31,6 +31,7 @@ type gateway struct {
 	log  *slog.Logger
 	lock *os.File // of the state folder
 	read sysclock.Reader
+	rtc  *sysclock.RTC // nil: there is no battery clock
 
 	policy  *certs.Policy
 	known   certs.Clock // what is known of the present time
@@ -166,7 +167,7 @@ func (g *gateway) run(ctx context.Context) error {
 	}
 	group.Go(func() error { return g.attend(ctx) })
 	group.Go(func() error { return ended(ctx, g.policy.Run(ctx)) })
-	keeper := certs.Keeper{StateDir: g.cfg.Gateway.StateDir, Known: g.lowerBound,
+	keeper := certs.Keeper{StateDir: g.cfg.Gateway.StateDir, Known: g.lowerBound, RTC: g.rtc.Time,
 		Failed: func(err error) { g.log.Warn("the time can't be saved", "err", err) }}
 	group.Go(func() error { return ended(ctx, keeper.Run(ctx)) })
 	// The control socket is how a second gateway on this host is noticed, so it must come up.

@@ -69,6 +69,16 @@ func (r *RTC) Keep(stepped bool) error {
 	return nil
 }
 
+// Time returns what the battery clock shows, in whole seconds; false without one, when it keeps local
+// time, or when it lost its time.
+func (r *RTC) Time() (time.Time, bool) {
+	if r == nil || !r.utc {
+		return time.Time{}, false
+	}
+	t, err := r.get()
+	return t, err == nil
+}
+
 func (r *RTC) read() (time.Time, error) {
 	f, err := os.Open(r.device)
 	if err != nil {
