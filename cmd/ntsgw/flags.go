@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/ntsgw/ntsgw/configs"
@@ -35,6 +37,20 @@ func newFlags(t terminal, name string) flags {
 // config adds the flag that names the configuration file.
 func (f flags) config() *string {
 	return f.String("config", "", "the configuration `FILE` (default "+configs.DefaultPath+")")
+}
+
+// ppm adds a flag for a number of parts in a million, with or without the unit.
+func (f flags) ppm(name string, def float64, usage string) *float64 {
+	v := def
+	f.Func(name, fmt.Sprintf("%s (default %g)", usage, def), func(s string) error {
+		n, err := strconv.ParseFloat(strings.TrimSuffix(s, "ppm"), 64)
+		if err != nil || math.IsNaN(n) {
+			return fmt.Errorf("%q is not a number of ppm, such as 50 or 50ppm", s)
+		}
+		v = n
+		return nil
+	})
+	return &v
 }
 
 // operands parses args and returns what is not a flag; there must be from least to most of

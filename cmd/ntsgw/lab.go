@@ -75,7 +75,7 @@ func labVerb(ctx context.Context, t terminal, args []string) error {
 	}
 	f := newFlags(t, "lab")
 	forTime := f.Duration("for", 0, "end after `D`, with exit code 0 only if beacons were verified and every bound held")
-	drift := f.Float64("server-drift", 50, "how much the server's clock gains on this host's, `PPM`")
+	drift := f.ppm("server-drift", 50, "how much the server's clock gains on this host's, `PPM`")
 	offset := f.Duration("server-offset", 250*time.Millisecond, "how far it is ahead at the start")
 	verbose := f.Bool("v", false, "print the gateway's log as well")
 	if _, err := f.operands(args, 0, 0); err != nil {
@@ -157,7 +157,7 @@ func labServerVerb(ctx context.Context, t terminal, args []string) error {
 	ke := f.String("listen", "127.0.0.1:4460", "key exchange `ADDRESS`")
 	ntp := f.String("ntp-listen", "127.0.0.1:4123", "time `ADDRESS`")
 	host := f.String("host", "localhost", "the `NAME` that it is called by, for the certificate")
-	drift := f.Float64("server-drift", 50, "how much its clock gains on this host's, `PPM`")
+	drift := f.ppm("server-drift", 50, "how much its clock gains on this host's, `PPM`")
 	offset := f.Duration("server-offset", 250*time.Millisecond, "how far it is ahead at the start")
 	if _, err := f.operands(args, 0, 0); err != nil {
 		return err

@@ -28,7 +28,7 @@ func beaconWatch(ctx context.Context, t terminal, args []string) error {
 	broker := f.String("broker", "", "the broker's `URL` (default: the configuration's)")
 	ca := f.String("ca", "", "a PEM `FILE` with the broker's certificate authority")
 	every := f.Duration("exchange", 10*time.Second, "between exchanges, as a node; 0s: none")
-	rate := f.Float64("rate", 500, "stated rate error of this machine's oscillator, `PPM`")
+	rate := f.ppm("rate", 500, "stated rate error of this machine's oscillator, `PPM`")
 	wait := f.Duration("wait", 0, "wait so long for the node's file to appear")
 	forTime := f.Duration("for", 0, "end after `D`, with exit code 0 only if messages were verified and no alarm stands")
 	asJSON := f.Bool("json", false, "print one JSON object a line")
