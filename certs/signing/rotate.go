@@ -61,10 +61,23 @@ func (s *Store) Rotate(now time.Time) error {
 		if took, err := s.takeNext(now); took || err != nil {
 			return err
 		}
-		return &Error{Path: s.path(stateFile), Why: WhyRootAway, Text: "the root is kept elsewhere and no delegation is at hand",
-			Fix: "make a batch where the root is: ntsgw keys delegate"}
+		text := "the root is kept elsewhere and no delegation is at hand"
+		if next := s.nextBegins(); next != 0 {
+			text = "the root is kept elsewhere, and the next delegation at hand begins on " + time.Unix(next, 0).UTC().Format(time.RFC3339)
+		}
+		return &Error{Path: s.path(stateFile), Why: WhyRootAway, Text: text, Fix: "make a batch where the root is: ntsgw keys delegate"}
 	}
 	return s.rotate(now)
+}
+
+// nextBegins is when the first imported delegation that waits begins, UTC seconds; 0: none waits.
+func (s *Store) nextBegins() (begins int64) {
+	for i := range s.st.Keys {
+		if r := &s.st.Keys[i]; r.Role == RoleOnline && r.State == StateNext && r.Delegation != "" && (begins == 0 || int64(r.NotBefore) < begins) {
+			begins = int64(r.NotBefore)
+		}
+	}
+	return begins
 }
 
 // due reports whether the online keys must be replaced.
