@@ -44,13 +44,56 @@ static void publish(ntsgw_node *node) {
 /* need is how many intervals must cover a point: n - f. */
 static int need(const ntsgw_node *node) { return node->gateways - node->config->faults; }
 
-/* combine makes one interval of all at reading m: on TAI, or on UTC. */
-static int combine(const ntsgw_node *node, uint64_t m, int utc, ntsgw_bounds *out, uint16_t *generation) {
-  int64_t lo[NTSGW_GATEWAYS_MAX], hi[NTSGW_GATEWAYS_MAX];
-  uint32_t version;
-  int i;
+/* The guess: exchanges' middles, weighed by how long their way was against what
+ * the guess is doubted by then. Doubt grows by 2 ppm. */
+
+/* guess_at carries a guess to reading m; the rate's part in whole milliseconds. */
+static int64_t guess_at(const ntsgw_guess *g, uint64_t m, uint32_t unit_ns, uint32_t *ms) {
+  uint64_t ns = m > g->at ? (m - g->at) * unit_ns : 0;
+  uint64_t whole = ns / 1000000u;
+  if (whole > UINT32_MAX / 4u || m - g->at > INT64_MAX / unit_ns) whole = ns = 0; /* 12 days: it is no help any more */
+  *ms = (uint32_t)whole;
+  return g->tai + (int64_t)ns + (int64_t)whole * g->rate_ppb / 1000;
+}
+
+/* guess_from takes the middle of an answered request, at reading m, whose way there
+ * and back took twice half_ns. */
+static void guess_from(ntsgw_guess *g, uint64_t m, int64_t middle, int64_t half_ns, uint32_t epoch, const ntsgw_rate *r) {
+  uint32_t ms, half = half_ns < 0 ? 0 : half_ns > 1000000000 ? 1000000000u : (uint32_t)half_ns;
+  int64_t then = guess_at(g, m, r->unit_ns, &ms), off = middle - then, step;
+  uint64_t doubt = g->doubt_ns + 2u * (uint64_t)ms;
+  half += 100000u;
+  if (doubt > 1000000000u) doubt = 1000000000u;
+  if (g->doubt_ns == 0 || g->epoch != epoch || off > 100000000 || off < -100000000) {
+    if (g->epoch != epoch) g->rate_ppb = 0;
+    g->tai = middle;
+    g->doubt_ns = half;
+  } else {
+    step = off * (int64_t)(doubt * 256u / (doubt + half)) / 256;
+    g->tai = then + step;
+    g->doubt_ns = (uint32_t)(doubt * half / (doubt + half)) + 1u;
+    if (ms >= 30000u) {
+      step = g->rate_ppb + step * 500 / (int64_t)ms;
+      if (step > (int64_t)r->rho_ppb) step = r->rho_ppb;
+      if (step < -(int64_t)r->rho_ppb) step = -(int64_t)r->rho_ppb;
+      g->rate_ppb = (int32_t)step;
+    }
+  }
+  g->at = m;
+  g->epoch = epoch;
+}
+
+/* combine makes one interval of all at reading m: on TAI, or on UTC with the
+ * estimate: the guess of the first gateway that has one, moved into the interval;
+ * its middle where there is none. */
+static int combine(const ntsgw_node *node, uint64_t m, int utc, ntsgw_bounds *out, uint16_t *generation, int64_t *estimate) {
+  int64_t lo[NTSGW_GATEWAYS_MAX], hi[NTSGW_GATEWAYS_MAX], guess;
+  uint32_t version, ms;
+  int i, guessed;
 again:
   version = load_version(node);
+  guessed = 0;
+  guess = 0;
   if (generation) *generation = node->generation;
   for (i = 0; i < node->gateways; i++) {
     ntsgw_view v = node->gateway[i].view[version & 1u];
@@ -62,8 +105,17 @@ again:
     if (!utc) continue;
     lo[i] = ntsgw_utc(lo[i], 0, &v.leaps);
     hi[i] = ntsgw_utc(hi[i], 1, &v.leaps);
+    if (estimate && !guessed && v.guess.doubt_ns != 0 && !node->unanchored) {
+      guess = guess_at(&v.guess, m, node->rate.unit_ns, &ms) - (int64_t)v.leaps.tai_utc * NTSGW_NS;
+      guessed = ms != 0 || m <= v.guess.at + 1000000u / node->rate.unit_ns + 1u;
+    }
   }
-  return ntsgw_hull(lo, hi, node->gateways, need(node), out);
+  i = ntsgw_hull(lo, hi, node->gateways, need(node), out);
+  if (i && estimate && out->lo != NTSGW_LO_UNKNOWN && out->hi != NTSGW_HI_UNKNOWN) {
+    if (!guessed) guess = out->lo + (int64_t)(((uint64_t)out->hi - (uint64_t)out->lo) / 2u);
+    *estimate = guess < out->lo ? out->lo : guess > out->hi ? out->hi : guess;
+  }
+  return i;
 }
 
 /* Readings. */
@@ -365,9 +417,14 @@ ntsgw_result ntsgw_feed(ntsgw_node *node, int g, ntsgw_kind kind, const uint8_t 
   view = &gw->view[prepare(node)];
   view->interval = v;
   newer = learn(&view->leaps, tai, &c);
+  if (kind == NTSGW_RESPONSE) {
+    int64_t half = ((int64_t)((m - gw->asked_at) * node->rate.unit_ns) - c.value[NTSGW_TURNAROUND]) / 2;
+    guess_from(&view->guess, m, tai + half, half, big_endian(message + c.epoch.at), &node->rate);
+    newer = 1;
+  }
   if (ends || newer) publish(node);
   if (!ends) return NTSGW_ADDS_NOTHING;
-  if (!combine(node, m, 0, &all, 0)) return contradicted(node, 0, node->gateways);
+  if (!combine(node, m, 0, &all, 0, 0)) return contradicted(node, 0, node->gateways);
   proved(node, m, all.lo);
   return NTSGW_OK;
 }
@@ -440,7 +497,7 @@ ntsgw_result ntsgw_request(ntsgw_node *node, int g, uint64_t m, uint8_t *out, si
   payload[1] = 0x09;
   payload[2] = 0x50;
   memcpy(payload + 3, gw->nonce, 16);
-  if (combine(node, m, 0, &b, 0) && b.lo != NTSGW_LO_UNKNOWN && b.hi != NTSGW_HI_UNKNOWN) {
+  if (combine(node, m, 0, &b, 0, 0) && b.lo != NTSGW_LO_UNKNOWN && b.hi != NTSGW_HI_UNKNOWN) {
     uint64_t us = ((uint64_t)b.hi - (uint64_t)b.lo) / 2000u + 1u;
     if (us <= UINT32_MAX) {
       payload[0] = 0xa2;
@@ -489,6 +546,7 @@ void ntsgw_discontinuity(ntsgw_node *node) {
   for (i = 0; i < node->gateways; i++) {
     ntsgw_gateway *gw = &node->gateway[i];
     ntsgw_interval *v = &gw->view[to].interval;
+    gw->view[to].guess.doubt_ns = 0;
     if (!node->unanchored) v->lo = ntsgw_lo(v, node->last, &node->rate);
     v->lo_at = 0;
     v->hi = NTSGW_HI_UNKNOWN;
@@ -501,41 +559,40 @@ void ntsgw_discontinuity(ntsgw_node *node) {
 /* Reading. */
 
 ntsgw_result ntsgw_interval_tai(const ntsgw_node *node, uint64_t m, ntsgw_bounds *out, uint16_t *generation) {
-  if (!combine(node, m, 0, out, generation)) return NTSGW_E_NO_EVIDENCE;
+  if (!combine(node, m, 0, out, generation, 0)) return NTSGW_E_NO_EVIDENCE;
   return out->lo == NTSGW_LO_UNKNOWN && out->hi == NTSGW_HI_UNKNOWN ? NTSGW_E_NO_EVIDENCE : NTSGW_OK;
 }
 
 ntsgw_result ntsgw_interval_utc(const ntsgw_node *node, uint64_t m, ntsgw_bounds *out) {
-  if (!combine(node, m, 1, out, 0)) return NTSGW_E_NO_EVIDENCE;
+  if (!combine(node, m, 1, out, 0, 0)) return NTSGW_E_NO_EVIDENCE;
   return out->lo == NTSGW_LO_UNKNOWN && out->hi == NTSGW_HI_UNKNOWN ? NTSGW_E_NO_EVIDENCE : NTSGW_OK;
 }
 
-static ntsgw_result two_sided(const ntsgw_node *node, uint64_t m, ntsgw_bounds *b) {
-  ntsgw_result bad = ntsgw_interval_utc(node, m, b);
-  if (bad) return bad;
-  if (b->lo == NTSGW_LO_UNKNOWN) return NTSGW_E_NO_EVIDENCE;
+static ntsgw_result two_sided(const ntsgw_node *node, uint64_t m, ntsgw_bounds *b, int64_t *estimate) {
+  if (!combine(node, m, 1, b, 0, estimate) || b->lo == NTSGW_LO_UNKNOWN) return NTSGW_E_NO_EVIDENCE;
   return b->hi == NTSGW_HI_UNKNOWN ? NTSGW_E_NO_UPPER_BOUND : NTSGW_OK;
 }
 
 ntsgw_result ntsgw_now(const ntsgw_node *node, uint64_t m, int64_t *utc_ns) {
   ntsgw_bounds b;
-  ntsgw_result bad = two_sided(node, m, &b);
-  if (bad) return bad;
-  *utc_ns = b.lo + (int64_t)(((uint64_t)b.hi - (uint64_t)b.lo) / 2u);
-  return NTSGW_OK;
+  int64_t estimate = 0;
+  ntsgw_result bad = two_sided(node, m, &b, &estimate);
+  if (!bad) *utc_ns = estimate;
+  return bad;
 }
 
 ntsgw_result ntsgw_bound(const ntsgw_node *node, uint64_t m, int64_t *bound_ns) {
   ntsgw_bounds b;
-  ntsgw_result bad = two_sided(node, m, &b);
+  int64_t estimate = 0;
+  ntsgw_result bad = two_sided(node, m, &b, &estimate);
   if (bad) return bad;
-  *bound_ns = (int64_t)(((uint64_t)b.hi - (uint64_t)b.lo + 1u) / 2u);
+  *bound_ns = estimate - b.lo > b.hi - estimate ? estimate - b.lo : b.hi - estimate;
   return NTSGW_OK;
 }
 
 ntsgw_state_kind ntsgw_state(const ntsgw_node *node, uint64_t m) {
   ntsgw_bounds b;
-  switch (two_sided(node, m, &b)) {
+  switch (two_sided(node, m, &b, 0)) {
     case NTSGW_OK: return NTSGW_BOUNDED;
     case NTSGW_E_NO_UPPER_BOUND: return NTSGW_LOWER_BOUND;
     default: return NTSGW_NOTHING_KNOWN;
@@ -564,7 +621,7 @@ void ntsgw_evidence(const ntsgw_node *node, int g, ntsgw_span *lower, ntsgw_span
 uint32_t ntsgw_exchange_in(const ntsgw_node *node, uint64_t m, int64_t width_ns) {
   ntsgw_bounds b;
   uint64_t width, left, rate = 2u * (uint64_t)node->rate.rho_ppb;
-  if (!combine(node, m, 0, &b, 0) || b.lo == NTSGW_LO_UNKNOWN || b.hi == NTSGW_HI_UNKNOWN || width_ns <= 0) return 0;
+  if (!combine(node, m, 0, &b, 0, 0) || b.lo == NTSGW_LO_UNKNOWN || b.hi == NTSGW_HI_UNKNOWN || width_ns <= 0) return 0;
   width = (uint64_t)b.hi - (uint64_t)b.lo;
   if (width >= (uint64_t)width_ns) return 0;
   left = (uint64_t)width_ns - width;
@@ -575,10 +632,9 @@ uint32_t ntsgw_exchange_in(const ntsgw_node *node, uint64_t m, int64_t width_ns)
 
 ntsgw_result ntsgw_monotonic_now(const ntsgw_node *node, ntsgw_monotonic *state, uint64_t m, int64_t *utc_ns, int *inside) {
   ntsgw_bounds b;
-  ntsgw_result bad = two_sided(node, m, &b);
-  int64_t estimate;
+  int64_t estimate = 0;
+  ntsgw_result bad = two_sided(node, m, &b, &estimate);
   if (bad) return bad;
-  estimate = b.lo + (int64_t)(((uint64_t)b.hi - (uint64_t)b.lo) / 2u);
   if (state->started && m > state->at) state->out += ntsgw_elapsed(state->at, m, &node->rate, 0) / 2;
   if (!state->started || state->out < estimate) state->out = estimate;
   state->started = 1;

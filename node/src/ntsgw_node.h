@@ -191,10 +191,21 @@ typedef struct {
   int8_t leap;
 } ntsgw_leaps;
 
+/* The best guess of time from a gateway's answers, and the learned rate of the
+ * local clock. They never move an end of the interval. Not for the caller. */
+typedef struct {
+  int64_t tai;
+  uint64_t at;
+  int32_t rate_ppb;     /* true time gains that much on the count */
+  uint32_t doubt_ns;    /* 0: there is no guess */
+  uint32_t epoch;       /* the first bytes of the timeline's name */
+} ntsgw_guess;
+
 /* What readers see of a gateway. Not for the caller. */
 typedef struct {
   ntsgw_interval interval;
   ntsgw_leaps leaps;
+  ntsgw_guess guess;
 } ntsgw_view;
 
 /* One gateway's state, 272 bytes of it evidence. Not for the caller, but to
@@ -304,7 +315,8 @@ ntsgw_result ntsgw_interval_tai(const ntsgw_node *node, uint64_t m, ntsgw_bounds
 /* ntsgw_interval_utc gives the interval on UTC (ns since 1970, POSIX numbering). */
 ntsgw_result ntsgw_interval_utc(const ntsgw_node *node, uint64_t m, ntsgw_bounds *out);
 
-/* ntsgw_now gives the best estimate of UTC at m, ns since 1970. NTSGW_E_NO_EVIDENCE
+/* ntsgw_now gives the best estimate of UTC at m, ns since 1970, which always lies
+ * inside the interval. NTSGW_E_NO_EVIDENCE
  * before anything is proved; NTSGW_E_NO_UPPER_BOUND while only a lower bound is. */
 ntsgw_result ntsgw_now(const ntsgw_node *node, uint64_t m, int64_t *utc_ns);
 
