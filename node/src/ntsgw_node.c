@@ -47,36 +47,37 @@ static int need(const ntsgw_node *node) { return node->gateways - node->config->
 /* The guess: exchanges' middles, weighed by how long their way was against what
  * the guess is doubted by then. Doubt grows by 2 ppm. */
 
-/* guess_at carries a guess to reading m; the rate's part in whole milliseconds. */
-static int64_t guess_at(const ntsgw_guess *g, uint64_t m, uint32_t unit_ns, uint32_t *ms) {
-  uint64_t ns = m > g->at ? (m - g->at) * unit_ns : 0;
-  uint64_t whole = ns / 1000000u;
-  if (whole > UINT32_MAX / 4u || m - g->at > INT64_MAX / unit_ns) whole = ns = 0; /* 12 days: it is no help any more */
-  *ms = (uint32_t)whole;
-  return g->tai + (int64_t)ns + (int64_t)whole * g->rate_ppb / 1000;
+/* guess_at carries a guess to reading m, the rate's part second by second; *ms is how
+ * far. Beyond 12 days, or before its own reading, it is no help: -1. */
+static int64_t guess_at(const ntsgw_guess *g, uint64_t m, uint32_t unit_ns, int32_t *ms) {
+  uint64_t ns = (m - g->at) * unit_ns;
+  *ms = -1;
+  if (m - g->at > (uint64_t)INT32_MAX * 1000000u / unit_ns / 2u) return 0;
+  *ms = (int32_t)(ns / 1000000u);
+  return g->tai + (int64_t)ns + (int64_t)(*ms / 1000) * g->rate_ppb;
 }
 
 /* guess_from takes the middle of an answered request, at reading m, whose way there
  * and back took twice half_ns. */
 static void guess_from(ntsgw_guess *g, uint64_t m, int64_t middle, int64_t half_ns, uint32_t epoch, const ntsgw_rate *r) {
-  uint32_t ms, half = half_ns < 0 ? 0 : half_ns > 1000000000 ? 1000000000u : (uint32_t)half_ns;
-  int64_t then = guess_at(g, m, r->unit_ns, &ms), off = middle - then, step;
-  uint64_t doubt = g->doubt_ns + 2u * (uint64_t)ms;
-  half += 100000u;
-  if (doubt > 1000000000u) doubt = 1000000000u;
-  if (g->doubt_ns == 0 || g->epoch != epoch || off > 100000000 || off < -100000000) {
+  int32_t ms, share, step, rho = (int32_t)r->rho_ppb;
+  int32_t half = 100000 + (half_ns < 0 ? 0 : half_ns > 500000000 ? 500000000 : (int32_t)half_ns);
+  int64_t then = guess_at(g, m, r->unit_ns, &ms), off = middle - then;
+  if (g->doubt_ns == 0 || g->epoch != epoch || ms < 0 || off > 100000000 || off < -100000000) {
     if (g->epoch != epoch) g->rate_ppb = 0;
     g->tai = middle;
     g->doubt_ns = half;
   } else {
-    step = off * (int64_t)(doubt * 256u / (doubt + half)) / 256;
+    /* How much of the difference is believed, in 256ths. */
+    int32_t doubt = ms < 250000000 ? g->doubt_ns + 2 * ms : 500000000;
+    if (doubt > 500000000) doubt = 500000000;
+    share = doubt / ((doubt + half) / 256 + 1);
+    step = (int32_t)off / 256 * share;
     g->tai = then + step;
-    g->doubt_ns = (uint32_t)(doubt * half / (doubt + half)) + 1u;
-    if (ms >= 30000u) {
-      step = g->rate_ppb + step * 500 / (int64_t)ms;
-      if (step > (int64_t)r->rho_ppb) step = r->rho_ppb;
-      if (step < -(int64_t)r->rho_ppb) step = -(int64_t)r->rho_ppb;
-      g->rate_ppb = (int32_t)step;
+    g->doubt_ns = half / 256 * share + 1;
+    if (ms >= 30000) {
+      step = g->rate_ppb + step / (ms / 500);
+      g->rate_ppb = step > rho ? rho : step < -rho ? -rho : step;
     }
   }
   g->at = m;
@@ -88,11 +89,12 @@ static void guess_from(ntsgw_guess *g, uint64_t m, int64_t middle, int64_t half_
  * its middle where there is none. */
 static int combine(const ntsgw_node *node, uint64_t m, int utc, ntsgw_bounds *out, uint16_t *generation, int64_t *estimate) {
   int64_t lo[NTSGW_GATEWAYS_MAX], hi[NTSGW_GATEWAYS_MAX], guess;
-  uint32_t version, ms;
-  int i, guessed;
+  uint32_t version;
+  int32_t ms = -1;
+  int i;
 again:
   version = load_version(node);
-  guessed = 0;
+  ms = -1;
   guess = 0;
   if (generation) *generation = node->generation;
   for (i = 0; i < node->gateways; i++) {
@@ -105,14 +107,11 @@ again:
     if (!utc) continue;
     lo[i] = ntsgw_utc(lo[i], 0, &v.leaps);
     hi[i] = ntsgw_utc(hi[i], 1, &v.leaps);
-    if (estimate && !guessed && v.guess.doubt_ns != 0 && !node->unanchored) {
-      guess = guess_at(&v.guess, m, node->rate.unit_ns, &ms) - (int64_t)v.leaps.tai_utc * NTSGW_NS;
-      guessed = ms != 0 || m <= v.guess.at + 1000000u / node->rate.unit_ns + 1u;
-    }
+    if (ms < 0 && v.guess.doubt_ns != 0) guess = guess_at(&v.guess, m, node->rate.unit_ns, &ms) - v.leaps.tai_utc * (int64_t)NTSGW_NS;
   }
   i = ntsgw_hull(lo, hi, node->gateways, need(node), out);
-  if (i && estimate && out->lo != NTSGW_LO_UNKNOWN && out->hi != NTSGW_HI_UNKNOWN) {
-    if (!guessed) guess = out->lo + (int64_t)(((uint64_t)out->hi - (uint64_t)out->lo) / 2u);
+  if (i && estimate) {
+    if (ms < 0) guess = out->lo + (int64_t)(((uint64_t)out->hi - (uint64_t)out->lo) / 2u);
     *estimate = guess < out->lo ? out->lo : guess > out->hi ? out->hi : guess;
   }
   return i;

@@ -197,7 +197,7 @@ typedef struct {
   int64_t tai;
   uint64_t at;
   int32_t rate_ppb;     /* true time gains that much on the count */
-  uint32_t doubt_ns;    /* 0: there is no guess */
+  int32_t doubt_ns;     /* 0: there is no guess */
   uint32_t epoch;       /* the first bytes of the timeline's name */
 } ntsgw_guess;
 
