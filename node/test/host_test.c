@@ -94,11 +94,13 @@ typedef struct {
   test_gateway g[8];
 } bench;
 
+static const ntsgw_crypto *ported; /* instead of the usual ports */
+
 static void bench_new(bench *b, int n, int f) {
   static const char *names[8] = {"gw1", "gw2", "gw3", "gw4", "gw5", "gw6", "gw7", "gw8"};
   int i;
   memset(b, 0, sizeof *b);
-  b->config.crypto = &crypto;
+  b->config.crypto = ported ? ported : &crypto;
   b->config.count_ns = 1000;
   b->config.tick = 1;
   b->config.rho_ppb = NTSGW_RHO_PPM(20);
@@ -236,7 +238,8 @@ static ntsgw_result judge(bench *b, const struct vector_message *v, const uint8_
   return ntsgw_feed_beacon(&b->node, 0, p, n, 5000000);
 }
 
-static void test_vectors(void) {
+/* Every vector, with each set of ports that can be had. */
+static void test_vectors_with(const ntsgw_crypto *port, const char *port_name) {
   static bench b;
   size_t i, count = sizeof vector_messages / sizeof *vector_messages;
   for (i = 0; i < count; i++) {
@@ -246,7 +249,9 @@ static void test_vectors(void) {
     ntsgw_result r;
     if (v->kind == VECTOR_REQUEST) continue;
     from_hex(v->message, p, &n);
+    ported = port;
     r = judge(&b, v, p, n);
+    ported = 0;
     checks++;
     if (strcmp(v->reason, "outside-validity") != 0 && !v->not_after && r == NTSGW_E_OUTSIDE_VALIDITY) r = NTSGW_OK; /* not asked */
     if (strncmp(v->name, "delegation-key-", 15) == 0 && r == NTSGW_OK) {
@@ -262,7 +267,19 @@ static void test_vectors(void) {
     test_name = v->name;
     if (!v->reason[0]) check_fields(v, p, n);
   }
-  printf("  %zu vectors\n", count);
+  printf("  %zu vectors with %s\n", count, port_name);
+}
+
+static void test_vectors(void) {
+  static const ntsgw_crypto own = {ntsgw_sodium_sha256, ntsgw_sodium_hmac256, ntsgw_ed25519, ntsgw_bearssl_p256};
+  test_vectors_with(&crypto, "libsodium and BearSSL");
+  test_vectors_with(&own, "own Ed25519");
+#ifdef HAVE_MBEDTLS
+  {
+    static const ntsgw_crypto mbed = {ntsgw_mbedtls_sha256, ntsgw_mbedtls_hmac256, ntsgw_ed25519, ntsgw_mbedtls_p256};
+    test_vectors_with(&mbed, "mbedTLS");
+  }
+#endif
 }
 
 /* Every port's HMAC gives the same, whatever keys and lengths come after each other. */
@@ -277,6 +294,13 @@ static void test_hmac(void) {
     ntsgw_sodium_hmac256(key[n % 3 == 0], pieces, 2, a);
     ntsgw_bearssl_hmac256(key[n % 3 == 0], pieces, 2, b);
     CHECK(memcmp(a, b, 32) == 0);
+#ifdef HAVE_MBEDTLS
+    ntsgw_mbedtls_hmac256(key[n % 3 == 0], pieces, 2, b);
+    CHECK(memcmp(a, b, 32) == 0);
+    ntsgw_mbedtls_sha256(pieces, 2, a);
+    ntsgw_sodium_sha256(pieces, 2, b);
+    CHECK(memcmp(a, b, 32) == 0);
+#endif
     ntsgw_sodium_sha256(pieces, 2, a);
     ntsgw_bearssl_sha256(pieces, 2, b);
     CHECK(memcmp(a, b, 32) == 0);
