@@ -86,7 +86,8 @@ static void guess_from(ntsgw_guess *g, uint64_t m, int64_t middle, int64_t half_
 
 /* combine makes one interval of all at reading m: on TAI, or on UTC with the
  * estimate: the guess of the first gateway that has one, moved into the interval;
- * its middle where there is none. */
+ * its middle where there is none. It gives the ends that are known, NTSGW_LO and
+ * NTSGW_HI, or -1 when too few gateways agree. */
 static int combine(const ntsgw_node *node, uint64_t m, int utc, ntsgw_bounds *out, uint16_t *generation, int64_t *estimate) {
   int64_t lo[NTSGW_GATEWAYS_MAX], hi[NTSGW_GATEWAYS_MAX], guess;
   uint32_t version;
@@ -109,8 +110,9 @@ again:
     hi[i] = ntsgw_utc(hi[i], 1, &v.leaps);
     if (ms < 0 && v.guess.doubt_ns != 0) guess = guess_at(&v.guess, m, node->rate.unit_ns, &ms) - v.leaps.tai_utc * (int64_t)NTSGW_NS;
   }
-  i = ntsgw_hull(lo, hi, node->gateways, need(node), out);
-  if (i && estimate) {
+  if (!ntsgw_hull(lo, hi, node->gateways, need(node), out)) return -1;
+  i = (out->lo != NTSGW_LO_UNKNOWN ? NTSGW_LO : 0) + (out->hi != NTSGW_HI_UNKNOWN ? NTSGW_HI : 0);
+  if (estimate) {
     if (ms < 0) guess = out->lo + (int64_t)(((uint64_t)out->hi - (uint64_t)out->lo) / 2u);
     *estimate = guess < out->lo ? out->lo : guess > out->hi ? out->hi : guess;
   }
@@ -294,7 +296,7 @@ static void forget(ntsgw_view *v) {
   v->interval.hi = NTSGW_HI_UNKNOWN;
 }
 
-static int bad_gateway(const ntsgw_node *node, int g) { return g < 0 || g >= node->gateways; }
+static int bad_gateway(const ntsgw_node *node, int g) { return (unsigned)g >= node->gateways; }
 
 /* learn takes what a message says about UTC, when it is the latest. */
 static int learn(ntsgw_leaps *leaps, int64_t tai, const ntsgw_claims *c) {
@@ -423,7 +425,7 @@ ntsgw_result ntsgw_feed(ntsgw_node *node, int g, ntsgw_kind kind, const uint8_t 
   }
   if (ends || newer) publish(node);
   if (!ends) return NTSGW_ADDS_NOTHING;
-  if (!combine(node, m, 0, &all, 0, 0)) return contradicted(node, 0, node->gateways);
+  if (combine(node, m, 0, &all, 0, 0) < 0) return contradicted(node, 0, node->gateways);
   proved(node, m, all.lo);
   return NTSGW_OK;
 }
@@ -496,7 +498,7 @@ ntsgw_result ntsgw_request(ntsgw_node *node, int g, uint64_t m, uint8_t *out, si
   payload[1] = 0x09;
   payload[2] = 0x50;
   memcpy(payload + 3, gw->nonce, 16);
-  if (combine(node, m, 0, &b, 0, 0) && b.lo != NTSGW_LO_UNKNOWN && b.hi != NTSGW_HI_UNKNOWN) {
+  if (combine(node, m, 0, &b, 0, 0) == (NTSGW_LO | NTSGW_HI)) {
     uint64_t us = ((uint64_t)b.hi - (uint64_t)b.lo) / 2000u + 1u;
     if (us <= UINT32_MAX) {
       payload[0] = 0xa2;
@@ -558,18 +560,17 @@ void ntsgw_discontinuity(ntsgw_node *node) {
 /* Reading. */
 
 ntsgw_result ntsgw_interval_tai(const ntsgw_node *node, uint64_t m, ntsgw_bounds *out, uint16_t *generation) {
-  if (!combine(node, m, 0, out, generation, 0)) return NTSGW_E_NO_EVIDENCE;
-  return out->lo == NTSGW_LO_UNKNOWN && out->hi == NTSGW_HI_UNKNOWN ? NTSGW_E_NO_EVIDENCE : NTSGW_OK;
+  return combine(node, m, 0, out, generation, 0) > 0 ? NTSGW_OK : NTSGW_E_NO_EVIDENCE;
 }
 
 ntsgw_result ntsgw_interval_utc(const ntsgw_node *node, uint64_t m, ntsgw_bounds *out) {
-  if (!combine(node, m, 1, out, 0, 0)) return NTSGW_E_NO_EVIDENCE;
-  return out->lo == NTSGW_LO_UNKNOWN && out->hi == NTSGW_HI_UNKNOWN ? NTSGW_E_NO_EVIDENCE : NTSGW_OK;
+  return combine(node, m, 1, out, 0, 0) > 0 ? NTSGW_OK : NTSGW_E_NO_EVIDENCE;
 }
 
 static ntsgw_result two_sided(const ntsgw_node *node, uint64_t m, ntsgw_bounds *b, int64_t *estimate) {
-  if (!combine(node, m, 1, b, 0, estimate) || b->lo == NTSGW_LO_UNKNOWN) return NTSGW_E_NO_EVIDENCE;
-  return b->hi == NTSGW_HI_UNKNOWN ? NTSGW_E_NO_UPPER_BOUND : NTSGW_OK;
+  int known = combine(node, m, 1, b, 0, estimate);
+  if (known == (NTSGW_LO | NTSGW_HI)) return NTSGW_OK;
+  return known == NTSGW_LO ? NTSGW_E_NO_UPPER_BOUND : NTSGW_E_NO_EVIDENCE;
 }
 
 ntsgw_result ntsgw_now(const ntsgw_node *node, uint64_t m, int64_t *utc_ns) {
@@ -585,7 +586,9 @@ ntsgw_result ntsgw_bound(const ntsgw_node *node, uint64_t m, int64_t *bound_ns) 
   int64_t estimate = 0;
   ntsgw_result bad = two_sided(node, m, &b, &estimate);
   if (bad) return bad;
-  *bound_ns = estimate - b.lo > b.hi - estimate ? estimate - b.lo : b.hi - estimate;
+  b.lo = estimate - b.lo;
+  b.hi -= estimate;
+  *bound_ns = b.lo > b.hi ? b.lo : b.hi;
   return NTSGW_OK;
 }
 
@@ -620,7 +623,7 @@ void ntsgw_evidence(const ntsgw_node *node, int g, ntsgw_span *lower, ntsgw_span
 uint32_t ntsgw_exchange_in(const ntsgw_node *node, uint64_t m, int64_t width_ns) {
   ntsgw_bounds b;
   uint64_t width, left, rate = 2u * (uint64_t)node->rate.rho_ppb;
-  if (!combine(node, m, 0, &b, 0, 0) || b.lo == NTSGW_LO_UNKNOWN || b.hi == NTSGW_HI_UNKNOWN || width_ns <= 0) return 0;
+  if (combine(node, m, 0, &b, 0, 0) != (NTSGW_LO | NTSGW_HI) || width_ns <= 0) return 0;
   width = (uint64_t)b.hi - (uint64_t)b.lo;
   if (width >= (uint64_t)width_ns) return 0;
   left = (uint64_t)width_ns - width;
@@ -698,8 +701,8 @@ static int bad_name(const char *s) {
   size_t i;
   if (!s) return 1;
   for (i = 0; s[i]; i++) {
-    char c = s[i];
-    if (i == NTSGW_NAME_MAX || !((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')) return 1;
+    uint8_t c = (uint8_t)s[i];
+    if (i == NTSGW_NAME_MAX || !((uint8_t)(c - 'a') < 26 || (uint8_t)(c - '0') < 10 || c == '-')) return 1;
   }
   return i == 0;
 }
