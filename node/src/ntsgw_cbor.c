@@ -474,6 +474,14 @@ int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint8_t tag, ntsgw_envel
   return bytes(&r, tag == 17 ? 32 : 64, &e->proof) && r.pos == len;
 }
 
+int64_t ntsgw_claims_time(const ntsgw_claims *c, ntsgw_bounds *bounds) {
+  int64_t t = ((int64_t)c->seconds + c->value[NTSGW_TAI_UTC]) * 1000000000 + c->nanoseconds;
+  int64_t e = (int64_t)c->error_seconds * 1000000000 + c->error_nanoseconds;
+  bounds->lo = t - e;
+  bounds->hi = t + e;
+  return t;
+}
+
 uint32_t ntsgw_cbor_put(uint8_t *out, uint8_t major, uint32_t arg) {
   uint32_t n = 1, i;
   uint8_t top = (uint8_t)(major * 32u);

@@ -94,6 +94,20 @@ int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint8_t tag, ntsgw_envel
 */
 int ntsgw_cbor_claims(const uint8_t *p, uint32_t from, uint32_t to, int kind, ntsgw_claims *c);
 
+/* ntsgw_claims_time gives the time t that is claimed, on TAI, ns since 1970, and
+ * t - E and t + E: bounds that the interval arithmetic takes, with any turnaround
+ * (below 2^32 ns) taken off. */
+/*@ requires \valid_read(c) && \valid(bounds) && \separated(c, bounds);
+    requires c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000 &&
+      c->value[NTSGW_TAI_UTC] <= 255;
+    assigns *bounds;
+    ensures \result == (c->seconds + c->value[NTSGW_TAI_UTC]) * 1000000000 + c->nanoseconds;
+    ensures bounds->lo == \result - (c->error_seconds * 1000000000 + c->error_nanoseconds);
+    ensures bounds->hi == \result + (c->error_seconds * 1000000000 + c->error_nanoseconds);
+    ensures -1000000000000000 + 4294967296 <= bounds->lo <= bounds->hi <= 4500000000000000000;
+*/
+int64_t ntsgw_claims_time(const ntsgw_claims *c, ntsgw_bounds *bounds);
+
 /* ntsgw_cbor_put appends a head to out (5 bytes are enough) and returns its
  * length: the shortest form. */
 /*@ requires major < 8 && \valid(out + (0 .. 4));

@@ -383,10 +383,9 @@ ntsgw_result ntsgw_feed(ntsgw_node *node, int g, ntsgw_kind kind, const uint8_t 
   if (result) return result;
   if (kind == NTSGW_DELEGATION) return take_delegation(node, g, message, &c);
 
-  tai = ((int64_t)c.seconds + c.value[NTSGW_TAI_UTC]) * NTSGW_NS + c.nanoseconds;
-  upper = (int64_t)c.error_seconds * NTSGW_NS + c.error_nanoseconds;
-  lower = tai - upper;
-  upper += tai;
+  tai = ntsgw_claims_time(&c, &all);
+  lower = all.lo;
+  upper = all.hi;
   if (kind == NTSGW_BEACON) {
     if (c.seconds < gw->not_before || c.seconds > gw->not_after || (c.seconds == gw->not_after && c.nanoseconds > 0)) {
       return NTSGW_E_OUTSIDE_VALIDITY;
@@ -433,12 +432,13 @@ ntsgw_result ntsgw_feed(ntsgw_node *node, int g, ntsgw_kind kind, const uint8_t 
 int ntsgw_would_raise(const ntsgw_node *node, int g, const uint8_t *message, size_t n, uint64_t m) {
   ntsgw_envelope e;
   ntsgw_claims c;
+  ntsgw_bounds b;
   if (bad_gateway(node, g) || n > NTSGW_MESSAGE_MAX || !ntsgw_cbor_envelope(message, (uint32_t)n, 18, &e) ||
       !ntsgw_cbor_claims(message, e.payload.at, (uint32_t)e.payload.at + e.payload.n, NTSGW_CLAIMS_BEACON, &c)) {
     return 0;
   }
-  return ((int64_t)c.seconds + c.value[NTSGW_TAI_UTC] - c.error_seconds) * NTSGW_NS + c.nanoseconds - c.error_nanoseconds >
-         ntsgw_lo(&current(node, g)->interval, m, &node->rate);
+  ntsgw_claims_time(&c, &b);
+  return b.lo > ntsgw_lo(&current(node, g)->interval, m, &node->rate);
 }
 
 /* Requests. */

@@ -25,7 +25,7 @@ MUTANTS = [
     ("serial in answers", "ntsgw_node.c", "    saw_serial(node, g, c.value[NTSGW_SERIAL]);\n", ""),
     ("stated rate", "ntsgw_node.c", "node->rate.rho_ppb = config->rho_ppb;", "node->rate.rho_ppb = 0;"),
     ("clock's step", "ntsgw_interval.c", "    n += r->tick;", "    n += 0;"),
-    ("TAI", "ntsgw_node.c", "tai = ((int64_t)c.seconds + c.value[NTSGW_TAI_UTC]) * NTSGW_NS", "tai = ((int64_t)c.seconds + 37) * NTSGW_NS"),
+    ("TAI", "ntsgw_cbor.c", "int64_t t = ((int64_t)c->seconds + c->value[NTSGW_TAI_UTC])", "int64_t t = ((int64_t)c->seconds + 37)"),
     ("contradiction", "ntsgw_interval.c", "if (lower > ntsgw_hi(v, m, r)) return -NTSGW_LO;", "if (lower > ntsgw_hi(v, m, r)) return 0;"),
     ("n - f", "ntsgw_node.c", "return node->gateways - node->config->faults;", "return node->gateways;"),
     ("month's own end", "ntsgw_interval.c", "outward > 0 && r->leap != 2", "outward > 0"),
