@@ -3,9 +3,11 @@ package main
 import (
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/ntsgw/ntsgw/certs/signing"
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/mqtt"
 	"github.com/ntsgw/ntsgw/downstream/status"
@@ -98,6 +100,29 @@ func (g *gateway) devices() []status.Device {
 	for _, n := range mqtt.Merge(g.nodes.List(), seen) {
 		list = append(list, status.Device{Name: n.Node, State: n.State, Generation: n.Generation, LastExchange: n.LastExchange, HalfWidth: n.HalfWidthSeconds})
 	}
+	return list
+}
+
+// expiries is everything in use that ends, the first to end first.
+func (g *gateway) expiries() []status.Expiry {
+	now, _, known := g.known()
+	list := []status.Expiry{}
+	add := func(kind, name, from string, ends time.Time) {
+		e := status.Expiry{Kind: kind, Name: name, From: from, NotAfter: ends.UTC().Format(time.RFC3339)}
+		if known {
+			e.Left = number(ends.Sub(now))
+		}
+		list = append(list, e)
+	}
+	for _, i := range g.policy.Expiries(now) {
+		add(i.Kind, i.Name, i.From, i.NotAfter)
+	}
+	for _, k := range g.keys.List().Keys {
+		if k.Role == signing.RoleOnline && k.State == signing.StateCurrent && k.NotAfter != 0 {
+			add("beacon-key", k.KID+" ("+k.Alg+")", "keys", time.Unix(int64(k.NotAfter), 0))
+		}
+	}
+	slices.SortStableFunc(list, func(a, b status.Expiry) int { return strings.Compare(a.NotAfter, b.NotAfter) })
 	return list
 }
 

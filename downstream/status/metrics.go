@@ -51,6 +51,9 @@ func writeMetrics(w io.Writer, r *Report, counters map[string]Counters) {
 	for _, id := range slices.Sorted(maps.Keys(warnings)) {
 		gauge(w, fmt.Sprintf("ntsgw_warning{id=%q}", id), warnings[id])
 	}
+	for _, e := range r.Expiries {
+		optional(fmt.Sprintf("ntsgw_expiry_seconds{kind=%q,name=%q,from=%q}", e.Kind, e.Name, e.From), e.Left)
+	}
 	for _, s := range r.Sources {
 		label := fmt.Sprintf("{source=%q}", s.Name)
 		gauge(w, fmt.Sprintf("ntsgw_source_state{source=%q,state=%q}", s.Name, s.State), 1)

@@ -23,6 +23,9 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 		}
 		return Duration(*p)
 	},
+	"days": func(seconds *float64) string {
+		return fmt.Sprintf("%.1f days", *seconds/86400)
+	},
 	"reach": func(r int) string {
 		return fmt.Sprintf("%d of 8", bits.OnesCount8(uint8(r)))
 	},

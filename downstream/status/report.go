@@ -39,6 +39,7 @@ type Report struct {
 	Warnings       []discipline.Warning `json:"warnings"`
 	Sources        []Source             `json:"sources"`
 	Devices        []Device             `json:"devices"`
+	Expiries       []Expiry             `json:"expiries"`
 	Downstream     map[string]any       `json:"downstream,omitempty"`
 }
 
@@ -71,6 +72,16 @@ type Device struct {
 	Generation   uint32     `json:"generation"`
 	LastExchange *time.Time `json:"last_exchange"`      // null: none since the start
 	HalfWidth    *float64   `json:"half_width_seconds"` // its own report of how far its time may be off
+}
+
+// Expiry is something in use that ends: a certificate, a revocation list, an answer about revocation, a
+// key that signs beacons.
+type Expiry struct {
+	Kind     string   `json:"kind"`
+	Name     string   `json:"name"`
+	From     string   `json:"from"` // a file, a URL or a server's name
+	NotAfter string   `json:"not_after"`
+	Left     *float64 `json:"left_seconds"` // null while the time is not known
 }
 
 // Target is one of the four things that the gateway is judged by.
@@ -109,6 +120,7 @@ func build(s *discipline.Snapshot, now discipline.Raw, host discipline.HostReadi
 		Warnings:       append([]discipline.Warning{}, s.Warnings...),
 		Sources:        []Source{},
 		Devices:        []Device{},
+		Expiries:       []Expiry{},
 	}
 	if s.LastUpdate != 0 {
 		r.LastUpdate = pointer(seconds(now.Sub(s.LastUpdate)))

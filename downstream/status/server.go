@@ -38,6 +38,7 @@ type Options struct {
 	Mode       func() string
 	Sources    func() []Source
 	Devices    func() []Device
+	Expiries   func() []Expiry
 	Warnings   func() []discipline.Warning
 	Downstream func() map[string]any      // for the report
 	Metrics    func() map[string]Counters // for /metrics
@@ -92,6 +93,9 @@ func (s *Server) Report() Report {
 	}
 	if s.opt.Devices != nil {
 		r.Devices = s.opt.Devices()
+	}
+	if s.opt.Expiries != nil {
+		r.Expiries = s.opt.Expiries()
 	}
 	if s.opt.Warnings != nil {
 		r.Warnings = append(r.Warnings, s.opt.Warnings()...)

@@ -73,6 +73,9 @@ func start(t *testing.T, g *gateway) (base, socket string) {
 		Sources: func() []Source {
 			return []Source{{Name: "a", State: "selected", Stratum: 1, Reach: 255, Rejected: map[string]uint64{"stratum": 2}}}
 		},
+		Expiries: func() []Expiry {
+			return []Expiry{{Kind: "server-certificate", Name: "CN=a", From: "a", NotAfter: "2027-01-01T00:00:00Z", Left: pointer(86400)}}
+		},
 		Metrics: func() map[string]Counters { return map[string]Counters{"mqtt": {"beacons": uint64(7)}} },
 		Log:     slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
@@ -159,7 +162,8 @@ func TestNothingIsSaidWhenNothingIsKnown(t *testing.T) {
 		t.Errorf("holdover: %d", code)
 	}
 	if _, body := get(t, "GET", base+"/metrics"); !strings.Contains(body, `ntsgw_state{state="holdover"} 1`) ||
-		!strings.Contains(body, `ntsgw_source_rejected_total{source="a",reason="stratum"} 2`) || !strings.Contains(body, "ntsgw_mqtt_beacons_total 7") {
+		!strings.Contains(body, `ntsgw_source_rejected_total{source="a",reason="stratum"} 2`) || !strings.Contains(body, "ntsgw_mqtt_beacons_total 7") ||
+		!strings.Contains(body, `ntsgw_expiry_seconds{kind="server-certificate",name="CN=a",from="a"} 86400`) {
 		t.Errorf("metrics:\n%s", body)
 	}
 }
@@ -231,7 +235,7 @@ func TestPageEscapesAndSaysTheVerdict(t *testing.T) {
 	g.snap.Warnings[0].Text = "<script>alert(1)</script>"
 	base, _ := start(t, g)
 	code, body := get(t, "GET", base+"/")
-	if code != 200 || !strings.Contains(body, "<h1 class=\"synchronized\">Synchronized</h1>") || strings.Contains(body, "<script>alert") {
+	if code != 200 || !strings.Contains(body, "<h1 class=\"synchronized\">Synchronized</h1>") || strings.Contains(body, "<script>alert") || !strings.Contains(body, "1.0 days") {
 		t.Errorf("%d\n%s", code, body)
 	}
 }

@@ -271,13 +271,18 @@ func TestFollowingChronyInTheGuest(t *testing.T) {
 }
 
 // A board without a battery clock starts in 1970 and is set with quorum.
-func TestAGuestStartsIn1970(t *testing.T) {
+func TestAGuestStartsIn1970(t *testing.T) { startsWrong(t, 1000e9) }
+
+// A battery clock that went mad shows 2100.
+func TestAGuestStartsIn2100(t *testing.T) { startsWrong(t, 4_102_444_800e9) }
+
+func startsWrong(t *testing.T, real int64) {
 	l := newLab(t)
 	a, b, c := l.chrony(1, "0.0.0.0"), l.chrony(2, "0.0.0.0"), l.chrony(3, "0.0.0.0")
-	g := l.guest(probe.Spec{Real: 1000e9, Start: true, Program: l.config(1, time.Second, "", a, b, c)})
+	g := l.guest(probe.Spec{Real: real, Start: true, Program: l.config(1, time.Second, "", a, b, c)})
 	took := g.wait("the first synchronization", 30*time.Second, synced)
 	_, worst, bound := spread(g.hold(8 * time.Second))
-	t.Logf("set from 1970 in %v, then at most %v off, stated %v", took, worst, bound)
+	t.Logf("set from a wrong year in %v, then at most %v off, stated %v", took, worst, bound)
 	if worst > 5*time.Millisecond {
 		t.Errorf("the clock is off by up to %v", worst)
 	}
