@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ntsgw/ntsgw/discipline"
 )
 
 // TestWhatOthersDoIsTold names each thing that can happen to the clock between two readings.
@@ -54,5 +56,36 @@ func TestWhatOthersDoIsTold(t *testing.T) {
 				t.Error("reported twice")
 			}
 		})
+	}
+}
+
+// leapingKernel inserts a second between the reading of its state and that of its clocks, once.
+type leapingKernel struct {
+	*simKernel
+	due bool
+}
+
+func (k *leapingKernel) pair() discipline.HostReading {
+	if k.due {
+		k.due = false
+		k.base -= 1e9
+		k.t.tai++
+	}
+	return k.simKernel.pair()
+}
+
+func TestALeapSecondInTheMiddleOfAReadingIsNobodysDoing(t *testing.T) {
+	k := &leapingKernel{simKernel: newSimKernel()}
+	s := &System{k: k}
+	s.SetFrequency(25)
+	for i := range 4 {
+		k.pass(time.Second)
+		k.due = i == 2
+		if _, err := s.Read(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e := s.Interference(); len(e) != 0 {
+		t.Errorf("reported %v", e)
 	}
 }

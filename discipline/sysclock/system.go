@@ -211,6 +211,17 @@ func readHost(k kernel, w *watch) (discipline.HostReading, error) {
 		return discipline.HostReading{}, wrap("reading the kernel's clock state", err)
 	}
 	h := k.pair()
+	// A leap second that passed between the two would look like somebody's setting of the clock.
+	for range 2 {
+		var after kernelTimex
+		if _, err := k.adjtime(&after); err != nil {
+			return discipline.HostReading{}, wrap("reading the kernel's clock state", err)
+		}
+		if after.tai == t.tai {
+			break
+		}
+		t, h = after, k.pair()
+	}
 	h.FrequencyPPM = joinFrequency(t.tick, t.freq)
 	w.see(h, &t)
 	return h, nil
