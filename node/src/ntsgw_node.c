@@ -17,6 +17,7 @@ enum { KEY_NONE = 0, KEY_PAST, KEY_HELD };
 #define load_version(node) __atomic_load_n(&(node)->version, __ATOMIC_ACQUIRE)
 #define read_fence() __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define write_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define APART __attribute__((noinline)) /* smaller so, on cores of few registers */
 #else
 #error "state a load-acquire of node->version and the two fences for this compiler"
 #endif
@@ -25,7 +26,7 @@ enum { KEY_NONE = 0, KEY_PAST, KEY_HELD };
  * meanwhile; the writer fills the other one first. An interrupt that comes in
  * between finds the old view whole, so no reader ever waits for the writer. */
 
-static ntsgw_view *current(const ntsgw_node *node, int g) { return &node->gateway[g].view[node->version & 1u]; }
+static APART ntsgw_view *current(const ntsgw_node *node, int g) { return &node->gateway[g].view[node->version & 1u]; }
 
 /* prepare copies every gateway's view to the side that no reader takes. */
 static uint32_t prepare(ntsgw_node *node) {
@@ -49,7 +50,7 @@ static int need(const ntsgw_node *node) { return node->gateways - node->config->
 
 /* guess_at carries a guess to reading m, the rate's part second by second; *ms is how
  * far. Beyond 12 days, or before its own reading, it is no help: -1. */
-static int64_t guess_at(const ntsgw_guess *g, uint64_t m, uint32_t unit_ns, int32_t *ms) {
+static APART int64_t guess_at(const ntsgw_guess *g, uint64_t m, uint32_t unit_ns, int32_t *ms) {
   uint64_t ns = (m - g->at) * unit_ns;
   *ms = -1;
   if (m - g->at > (uint64_t)INT32_MAX * 1000000u / unit_ns / 2u) return 0;
@@ -59,7 +60,7 @@ static int64_t guess_at(const ntsgw_guess *g, uint64_t m, uint32_t unit_ns, int3
 
 /* guess_from takes the middle of an answered request, at reading m, whose way there
  * and back took twice half_ns. */
-static void guess_from(ntsgw_guess *g, uint64_t m, int64_t middle, int64_t half_ns, uint32_t epoch, const ntsgw_rate *r) {
+static APART void guess_from(ntsgw_guess *g, uint64_t m, int64_t middle, int64_t half_ns, uint32_t epoch, const ntsgw_rate *r) {
   int32_t ms, share, step, rho = (int32_t)r->rho_ppb;
   int32_t half = 100000 + (half_ns < 0 ? 0 : half_ns > 500000000 ? 500000000 : (int32_t)half_ns);
   int64_t then = guess_at(g, m, r->unit_ns, &ms), off = middle - then;
@@ -299,7 +300,7 @@ static void forget(ntsgw_view *v) {
 static int bad_gateway(const ntsgw_node *node, int g) { return (unsigned)g >= node->gateways; }
 
 /* learn takes what a message says about UTC, when it is the latest. */
-static int learn(ntsgw_leaps *leaps, int64_t tai, const ntsgw_claims *c) {
+static APART int learn(ntsgw_leaps *leaps, int64_t tai, const ntsgw_claims *c) {
   if (leaps->end != 0 && tai <= leaps->tai) return 0;
   leaps->tai = tai;
   leaps->error_s = (uint16_t)c->error_seconds;
