@@ -1,12 +1,16 @@
 package discipline
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // The estimator: a bank of Kalman filters over one common state (offset, rate, and one bias a
 // source), one filter a hypothesis on how much the oscillator wanders. Each source's noise is
 // itself a small mixture of hypotheses: how an exchange's extra delay divides between the way
-// out and the way back, or that the extra delay says nothing. All are weighted by likelihood;
-// nothing is tuned to a kind of network. The bound does not depend on any of it.
+// out and the way back, or that only what exceeds the usual delay says anything, or nothing does.
+// All are weighted by likelihood; nothing is tuned to a kind of network. The bound does not
+// depend on any of it.
 
 // estimate is the filter's opinion: y = TAI − raw and its rate at an instant.
 type estimate struct {
@@ -53,7 +57,7 @@ var biases = [...]float64{0.05, 0.0005}
 // across that box in units of 1/e's mean.
 type class struct {
 	kind  byte
-	par   float64 // kind box: tilt; edge: ±1; level: standard deviation over e's mean
+	par   float64 // kind box: tilt; edge: ±1; level: standard deviation over e's mean; usual: over the spread
 	prior float64 // logarithm
 }
 
@@ -62,6 +66,7 @@ const (
 	edgy
 	level
 	scaled
+	usual
 )
 
 var classes = [...]class{
@@ -70,6 +75,7 @@ var classes = [...]class{
 	{edgy, 1, -6}, {edgy, -1, -6},
 	{level, 0.1, -2}, {level, 0.2, -1}, {level, 0.4, -2},
 	{scaled, 0, -1},
+	{usual, 0.5, -6}, {usual, 1, -6},
 	{scaled, 1, -4},
 }
 
@@ -95,9 +101,15 @@ type way struct {
 	mean    float64    // mean extra delay
 	used    way2       // the values the filters were last run with
 	rebased float64    // instant of its last route change
+	held    int        // samples in a row that lay in the tail
 }
 
-type way2 struct{ floor, soft, mean float64 }
+type way2 struct {
+	floor, soft, mean float64
+	median            float64 // of the delays
+	spread            float64 // the offsets' deviation, were both ways' delays to vary evenly about their usual
+	tail              float64 // what is delayed by more was held up: no model of the others is judged by it
+}
 
 // hypothesis is one filter of the bank.
 type hypothesis struct {
@@ -122,12 +134,13 @@ type filter struct {
 	stale    int // samples since the last refiltering
 	taken    int // samples since the last reset
 	col      []float64
+	delays   []float64 // scratch
 }
 
 func newFilter(sources int) filter {
 	f := filter{n: sources, ring: make([]sampleAt, min(window*max(1, sources), windowMost)), ways: make([]way, sources), bank: make([]hypothesis, len(wanders)*min(sources, len(biases)))}
 	d := sources + 2
-	f.col = make([]float64, d)
+	f.col, f.delays = make([]float64, d), make([]float64, 0, len(f.ring))
 	for i := range f.bank {
 		f.bank[i] = hypothesis{wander: wanders[i%len(wanders)], bias: biases[i/len(wanders)], x: make([]float64, d), p: make([]float64, d*d), w: make([]float64, sources*nc)}
 	}
@@ -225,12 +238,43 @@ const (
 	softK  = 0.15 // how soft that makes the edges of a box
 )
 
+const (
+	spreadLeast = 12  // samples until quantiles of the delay are believed
+	heldMost    = 1   // samples in a row that lie in the tail by chance
+	tailK       = 2.0 // where the tail begins: distance from the upper quartile in interquartile ranges
+)
+
+// quantiles works out what is usual for source s. One lone sample moves the least delay, and a few
+// that were held up move the mean; neither moves these.
+func (f *filter) quantiles(s int) {
+	x := f.delays[:0]
+	for i := range f.in {
+		if m := f.at(i); m.source == s {
+			x = append(x, m.delay)
+		}
+	}
+	u, n := &f.ways[s].used, len(x)
+	if n == 0 {
+		return
+	}
+	slices.Sort(x)
+	u.median, u.spread, u.tail = x[n/2], u.mean, math.Inf(1)
+	if n < spreadLeast {
+		return
+	}
+	// A sixth of a normal distribution lies a deviation below its median.
+	u.spread = math.Max((x[n/2]-x[n/6])/2, u.soft)
+	u.tail = x[n*3/4] + tailK*(x[n*3/4]-x[n/4]) + u.soft
+}
+
 // again runs all samples of the window through the bank.
 func (f *filter) again() {
 	f.stale = 0
 	for i := range f.ways {
 		w := &f.ways[i]
-		w.used = way2{w.floor, w.soft, w.mean}
+		w.used = way2{floor: w.floor, soft: w.soft, mean: w.mean}
+		w.held = 0
+		f.quantiles(i)
 	}
 	first := f.at(0)
 	d := f.n + 2
@@ -267,10 +311,14 @@ func (f *filter) again() {
 
 // one gives a sample to every hypothesis.
 func (f *filter) one(m *sampleAt) {
+	w := &f.ways[m.source]
+	if w.held++; m.delay <= w.used.tail {
+		w.held = 0
+	}
 	top := math.Inf(-1)
 	for i := range f.bank {
 		h := &f.bank[i]
-		h.log = h.log*(1-memoryLog/float64(f.n)) + h.update(m, &f.ways[m.source], f.n, f.col)
+		h.log = h.log*(1-memoryLog/float64(f.n)) + h.update(m, w, f.n, f.col)
 		top = math.Max(top, h.log)
 	}
 	for i := range f.bank {
@@ -333,6 +381,10 @@ func (h *hypothesis) update(m *sampleAt, w *way, n int, col []float64) float64 {
 				r = e*e + w.used.mean*w.used.mean
 			}
 			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, r)
+		case usual:
+			over := math.Max(m.delay-w.used.median, 0)
+			r := k.par * w.used.spread
+			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, r*r+over*over/12+m.precision*m.precision)
 		}
 		top = math.Max(top, logs[c]+cw[c])
 	}
@@ -353,8 +405,13 @@ func (h *hypothesis) update(m *sampleAt, w *way, n int, col []float64) float64 {
 	for c := range classes {
 		dm := ms[c] - mm
 		vv += wt[c] / sum * (vars[c] + dm*dm)
-		// A single stray does not tell the models apart.
+		// A single stray does not tell the models apart, nor do samples that were held up: load that
+		// holds up one way only would make the bulk's extra delay look one-sided too.
+		// When they go on, the path has changed.
 		l := math.Max(logs[c], logs[stray]+classes[stray].prior)
+		if w.held > 0 && w.held <= heldMost {
+			l = 0
+		}
 		cw[c] = (cw[c]+l)*(1-memoryLog) + memoryLog*classes[c].prior
 		if c != stray {
 			most = math.Max(most, cw[c])

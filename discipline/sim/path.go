@@ -48,6 +48,21 @@ func Bloat(base, peak, period float64) Jitter {
 	}
 }
 
+// Loaded adds what a busy machine does to a share of the packets: it holds them up, for 1 ms
+// to most. With a negative most they rather come that much too early.
+func Loaded(j Jitter, share, most float64) Jitter {
+	return func(rng *rand.Rand, t float64) float64 {
+		x := j(rng, t)
+		if rng.Float64() >= share {
+			return x
+		}
+		if most < 0 {
+			return x + most
+		}
+		return x + 1e6*math.Pow(most/1e6, rng.Float64())
+	}
+}
+
 // draw returns one exchange's two delays; ok is false when it is lost.
 func (p *Path) draw(rng *rand.Rand, t float64) (out, back float64, ok bool) {
 	if p.Loss > 0 && rng.Float64() < p.Loss {

@@ -57,6 +57,7 @@ func Scenarios() []Scenario {
 	internet := symmetric(10*ms, Exponential(1*ms))
 	oneway := Path{Out: 1 * us, Back: 300 * us, JitterBack: Exponential(30 * us)}
 	short := Path{Out: 1 * us, Back: 6 * us, JitterBack: Exponential(0.2 * us)}
+	heldUp := Path{Out: 2 * ms, Back: 2 * ms, JitterOut: Loaded(Gaussian(300*us), 0.1, 20*ms), JitterBack: Loaded(Gaussian(300*us), 0.015, -1*ms)}
 	near := symmetric(100*us, Exponential(30*us))
 	shifted := func(f func(t float64) (float64, float64)) Path { p := near; p.Shift = f; return p }
 	skewed := Path{Out: 60 * us, Back: 300 * us, JitterBack: Exponential(30 * us)}
@@ -115,6 +116,7 @@ func Scenarios() []Scenario {
 		named("crystal +405 ppm", fast(405, 500)),
 		named("crystal +600 ppm", fast(600, 1000)),
 		named("crystal -8960 ppm", fast(-8960, 10000)),
+		{Name: "gaussian, held up", Osc: Oscillator{}, Servers: several(1, heldUp), Poll: 4, Hours: 4},
 		{Name: "all on one way", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 900, JumpMean: 5000}, Servers: several(1, oneway), Poll: 64},
 		{Name: "all on one short way", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 950, JumpMean: 5000}, Servers: several(1, short), Poll: 64},
 		{Name: "most on one way", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 900, JumpMean: 5000}, Servers: several(1, skewed), Poll: 64},

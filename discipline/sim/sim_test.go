@@ -86,6 +86,30 @@ func TestStart(t *testing.T) {
 	}
 }
 
+// A busy machine holds up packets on one way, and now and then one is early: that must not make
+// the bulk's delay look one-sided. The timeline of the first five minutes was 315 µs off (RMS) when
+// it did, and is 104 µs off.
+func TestHeldUpOneWay(t *testing.T) {
+	for _, sc := range Scenarios() {
+		if sc.Name != "gaussian, held up" {
+			continue
+		}
+		sc.Hours, sc.Settle, sc.Start = 300.0/3600, 60, 0
+		sum, n := 0.0, 0
+		for seed := range 60 {
+			r := Run(sc, uint64(seed), false)
+			sum += r.Timeline
+			n += len(r.Errors)
+			if r.Violations > 0 {
+				t.Errorf("seed %d: %d bound violations", seed, r.Violations)
+			}
+		}
+		if rms := math.Sqrt(sum / float64(n)); rms > 200*us {
+			t.Errorf("RMS %.1f µs", rms/us)
+		}
+	}
+}
+
 // random makes a world that nobody thought of: any board, any paths, a minority of liars.
 func random(seed uint64) Scenario {
 	rng := rand.New(rand.NewPCG(seed, 5))
