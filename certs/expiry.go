@@ -112,14 +112,14 @@ func (p *Policy) Warnings(now time.Time) []discipline.Warning {
 		add("trust-file-refused", "A trust file is refused: %v.", err)
 	}
 	st := p.state.Load()
-	for _, cfg := range p.opts.Servers {
+	for _, cfg := range p.rules.Load().servers {
 		if n := len(st.servers[cfg.Name].req.pins); n == 1 {
 			add("pin-without-backup", "Server %s has one pin only: when its key is replaced it is lost; add the pin of a spare key.", cfg.Name)
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, cfg := range p.opts.Servers {
+	for _, cfg := range p.rules.Load().servers {
 		r := p.reports[cfg.Name]
 		if r == nil || !r.Accepted || len(r.Chain) == 0 {
 			continue

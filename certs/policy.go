@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/certs/revocation"
+	"github.com/ntsgw/ntsgw/certs/watch"
 	"github.com/ntsgw/ntsgw/configs"
 )
 
@@ -40,7 +41,9 @@ type Options struct {
 // Policy decides by the configuration. It is safe for concurrent use.
 type Policy struct {
 	opts    Options
+	rules   atomic.Pointer[rules]
 	log     *slog.Logger
+	watcher atomic.Pointer[watch.Watcher]
 	state   atomic.Pointer[state]
 	checker *revocation.Checker
 
@@ -50,6 +53,12 @@ type Policy struct {
 	counts  map[string]uint64
 	doubts  map[string]uint64
 	reports map[string]*Report
+}
+
+// rules are what the configuration says; Configure replaces them whole.
+type rules struct {
+	servers []configs.Server
+	trust   configs.Trust
 }
 
 // state is everything that was read from files; it is replaced whole.
@@ -75,6 +84,7 @@ type server struct {
 // it is refused with its reason (see Problems) until they are right.
 func New(opts Options) (*Policy, error) {
 	p := &Policy{opts: opts, log: opts.Log, counts: map[string]uint64{}, doubts: map[string]uint64{}, reports: map[string]*Report{}}
+	p.rules.Store(&rules{opts.Servers, opts.Trust})
 	dir := ""
 	if opts.StateDir != "" {
 		dir = filepath.Join(opts.StateDir, "revocation")
@@ -187,11 +197,12 @@ func (p *Policy) AllowHost(host string) error {
 }
 
 func (p *Policy) allow(host string) error {
-	if len(p.opts.Trust.Servers) == 0 {
+	allowed := p.rules.Load().trust.Servers
+	if len(allowed) == 0 {
 		return nil
 	}
 	want := canonicalHost(host)
-	for _, t := range p.opts.Trust.Servers {
+	for _, t := range allowed {
 		if canonicalHost(t) == want {
 			return nil
 		}

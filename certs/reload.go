@@ -10,6 +10,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/certs/revocation"
 	"github.com/ntsgw/ntsgw/certs/watch"
+	"github.com/ntsgw/ntsgw/configs"
 )
 
 // settle is how long files must be quiet before they are read again.
@@ -21,21 +22,38 @@ func (p *Policy) Run(ctx context.Context) error {
 	if err := w.NoticeErr(); err != nil {
 		p.log.Warn("files are looked at once a minute only", "err", err)
 	}
+	p.watcher.Store(w)
 	return w.Run(ctx)
+}
+
+// Configure replaces what the configuration says of the same servers: authorities, pins, names, keys,
+// revocation, and the list of trusted servers. Everything is read again, and standing sessions are
+// judged by it. Its error is Reload's.
+func (p *Policy) Configure(servers []configs.Server, trust configs.Trust) error {
+	p.rules.Store(&rules{servers, trust})
+	err := p.Reload()
+	if w := p.watcher.Load(); w != nil {
+		w.Set(p.Files())
+	}
+	if p.opts.Reloaded != nil {
+		p.opts.Reloaded()
+	}
+	return err
 }
 
 // Files returns the paths of all files that the configuration names, and of the system's
 // authorities where they are used.
 func (p *Policy) Files() []string {
 	var list []string
-	list = append(list, p.opts.Trust.CRL...)
-	for _, s := range p.opts.Servers {
+	r := p.rules.Load()
+	list = append(list, r.trust.CRL...)
+	for _, s := range r.servers {
 		list = append(list, s.CA, s.Cert, s.Key)
 	}
 	for _, f := range p.state.Load().files {
 		list = append(list, f.path)
 	}
-	list = append(list, p.opts.Trust.Roots)
+	list = append(list, r.trust.Roots)
 	slices.Sort(list)
 	return slices.DeleteFunc(slices.Compact(list), func(s string) bool { return s == "" })
 }
@@ -85,8 +103,9 @@ func (p *Policy) Reload() error {
 // load reads all files. Where something is not right, what old has of it stays; old is nil at the start.
 func (p *Policy) load(old *state) *state {
 	st := &state{servers: map[string]*server{}}
-	roots := newRootSet(p.opts.Trust.Roots)
-	for _, path := range p.opts.Trust.CRL {
+	r := p.rules.Load()
+	roots := newRootSet(r.trust.Roots)
+	for _, path := range r.trust.CRL {
 		lists, err := revocation.LoadLists(path)
 		if err != nil {
 			st.listErr = refuse(WhyBadFile, "cannot use a revocation list").because(err)
@@ -100,9 +119,9 @@ func (p *Policy) load(old *state) *state {
 		st.listErr, st.lists = nil, old.lists
 		roots.inUse = slices.DeleteFunc(slices.Clone(old.files), func(f fileInUse) bool { return f.kind != KindCRL })
 	}
-	for _, cfg := range p.opts.Servers {
+	for _, cfg := range r.servers {
 		s := loadServer(cfg, roots)
-		s.mode = cmp.Or(cfg.Revocation, p.opts.Trust.Revocation, "prefer")
+		s.mode = cmp.Or(cfg.Revocation, r.trust.Revocation, "prefer")
 		if s.err == nil && st.listErr != nil && s.mode != "off" {
 			s.err = st.listErr
 		}

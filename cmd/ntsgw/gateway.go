@@ -44,6 +44,7 @@ type gateway struct {
 	mqtt    atomic.Pointer[mqtt.Server] // nil: off
 	nts     atomic.Pointer[ntsServer]   // nil: off
 	status  *status.Server
+	reloads *reloader
 
 	refused counts // measurements that the discipline refused
 }
@@ -52,6 +53,7 @@ type gateway struct {
 // again by run.
 func newGateway(cfg configs.Config, log *slog.Logger) (*gateway, error) {
 	g := &gateway{cfg: cfg, log: log}
+	g.reloads = &reloader{g: g, applied: cfg}
 	var err error
 	if g.lock, err = lockState(cfg.Gateway.StateDir); err != nil {
 		return nil, err
@@ -167,6 +169,7 @@ func (g *gateway) run(ctx context.Context) error {
 	}
 	group.Go(func() error { return g.attend(ctx) })
 	group.Go(func() error { return ended(ctx, g.policy.Run(ctx)) })
+	group.Go(func() error { return g.reloads.run(ctx) })
 	keeper := certs.Keeper{StateDir: g.cfg.Gateway.StateDir, Known: g.lowerBound, RTC: g.rtc.Time,
 		Failed: func(err error) { g.log.Warn("the time can't be saved", "err", err) }}
 	group.Go(func() error { return ended(ctx, keeper.Run(ctx)) })
@@ -264,6 +267,7 @@ func (g *gateway) recheck() {
 
 // reload reads every file that was named again. What is right replaces what was there; the rest stays.
 func (g *gateway) reload() {
+	g.reloads.load()
 	if err := g.policy.Reload(); err != nil {
 		g.log.Warn("not all files were loaded again", "err", err)
 	}

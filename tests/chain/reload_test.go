@@ -1,0 +1,67 @@
+package chain
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
+)
+
+// The configuration is replaced while the program runs: a pin that does not fit ends the standing session,
+// the right file brings it back, a bad one is refused, and what needs a restart is said.
+func TestTheConfigurationIsReadAgain(t *testing.T) {
+	ca := upstreamtest.NewCA(t)
+	s := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
+	dir := shortDir(t)
+	write(t, dir+"/ca.pem", string(ca.PEM()))
+	g := startGateway(t, server(s.Address, dir+"/ca.pem"), "", "")
+	before := g.waitSynced(10 * time.Second)
+	good, err := os.ReadFile(g.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace := func(text string) {
+		t.Helper()
+		write(t, g.config+".new", text)
+		if err := os.Rename(g.config+".new", g.config); err != nil {
+			t.Fatal(err)
+		}
+	}
+	warned := func(id string) func() bool {
+		return func() bool {
+			for _, w := range g.mustReport().Warnings {
+				if w.ID == id {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	source := func() status.Source { return g.mustReport().Sources[0] }
+
+	replace(string(good) + "\nmin_pol = 3\n")
+	eventually(t, 5*time.Second, "the bad file is refused", warned("configuration-refused"))
+	if source().Cookies == 0 {
+		t.Error("the session was lost over a file that was refused")
+	}
+
+	replace(string(good) + "pins = [\"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"]\n")
+	eventually(t, 10*time.Second, "the pin ends the session", func() bool {
+		return source().Rejected["pin-mismatch"] > 0 && source().Cookies == 0
+	})
+	if warned("configuration-refused")() {
+		t.Error("the warning of the bad file stands after a good one")
+	}
+
+	replace(string(good))
+	eventually(t, 30*time.Second, "the server is accepted again", func() bool { return source().Cookies > 0 && source().State == "selected" })
+	if r := g.mustReport(); r.Epoch != before.Epoch {
+		t.Errorf("epoch %s after %s", r.Epoch, before.Epoch)
+	}
+
+	replace(strings.Replace(string(good), "interval = \"1s\"", "interval = \"2s\"", 1))
+	eventually(t, 5*time.Second, "a restart is asked for", warned("configuration-needs-restart"))
+}
