@@ -7,7 +7,7 @@
 # packaging/compose/sidecar.yaml does: user 0:0, every capability dropped but SYS_TIME.
 
 FROM golang:1.26-bookworm AS build
-ARG GOPROXY=https://proxy.golang.org,direct
+ARG GOPROXY
 ARG VERSION=devel
 WORKDIR /src
 COPY go.mod go.sum ./

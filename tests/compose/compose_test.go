@@ -40,11 +40,11 @@ func compose(args ...string) []string {
 const rootImage = "ntsgw-test-root"
 
 // makeBase makes the Dockerfile's base image from local files where it was not pulled. It returns the
-// GOPROXY that the build needs.
-func makeBase(t *testing.T) (proxy string) {
+// arguments that the build needs then.
+func makeBase(t *testing.T) (arguments []string) {
 	label, err := exec.Command("docker", "image", "inspect", "-f", `{{index .Config.Labels "ntsgw-test"}}`, baseImage).Output()
 	if err == nil && strings.TrimSpace(string(label)) == "" {
-		return "https://proxy.golang.org,direct" // the real one
+		return nil // the real one
 	}
 	if exec.Command("docker", "image", "inspect", rootImage).Run() != nil {
 		makeRoot(t)
@@ -63,7 +63,7 @@ func makeBase(t *testing.T) (proxy string) {
 		t.Fatal(err)
 	}
 	output(t, 5*time.Minute, "docker", "build", "-t", baseImage, context)
-	return "off"
+	return []string{"--build-arg", "GOPROXY=off"}
 }
 
 func makeRoot(t *testing.T) {
@@ -156,7 +156,7 @@ func TestComposeLab(t *testing.T) {
 	if os.Getenv("NTSGW_NO_COMPOSE") != "" {
 		t.Skip("NTSGW_NO_COMPOSE is set")
 	}
-	proxy := makeBase(t)
+	arguments := makeBase(t)
 	t.Cleanup(func() {
 		if t.Failed() {
 			out, _ := exec.Command("docker-compose", compose("logs", "--no-color", "--tail", "40")...).CombinedOutput()
@@ -164,7 +164,7 @@ func TestComposeLab(t *testing.T) {
 		}
 		exec.Command("docker-compose", compose("down", "-v", "-t", "2")...).Run()
 	})
-	output(t, 15*time.Minute, "docker", "build", "--build-arg", "GOPROXY="+proxy, "-t", "ntsgw", "../..")
+	output(t, 15*time.Minute, "docker", append(append([]string{"build"}, arguments...), "-t", "ntsgw", "../..")...)
 	// The sidecar's user is root without any power over files: it must be able to keep its state on a new
 	// volume. (It is not started here: it would set this machine's clock.)
 	volume := project + "sidecar"
