@@ -19,6 +19,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/downstream/suspend"
 )
 
 func percentile(d []time.Duration, p float64) time.Duration {
@@ -57,7 +58,7 @@ func BenchmarkExchange(b *testing.B) {
 	cfg := testConfig()
 	cfg.RequestRate, cfg.RequestBurst = 1e9, 1e9
 	o := Options{Timeline: tl, Clock: clock, Nodes: nodes, Config: cfg, Gateway: "gw1", Log: testLog(b)}
-	r := newResponder(&o, newEpochGuard(clock), newCounters())
+	r := newResponder(&o, suspend.New(clock), newCounters())
 	const n = 64
 	var keys [n]*beacon.MACKey
 	for i := range keys {

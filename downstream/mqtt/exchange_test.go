@@ -14,6 +14,7 @@ import (
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/downstream/suspend"
 )
 
 // testNode is a node with an MQTT client of its own.
@@ -409,7 +410,7 @@ func TestTimelineRules(t *testing.T) {
 	cfg.RequestRate, cfg.RequestBurst = 1e6, 1e6
 	o := Options{Timeline: tl, Clock: clock, Nodes: nodes, Config: cfg, Gateway: "gw1", Log: testLog(t)}
 	c := newCounters()
-	r := newResponder(&o, newEpochGuard(clock), c)
+	r := newResponder(&o, suspend.New(clock), c)
 	key := macKey(t, e)
 	ask := func(between func()) (beacon.Response, string) {
 		t.Helper()
@@ -471,44 +472,8 @@ func TestTimelineRules(t *testing.T) {
 	if _, why := ask(nil); why != "suspended" {
 		t.Errorf("new epoch, seen together with the suspend: %q", why)
 	}
-	clock.offset.Add(int64(suspendSettle) + 1)
+	clock.offset.Add(int64(suspend.Settle) + 1)
 	if _, why := ask(nil); why != "" {
 		t.Errorf("new epoch after the suspend was seen: %q", why)
-	}
-}
-
-// TestEpochGuard: an epoch that is first seen together with a suspend may have begun before it.
-func TestEpochGuard(t *testing.T) {
-	clock := newTestClock()
-	g := newEpochGuard(clock)
-	a, b, c := newTestEpoch(), newTestEpoch(), newTestEpoch()
-	if !g.intact(a) {
-		t.Fatal("no suspend, not intact")
-	}
-	clock.suspended.Add(50_000) // reading noise
-	if !g.intact(a) {
-		t.Fatal("noise taken for a suspend")
-	}
-	clock.suspended.Add(int64(time.Second))
-	if g.intact(b) {
-		t.Fatal("an epoch that came with a suspend is trusted at once")
-	}
-	if clock.offset.Add(int64(suspendSettle) / 2); g.intact(b) {
-		t.Fatal("… and before it has stood for a while")
-	}
-	clock.offset.Add(int64(suspendSettle) + 1)
-	if !g.intact(b) {
-		t.Fatal("an epoch that stood for a while is not trusted")
-	}
-	clock.suspended.Add(int64(time.Second))
-	if g.intact(b) {
-		t.Fatal("suspended within an epoch, yet intact")
-	}
-	clock.offset.Add(int64(time.Hour))
-	if g.intact(b) {
-		t.Fatal("a suspend is forgotten")
-	}
-	if g.intact(b) || g.intact(c) {
-		t.Fatal("an epoch after a suspend that was seen before it")
 	}
 }

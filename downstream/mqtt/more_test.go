@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/downstream/suspend"
 )
 
 // TestNonceMemory: a replay among a node's last 1,024 requests is refused, whatever came between.
@@ -20,7 +21,7 @@ func TestNonceMemory(t *testing.T) {
 	cfg := testConfig()
 	cfg.RequestRate, cfg.RequestBurst = 1e6, 1e6
 	c := newCounters()
-	r := newResponder(&Options{Timeline: tl, Clock: clock, Nodes: nodes, Config: cfg, Gateway: "gw1", Log: testLog(t)}, newEpochGuard(clock), c)
+	r := newResponder(&Options{Timeline: tl, Clock: clock, Nodes: nodes, Config: cfg, Gateway: "gw1", Log: testLog(t)}, suspend.New(clock), c)
 	first := newRequest().AppendSealed(nil, key)
 	if _, ok := r.admit("node-a", first, arrival(tl, clock)); !ok {
 		t.Fatal("refused")
@@ -59,7 +60,7 @@ func TestTotalRate(t *testing.T) {
 	cfg := testConfig()
 	cfg.RequestBurst = 1e6
 	c := newCounters()
-	r := newResponder(&Options{Timeline: tl, Clock: clock, Nodes: nodes, Config: cfg, Gateway: "gw1", Log: testLog(t)}, newEpochGuard(clock), c)
+	r := newResponder(&Options{Timeline: tl, Clock: clock, Nodes: nodes, Config: cfg, Gateway: "gw1", Log: testLog(t)}, suspend.New(clock), c)
 	at := arrival(tl, clock) // all at one instant
 	for range 5000 {
 		r.admit("node-a", newRequest().AppendSealed(nil, key), at)

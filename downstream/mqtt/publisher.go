@@ -80,7 +80,7 @@ func (p *publisher) run(ctx context.Context) error {
 		}
 		p.publishKeys()
 		snap := p.s.opts.Timeline.Snapshot()
-		p.s.guard.intact(snap.Epoch) // a look now, so that a suspend is not first seen together with a new epoch
+		p.s.guard.Intact(snap.Epoch) // a look now, so that a suspend is not first seen together with a new epoch
 		now := time.Now()
 		if k := keyOf(snap); k != written || now.Sub(writtenT) >= stateRefresh {
 			p.s.keep.set(p.s.topics.state, p.stateJSON(snap), true)
@@ -191,7 +191,7 @@ func (p *publisher) sign(alg beacon.Alg, sequence uint32, following time.Time) (
 	if err != nil {
 		return message{}, beacon.Statement{}, beacon.ReasonOf(err)
 	}
-	if !p.s.guard.intact(snap.Epoch) {
+	if !p.s.guard.Intact(snap.Epoch) {
 		return message{}, beacon.Statement{}, beacon.ReasonSuspended
 	}
 	if !o.Keys.Covers(alg, &b.Statement) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/downstream/suspend"
 )
 
 // nonceMemory is how many nonces of each node are remembered.
@@ -26,7 +27,7 @@ type responder struct {
 	gateway  string
 	rate     float64 // tokens a second and node
 	burst    float64
-	guard    *epochGuard
+	guard    *suspend.Guard
 	count    *counters
 	failures *failureLog
 	serial   atomic.Uint32 // of the current delegations
@@ -50,7 +51,7 @@ type nodeState struct {
 	halfWidth time.Duration // negative: never reported
 }
 
-func newResponder(o *Options, g *epochGuard, c *counters) *responder {
+func newResponder(o *Options, g *suspend.Guard, c *counters) *responder {
 	r := &responder{
 		timeline: o.Timeline, clock: o.Clock, nodes: o.Nodes, gateway: o.Gateway,
 		rate: o.Config.RequestRate, burst: float64(o.Config.RequestBurst),
@@ -124,7 +125,7 @@ func (r *responder) judge(node string, payload []byte, at beacon.Arrival) (quest
 func (r *responder) answer(q *question) []byte {
 	snap := r.timeline.Snapshot()
 	t3 := r.clock.Now()
-	suspended := !r.guard.intact(snap.Epoch)
+	suspended := !r.guard.Intact(snap.Epoch)
 	resp, err := beacon.Answer(&q.req, q.at, snap, t3, suspended, r.serial.Load())
 	if err != nil {
 		r.refuse(beacon.ReasonOf(err), q.node.Name)

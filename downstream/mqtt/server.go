@@ -15,6 +15,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/downstream/suspend"
 )
 
 // Server publishes beacons, answers exchanges and, without a broker configured, is the broker.
@@ -25,7 +26,7 @@ type Server struct {
 	algs   []beacon.Alg
 	count  *counters
 	keep   *retained
-	guard  *epochGuard
+	guard  *suspend.Guard
 	resp   *responder
 	pub    *publisher
 
@@ -48,7 +49,7 @@ func New(o Options) (*Server, error) {
 	if o.Nodes != nil && (o.Nodes.gateway != o.Gateway || o.Nodes.site != o.Config.Prefix) {
 		return nil, errors.New("the node list was opened for another gateway or prefix")
 	}
-	s := &Server{opts: o, topics: newTopics(o.Config.Prefix, o.Gateway), keep: newRetained(), count: newCounters(), guard: newEpochGuard(o.Clock)}
+	s := &Server{opts: o, topics: newTopics(o.Config.Prefix, o.Gateway), keep: newRetained(), count: newCounters(), guard: suspend.New(o.Clock)}
 	for _, a := range o.Config.Algorithms {
 		alg, err := beacon.ParseAlg(a)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/downstream/suspend"
 	"github.com/ntsgw/ntsgw/upstream/ntp"
 )
 
@@ -17,7 +18,7 @@ func TestRootDistanceCovers(t *testing.T) {
 	line := &timeline{}
 	for round := range 20_000 {
 		c := &sleeper{raw: discipline.Raw(1e15 + rng.Int64N(1e15))}
-		s := &Server{opt: Options{Timeline: line, Clock: c}, epochs: epochGuard{clock: c}}
+		s := &Server{opt: Options{Timeline: line, Clock: c}, epochs: suspend.New(c)}
 		t2 := c.raw.Add(-time.Duration(rng.Int64N(1e9)))
 		early := time.Duration(rng.Int64N(1e5))
 		snap := &discipline.Snapshot{
@@ -55,3 +56,13 @@ func TestRootDistanceCovers(t *testing.T) {
 		}
 	}
 }
+
+// sleeper is a clock that is only what a test says.
+type sleeper struct {
+	raw   discipline.Raw
+	slept time.Duration
+}
+
+func (s *sleeper) Now() discipline.Raw              { return s.raw }
+func (s *sleeper) Suspended() time.Duration         { return s.slept }
+func (s *sleeper) ReadPair() discipline.HostReading { return discipline.HostReading{Raw: s.raw} }

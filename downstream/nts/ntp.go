@@ -117,7 +117,7 @@ func (s *Server) fill(h *ntp.Packet, t2 discipline.Raw, early time.Duration) (re
 	h.ReferenceTime = ntp.Time64FromUnix(snapshot.UTCAt(reference).UnixNano())
 	received := snapshot.UTCAt(t2)
 	t3 := s.opt.Clock.Now()
-	if !s.epochs.intact(snapshot.Epoch) {
+	if !s.epochs.Intact(snapshot.Epoch) {
 		return reasonSuspended
 	}
 	if t3 < t2 {

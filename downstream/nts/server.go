@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ntsgw/ntsgw/downstream/suspend"
 	"github.com/ntsgw/ntsgw/upstream/ntp"
 	"github.com/ntsgw/ntsgw/upstream/nts"
 )
@@ -27,7 +28,7 @@ type Server struct {
 	counters counters
 	steps    *hostSteps // nil: can't be watched
 	stamper  stamper
-	epochs   epochGuard
+	epochs   *suspend.Guard
 	replays  replays
 	peers    peers
 }
@@ -91,7 +92,7 @@ func New(opt Options) (*Server, error) {
 	s := &Server{
 		opt: opt, ke: listener, ntp: socket,
 		cookies: cookies, protect: nts.NewServer(cookies, opt.Random),
-		stamper: stamper{clock: opt.Clock}, epochs: epochGuard{clock: opt.Clock, base: opt.Clock.Suspended()},
+		stamper: stamper{clock: opt.Clock}, epochs: suspend.New(opt.Clock),
 		peers: peers{limit: opt.MaxConnections, each: max(1, opt.MaxConnections/4)},
 	}
 	if s.steps, err = watchSteps(); err != nil {
@@ -152,7 +153,7 @@ func (s *Server) housekeeping(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 			if snapshot := s.opt.Timeline.Snapshot(); snapshot != nil {
-				s.epochs.intact(snapshot.Epoch)
+				s.epochs.Intact(snapshot.Epoch)
 			}
 		case <-rotate.C:
 			if err := s.cookies.Rotate(); err != nil {
