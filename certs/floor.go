@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/durable"
 )
 
 // Where a floor came from.
@@ -267,29 +268,8 @@ func SaveTime(stateDir string, lower, rtc time.Time) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(stateDir, "."+SavedName+"-*")
-	if err != nil {
-		return fmt.Errorf("cannot save the time: %w", err)
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(append(text, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err == nil {
-		err = syncDir(stateDir)
-	}
-	if err != nil {
+	if err := durable.Replace(path, append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("cannot save the time: %w", err)
 	}
 	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -11,9 +11,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/durable"
 )
 
 const maxFile = 1 << 20
@@ -48,37 +48,6 @@ func readPrivate(path string) ([]byte, error) {
 	return b, nil
 }
 
-// writePrivate replaces path at once by a file with mode 0600 and waits for the disk.
-func writePrivate(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails when it was renamed: wanted
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
 // erase overwrites a file and removes it. On flash the old blocks may survive until the drive
 // reuses them: what a thief could do with them ends with the key's validity.
 func erase(path string) error {
@@ -97,20 +66,7 @@ func erase(path string) error {
 	if err := os.Remove(path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
-}
-
-// lock takes the lock that all processes share.
-func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return func() { f.Close() }, nil
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 // encodeKey writes a secret key as PKCS #8 in PEM, which openssl reads as well.
@@ -184,7 +140,7 @@ func writeKey(path string, k *beacon.SigningKey) error {
 	if err != nil {
 		return err
 	}
-	return writePrivate(path, b)
+	return durable.Replace(path, b, 0o600)
 }
 
 // decodeRoots reads what TakeRootAway wrote: one PEM block an algorithm.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/durable"
 )
 
 const (
@@ -105,7 +106,7 @@ func Open(o Options) (*Store, error) {
 func (s *Store) path(name string) string { return filepath.Join(s.o.Dir, name) }
 
 func (s *Store) lock() (func(), error) {
-	unlock, err := lock(s.path(lockFile))
+	unlock, err := durable.Lock(s.path(lockFile))
 	if err != nil {
 		return nil, fmt.Errorf("lock the signing keys: %w", err)
 	}
@@ -293,13 +294,13 @@ func (s *Store) save() error {
 		return err
 	}
 	path := s.path(stateFile)
-	if err := writePrivate(path, append(b, '\n')); err != nil {
+	if err := durable.Replace(path, append(b, '\n'), 0o600); err != nil {
 		return fmt.Errorf("keep the list of signing keys: %w", err)
 	}
 	if s.stamp, err = stampOf(path); err != nil {
 		return err
 	}
-	if err := writePrivate(s.o.MarkFile, []byte(strconv.FormatUint(uint64(s.st.Serial), 10)+"\n")); err != nil {
+	if err := durable.Replace(s.o.MarkFile, []byte(strconv.FormatUint(uint64(s.st.Serial), 10)+"\n"), 0o600); err != nil {
 		return fmt.Errorf("keep the highest serial: %w", err)
 	}
 	return s.sweep()

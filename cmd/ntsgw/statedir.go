@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/ntsgw/ntsgw/durable"
 )
 
 // lockState takes the state folder for this process, for as long as the file stays open: two
@@ -45,9 +47,5 @@ func noteSet(dir string) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, setName)
-	if err := os.WriteFile(path+".new", boot, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+	return durable.Replace(filepath.Join(dir, setName), boot, 0o600)
 }

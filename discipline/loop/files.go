@@ -6,10 +6,11 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ntsgw/ntsgw/durable"
 )
 
 // Files keeps the learned frequency and the last good time in two small text files, each
@@ -24,7 +25,7 @@ func (f *Files) SaveDrift(freqPPM, stdPPM float64) error {
 	if f.Drift == "" {
 		return nil
 	}
-	return replace(f.Drift, fmt.Sprintf("%.6f %.6f\n", freqPPM, stdPPM))
+	return durable.Replace(f.Drift, []byte(fmt.Sprintf("%.6f %.6f\n", freqPPM, stdPPM)), 0o644)
 }
 
 // LoadDrift reads what SaveDrift wrote; ok is false when there is none. A file that makes no
@@ -50,7 +51,7 @@ func (f *Files) SaveLastGood(utc time.Time) error {
 	if f.LastGood == "" {
 		return nil
 	}
-	return replace(f.LastGood, utc.UTC().Truncate(time.Second).Format(time.RFC3339)+"\n")
+	return durable.Replace(f.LastGood, []byte(utc.UTC().Truncate(time.Second).Format(time.RFC3339)+"\n"), 0o644)
 }
 
 // LoadLastGood reads what SaveLastGood wrote; ok is false when there is none.
@@ -76,30 +77,4 @@ func readSmall(path string) (string, error) {
 		return "", nil
 	}
 	return string(b), err
-}
-
-// replace writes a file so that a crash leaves the old one or the new one.
-func replace(path, text string) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(tmp.Name())
-		}
-	}()
-	if err = tmp.Chmod(0o644); err == nil {
-		_, err = tmp.WriteString(text)
-	}
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if e := tmp.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }

@@ -13,10 +13,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/durable"
 )
 
 // States of a node in the file.
@@ -133,7 +133,7 @@ func openMaster(path, list string) ([]byte, error) {
 	if _, err := rand.Read(k); err != nil {
 		return nil, fmt.Errorf("make the master key of the nodes: %w", err)
 	}
-	if err := writePrivate(path, []byte(hex.EncodeToString(k)+"\n")); err != nil {
+	if err := durable.Replace(path, []byte(hex.EncodeToString(k)+"\n"), 0o600); err != nil {
 		return nil, fmt.Errorf("keep the master key of the nodes: %w", err)
 	}
 	return k, nil
@@ -143,7 +143,7 @@ func openMaster(path, list string) ([]byte, error) {
 func writeList(path string, list []Node) error {
 	b, err := json.MarshalIndent(nodeFile{Version: 1, Nodes: list}, "", "  ")
 	if err == nil {
-		err = writePrivate(path, append(b, '\n'))
+		err = durable.Replace(path, append(b, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("write the node list: %w", err)
@@ -342,15 +342,11 @@ func (n *Nodes) nearest(name string) string {
 
 // lock takes the lock that all processes share.
 func (n *Nodes) lock() (func(), error) {
-	f, err := os.OpenFile(filepath.Join(n.dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	unlock, err := durable.Lock(filepath.Join(n.dir, lockFile))
 	if err != nil {
 		return nil, fmt.Errorf("lock the node list: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock the node list: %w", err)
-	}
-	return func() { f.Close() }, nil
+	return unlock, nil
 }
 
 // readPrivate reads a file that only its owner may read.
@@ -380,31 +376,4 @@ func readPrivate(path string) ([]byte, error) {
 		k += m
 	}
 	return b, nil
-}
-
-// writePrivate replaces path at once by a file with mode 0600 and waits for the disk.
-func writePrivate(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails when it was renamed: wanted
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
