@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -144,13 +143,9 @@ func seenNodes(ctx context.Context, socket string) []mqtt.NodeStatus {
 	if err != nil {
 		return nil
 	}
-	text, err := json.Marshal(r.Downstream["mqtt"])
-	if err != nil {
-		return nil
+	seen := make([]mqtt.NodeStatus, len(r.Devices))
+	for i, d := range r.Devices {
+		seen[i] = mqtt.NodeStatus{Node: d.Name, Generation: d.Generation, LastExchange: d.LastExchange, HalfWidthSeconds: d.HalfWidth}
 	}
-	var st mqtt.Status
-	if json.Unmarshal(text, &st) != nil {
-		return nil
-	}
-	return st.Nodes
+	return seen
 }

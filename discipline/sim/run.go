@@ -293,9 +293,6 @@ func check(res *Result, s *discipline.Snapshot, raw discipline.Raw, utc int64) {
 
 func name(i int) string { return string(rune('a' + i)) }
 
-// RMS of the host clock's true error, ns.
-func (r *Result) RMS() float64 { return math.Sqrt(r.SumSquares / float64(max(1, r.Samples))) }
-
 // quantile of a copy of xs.
 func quantile(xs []float64, q float64) float64 {
 	if len(xs) == 0 {

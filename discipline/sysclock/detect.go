@@ -171,24 +171,3 @@ func capable(proc fs.FS, pid string) bool {
 	}
 	return false
 }
-
-// Choose works out what clock.mode = "auto" means here: "system" when this process may set the
-// clock and nobody else was seen to steer it for 10 s, "follow" when somebody does, "observe"
-// otherwise; and why, in one sentence. A ctx that ends means "observe".
-func Choose(ctx context.Context) (mode, why string) {
-	may := MaySetTime()
-	if o := daemon(os.DirFS("/proc"), os.Getpid()); o != nil {
-		return "follow", o.String()
-	}
-	if !may {
-		return "observe", "the process has no CAP_SYS_TIME"
-	}
-	o, err := detectChange(ctx, realKernel{}, 10*time.Second)
-	switch {
-	case err != nil:
-		return "observe", err.Error()
-	case o != nil:
-		return "follow", o.String()
-	}
-	return "system", "nobody else steers the host clock"
-}

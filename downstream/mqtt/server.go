@@ -117,13 +117,6 @@ func (s *Server) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Close gives the listeners back when Run is not going to be called.
-func (s *Server) Close() {
-	if s.embedded != nil {
-		s.embedded.closeListeners()
-	}
-}
-
 func (s *Server) nodesChanged() {
 	s.resp.forget()
 	if s.embedded != nil {

@@ -209,21 +209,6 @@ func (g *gateway) synced(within time.Duration) *status.Report {
 	return g.mustReport()
 }
 
-// counted is one number of a downstream's part of the report, such as "nts", "refused", "replay".
-func (g *gateway) counted(path ...string) float64 {
-	g.t.Helper()
-	var at any = map[string]any(g.mustReport().Downstream)
-	for _, k := range path {
-		m, ok := at.(map[string]any)
-		if !ok {
-			return 0
-		}
-		at = m[k]
-	}
-	n, _ := at.(float64)
-	return n
-}
-
 // same fails when the timeline is another than it was, or its bound is wrong by the host clock.
 func (g *gateway) same(before *status.Report) {
 	g.t.Helper()
