@@ -1,8 +1,6 @@
 // Package hostile attacks the built program from outside: servers that lie, networks that hold
 // packets back, and strangers at each of its own doors. In every case the promise must hold, the
 // refusal be counted under its own reason, and the next honest message be accepted.
-//
-// Cases that fail today say why and are left out; NTSGW_OPEN=1 runs them.
 package hostile
 
 import (
