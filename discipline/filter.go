@@ -6,9 +6,10 @@ import (
 )
 
 // The estimator: a bank of Kalman filters over one common state (offset, rate, and one bias a
-// source), one filter a hypothesis on how much the oscillator wanders. Each source's noise is
-// itself a small mixture of hypotheses: how an exchange's extra delay divides between the way
-// out and the way back, or that only what exceeds the usual delay says anything, or nothing does.
+// source), one filter a hypothesis on how much the oscillator wanders, how unequal paths are, and
+// whether extra delay lies on one way rather. Each source's noise is itself a small mixture of
+// hypotheses: how an exchange's extra delay divides between the way out and the way back, or that
+// only what exceeds the usual delay says anything, or nothing does.
 // All are weighted by likelihood; nothing is tuned to a kind of network. The bound does not
 // depend on any of it.
 
@@ -40,6 +41,8 @@ const (
 	windowMost = 1024 // samples of all sources together
 	phaseNoise = 4.0  // ns²/s: the oscillator's white frequency noise
 	memoryLog  = 1.0 / 192
+	// The models are simpler than networks are: between filters a sample's evidence counts by half.
+	trust = 0.5
 	// No hypothesis falls so far behind that it couldn't come back within a few samples when the
 	// oscillator or the network changes its ways.
 	leastLog = -10.0
@@ -59,6 +62,7 @@ type class struct {
 	kind  byte
 	par   float64 // kind box: tilt; edge: ±1; level: standard deviation over e's mean; usual: over the spread
 	prior float64 // logarithm
+	side  int     // the way that most of the extra delay lies on: +1 back, −1 out, 0 evenly
 }
 
 const (
@@ -70,13 +74,27 @@ const (
 )
 
 var classes = [...]class{
-	{box, 0, 0},
-	{box, 4, -3}, {box, -4, -3},
-	{edgy, 1, -6}, {edgy, -1, -6},
-	{level, 0.1, -2}, {level, 0.2, -1}, {level, 0.4, -2},
-	{scaled, 0, -1},
-	{usual, 0.5, -6}, {usual, 1, -6},
-	{scaled, 1, -4},
+	{box, 0, 0, 0},
+	{box, 4, 0, 1}, {box, -4, 0, -1},
+	{edgy, 1, -1, 1}, {edgy, -1, -1, -1},
+	{level, 0.1, -2, 0}, {level, 0.2, -1, 0}, {level, 0.4, -2, 0},
+	{scaled, 0, -1, 0},
+	{usual, 0.5, -6, 0}, {usual, 1, -6, 0},
+	{scaled, 1, -4, 0},
+}
+
+// sides are the hypotheses on the way that extra delay may lie on. Models that put it on different ways
+// want different offsets: one filter that weighed them all would confirm whichever it began with.
+var sides = [...]int{0, 1, -1}
+
+// classesOf lists the classes that a hypothesis on the side weighs.
+func classesOf(side int) (list []int) {
+	for c := range classes {
+		if classes[c].side == 0 || classes[c].side == side {
+			list = append(list, c)
+		}
+	}
+	return list
 }
 
 // stray is the class of single samples that nothing explains. Its weight stays at its prior: a
@@ -115,6 +133,8 @@ type way2 struct {
 type hypothesis struct {
 	wander float64
 	bias   float64
+	side   int
+	kinds  []int // the classes that it weighs
 	at     float64
 	log    float64
 	x      []float64 // offset, rate, biases
@@ -138,11 +158,14 @@ type filter struct {
 }
 
 func newFilter(sources int) filter {
-	f := filter{n: sources, ring: make([]sampleAt, min(window*max(1, sources), windowMost)), ways: make([]way, sources), bank: make([]hypothesis, len(wanders)*min(sources, len(biases)))}
+	f := filter{n: sources, ring: make([]sampleAt, min(window*max(1, sources), windowMost)), ways: make([]way, sources),
+		bank: make([]hypothesis, len(wanders)*len(sides)*min(sources, len(biases)))}
 	d := sources + 2
 	f.col, f.delays = make([]float64, d), make([]float64, 0, len(f.ring))
 	for i := range f.bank {
-		f.bank[i] = hypothesis{wander: wanders[i%len(wanders)], bias: biases[i/len(wanders)], x: make([]float64, d), p: make([]float64, d*d), w: make([]float64, sources*nc)}
+		side := sides[i/len(wanders)%len(sides)]
+		f.bank[i] = hypothesis{wander: wanders[i%len(wanders)], bias: biases[i/len(wanders)/len(sides)], side: side, kinds: classesOf(side),
+			x: make([]float64, d), p: make([]float64, d*d), w: make([]float64, sources*nc)}
 	}
 	f.reset()
 	return f
@@ -155,7 +178,6 @@ func (f *filter) reset() {
 		f.ways[i] = way{}
 	}
 	for i := range f.bank {
-		f.bank[i].log = 0
 		f.forgetClasses(i)
 	}
 }
@@ -280,7 +302,7 @@ func (f *filter) again() {
 	d := f.n + 2
 	for i := range f.bank {
 		h := &f.bank[i]
-		h.log = 0
+		h.log = h.prior()
 		h.at = first.t
 		for k := range h.p {
 			h.p[k] = 0
@@ -318,12 +340,22 @@ func (f *filter) one(m *sampleAt) {
 	top := math.Inf(-1)
 	for i := range f.bank {
 		h := &f.bank[i]
-		h.log = h.log*(1-memoryLog/float64(f.n)) + h.update(m, w, f.n, f.col)
+		h.log = h.log + (h.prior()-h.log)*memoryLog/float64(f.n) + trust*h.update(m, w, f.n, f.col)
 		top = math.Max(top, h.log)
 	}
 	for i := range f.bank {
 		f.bank[i].log = math.Max(f.bank[i].log-top, leastLog)
 	}
+}
+
+// oneSided is the logarithm of the prior of a side, against none.
+const oneSided = -8.0
+
+func (h *hypothesis) prior() float64 {
+	if h.side != 0 {
+		return oneSided
+	}
+	return 0
 }
 
 const (
@@ -365,7 +397,7 @@ func (h *hypothesis) update(m *sampleAt, w *way, n int, col []float64) float64 {
 	var logs, ms, vars [nc]float64
 	cw := h.w[m.source*nc : (m.source+1)*nc]
 	top := math.Inf(-1)
-	for c := range classes {
+	for _, c := range h.kinds {
 		switch k := &classes[c]; k.kind {
 		case box:
 			logs[c], ms[c], vars[c] = boxUpdate(mean, vs, m.y, e, soft, k.par/w.used.mean)
@@ -378,7 +410,12 @@ func (h *hypothesis) update(m *sampleAt, w *way, n int, col []float64) float64 {
 		case scaled:
 			r := e*e/12 + soft*soft
 			if k.par > 0 {
-				r = e*e + w.used.mean*w.used.mean
+				// If all extra delay lies on one way, a sample that has none can't stray.
+				floor := w.used.mean
+				if h.side != 0 {
+					floor = soft
+				}
+				r = e*e + floor*floor
 			}
 			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, r)
 		case usual:
@@ -389,12 +426,12 @@ func (h *hypothesis) update(m *sampleAt, w *way, n int, col []float64) float64 {
 		top = math.Max(top, logs[c]+cw[c])
 	}
 	sum, norm := 0.0, 0.0
-	for c := range classes {
+	for _, c := range h.kinds {
 		norm += math.Exp(cw[c])
 	}
 	mm := 0.0
 	var wt [nc]float64
-	for c := range classes {
+	for _, c := range h.kinds {
 		wt[c] = math.Exp(logs[c] + cw[c] - top)
 		sum += wt[c]
 		mm += wt[c] * ms[c]
@@ -402,7 +439,7 @@ func (h *hypothesis) update(m *sampleAt, w *way, n int, col []float64) float64 {
 	mm /= sum
 	vv := 0.0
 	most := math.Inf(-1)
-	for c := range classes {
+	for _, c := range h.kinds {
 		dm := ms[c] - mm
 		vv += wt[c] / sum * (vars[c] + dm*dm)
 		// A single stray does not tell the models apart, nor do samples that were held up: load that
@@ -417,7 +454,7 @@ func (h *hypothesis) update(m *sampleAt, w *way, n int, col []float64) float64 {
 			most = math.Max(most, cw[c])
 		}
 	}
-	for c := range cw {
+	for _, c := range h.kinds {
 		cw[c] = math.Max(cw[c]-most, leastLog)
 	}
 	cw[stray] = classes[stray].prior
@@ -511,8 +548,8 @@ func (f *filter) present(now float64) estimate {
 		top = math.Max(top, f.bank[i].log)
 	}
 	var sum float64
-	var es [len(wanders) * len(biases)]estimate
-	var ws [len(wanders) * len(biases)]float64
+	var es [len(wanders) * len(sides) * len(biases)]estimate
+	var ws [len(wanders) * len(sides) * len(biases)]float64
 	var out estimate
 	d := f.n + 2
 	for i := range f.bank {

@@ -63,6 +63,21 @@ func Loaded(j Jitter, share, most float64) Jitter {
 	}
 }
 
+// LateTimers draws delays of a box on the way that sends by timers of a coarse grid: most packets
+// within sd, 12 % a whole tick late, 4 % up to 0.8 ticks early.
+func LateTimers(sd, tick float64) Jitter {
+	return func(rng *rand.Rand, _ float64) float64 {
+		x := sd * rng.NormFloat64()
+		switch u := rng.Float64(); {
+		case u < 0.12:
+			x += tick
+		case u < 0.16:
+			x -= 0.8 * tick * rng.Float64()
+		}
+		return x
+	}
+}
+
 // draw returns one exchange's two delays; ok is false when it is lost.
 func (p *Path) draw(rng *rand.Rand, t float64) (out, back float64, ok bool) {
 	if p.Loss > 0 && rng.Float64() < p.Loss {

@@ -86,27 +86,34 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// A busy machine holds up packets on one way, and now and then one is early: that must not make
-// the bulk's delay look one-sided. The timeline of the first five minutes was 315 µs off (RMS) when
-// it did, and is 104 µs off.
-func TestHeldUpOneWay(t *testing.T) {
-	for _, sc := range Scenarios() {
-		if sc.Name != "gaussian, held up" {
-			continue
-		}
-		sc.Hours, sc.Settle, sc.Start = 300.0/3600, 60, 0
-		sum, n := 0.0, 0
-		for seed := range 60 {
-			r := Run(sc, uint64(seed), false)
-			sum += r.Timeline
-			n += len(r.Errors)
-			if r.Violations > 0 {
-				t.Errorf("seed %d: %d bound violations", seed, r.Violations)
+// What is unlike on the two ways by chance only (a busy machine that holds packets up, timers that send a
+// whole tick late) must not look like a path whose extra delay is on one way. Three quarters of the starts
+// are better than the limit, five minutes long. With one filter for all ways they were within 275 µs
+// (late timers), and earlier still a start was 315 µs off (held up).
+func TestUnevenByChance(t *testing.T) {
+	for name, limit := range map[string]float64{"gaussian, held up": 150 * us, "late timers": 100 * us} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, sc := range Scenarios() {
+				if sc.Name != name {
+					continue
+				}
+				sc.Hours, sc.Settle, sc.Start = 300.0/3600, 60, -10*ms
+				var rms []float64
+				for seed := range 60 {
+					r := Run(sc, uint64(seed), false)
+					rms = append(rms, math.Sqrt(r.Timeline/float64(len(r.Errors))))
+					if r.Violations > 0 {
+						t.Errorf("seed %d: %d bound violations", seed, r.Violations)
+					}
+				}
+				if q := quantile(rms, 0.75); q > limit {
+					t.Errorf("RMS of the third quarter %.1f µs, want %.0f", q/us, limit/us)
+				} else {
+					t.Logf("RMS of the third quarter %.1f µs", q/us)
+				}
 			}
-		}
-		if rms := math.Sqrt(sum / float64(n)); rms > 200*us {
-			t.Errorf("RMS %.1f µs", rms/us)
-		}
+		})
 	}
 }
 

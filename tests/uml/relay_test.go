@@ -118,8 +118,9 @@ func (l *lab) relayUDP(from *net.UDPConn, s *server, d delays, up, down *rand.Ra
 	}
 }
 
-// later sends a copy of b when it is time: a timer brings it near, a short spin to the point,
-// since a timer alone would add a jitter of its own.
+// later sends a copy of b when it is time: a timer brings it near, a spin to the point. The
+// runtime's timers wake up to a millisecond late, on a grid of a millisecond: with a shorter spin
+// most draws would become that grid's.
 func later[T interface{ ~int64 }](at T, send func([]byte), b []byte) {
 	left := func() time.Duration { return time.Duration(int64(at) - int64(sysclock.Now())) }
 	if left() <= 0 {
@@ -127,9 +128,11 @@ func later[T interface{ ~int64 }](at T, send func([]byte), b []byte) {
 		return
 	}
 	b = append([]byte(nil), b...)
-	const spin = 300 * time.Microsecond
+	const spin = 2500 * time.Microsecond
 	go func() {
-		time.Sleep(left() - spin)
+		if rest := left() - spin; rest > 0 {
+			time.Sleep(rest)
+		}
 		for left() > 0 {
 		}
 		send(b)
