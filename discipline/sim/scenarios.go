@@ -117,7 +117,7 @@ func Scenarios() []Scenario {
 		named("crystal +600 ppm", fast(600, 1000)),
 		named("crystal -8960 ppm", fast(-8960, 10000)),
 		{Name: "gaussian, held up", Osc: Oscillator{}, Servers: several(1, heldUp), Poll: 4, Hours: 4},
-		{Name: "late timers", Osc: Oscillator{}, Servers: several(1, Path{Out: 2.3 * ms, Back: 2.3 * ms, JitterOut: LateTimers(50*us, ms), JitterBack: LateTimers(50*us, ms)}), Poll: 4, Hours: 4},
+		{Name: "late timers", Osc: Oscillator{Offset: 3000, White: 1}, Servers: several(1, Path{Out: 2.3 * ms, Back: 2.3 * ms, JitterOut: LateTimers(50*us, ms), JitterBack: LateTimers(50*us, ms)}), Poll: 4, Hours: 4},
 		{Name: "all on one way", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 900, JumpMean: 5000}, Servers: several(1, oneway), Poll: 64},
 		{Name: "all on one short way", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 950, JumpMean: 5000}, Servers: several(1, short), Poll: 64},
 		{Name: "most on one way", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 900, JumpMean: 5000}, Servers: several(1, skewed), Poll: 64},

@@ -87,18 +87,18 @@ func TestStart(t *testing.T) {
 }
 
 // What is unlike on the two ways by chance only (a busy machine that holds packets up, timers that send a
-// whole tick late) must not look like a path whose extra delay is on one way. Three quarters of the starts
-// are better than the limit, five minutes long. With one filter for all ways they were within 275 µs
-// (late timers), and earlier still a start was 315 µs off (held up).
+// whole tick late) must not look like a path whose extra delay is on one way. Nine of ten starts, five
+// minutes long, are better than the limit. With one filter for both ways they were within 467 µs (late
+// timers), and earlier still within 440 (held up).
 func TestUnevenByChance(t *testing.T) {
-	for name, limit := range map[string]float64{"gaussian, held up": 150 * us, "late timers": 100 * us} {
+	for name, limit := range map[string]float64{"gaussian, held up": 150 * us, "late timers": 150 * us} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, sc := range Scenarios() {
 				if sc.Name != name {
 					continue
 				}
-				sc.Hours, sc.Settle, sc.Start = 300.0/3600, 60, -10*ms
+				sc.Hours, sc.Settle, sc.Start = 300.0/3600, 60, -10.7 * ms
 				var rms []float64
 				for seed := range 60 {
 					r := Run(sc, uint64(seed), false)
@@ -107,10 +107,10 @@ func TestUnevenByChance(t *testing.T) {
 						t.Errorf("seed %d: %d bound violations", seed, r.Violations)
 					}
 				}
-				if q := quantile(rms, 0.75); q > limit {
-					t.Errorf("RMS of the third quarter %.1f µs, want %.0f", q/us, limit/us)
-				} else {
-					t.Logf("RMS of the third quarter %.1f µs", q/us)
+				q := quantile(rms, 0.9)
+				t.Logf("nine of ten within %.1f µs RMS", q/us)
+				if q > limit {
+					t.Errorf("want %.0f µs", limit/us)
 				}
 			}
 		})
