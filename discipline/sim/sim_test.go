@@ -98,7 +98,7 @@ func TestUnevenByChance(t *testing.T) {
 				if sc.Name != name {
 					continue
 				}
-				sc.Hours, sc.Settle, sc.Start = 300.0/3600, 60, -10.7 * ms
+				sc.Hours, sc.Settle, sc.Start = 300.0/3600, 60, -10.7*ms
 				var rms []float64
 				for seed := range 60 {
 					r := Run(sc, uint64(seed), false)
