@@ -1,21 +1,30 @@
-// Package compose runs the lab as containers: it builds the image from the Dockerfile, and looks at
-// what the node says while the server's container is stopped and started.
+// Package compose runs the lab as containers: it builds the images from the Dockerfiles, and looks at
+// what both nodes say, ntsgw's own and the C library, while the server's container is stopped and started.
 package compose
 
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/discipline/sysclock"
 )
 
-const baseImage = "golang:1.26-bookworm" // as the Dockerfile names it
+// The base images, as the Dockerfiles name them.
+const (
+	baseImage     = "golang:1.26-bookworm"
+	nodeBaseImage = "debian:bookworm-slim"
+)
 
 // project is the compose project's name: containers, volumes and the network bear it.
 var project = fmt.Sprintf("ntsgwtest%d", os.Getpid())
@@ -35,20 +44,27 @@ func compose(args ...string) []string {
 	return append([]string{"-p", project, "-f", "../../packaging/compose/lab.yaml"}, args...)
 }
 
-// rootImage is a Debian root with the Go toolchain, made once a machine; the base image is that and
-// the modules that go.sum lists.
-const rootImage = "ntsgw-test-root"
+// rootImage is a Debian root with the Go toolchain and what the C node is built with, made once a
+// machine; the base image is that and the modules that go.sum lists. rootLabel tells its versions apart.
+const (
+	rootImage = "ntsgw-test-root"
+	rootLabel = "2"
+)
+
+// imageLabel is the label that this test gives its own images: false when there is no such image, and
+// empty for one that was pulled.
+func imageLabel(image string) (string, bool) {
+	label, err := exec.Command("docker", "image", "inspect", "-f", `{{index .Config.Labels "ntsgw-test"}}`, image).Output()
+	return strings.TrimSpace(string(label)), err == nil
+}
 
 // makeBase makes the Dockerfile's base image from local files where it was not pulled. It returns the
 // arguments that the build needs then.
 func makeBase(t *testing.T) (arguments []string) {
-	label, err := exec.Command("docker", "image", "inspect", "-f", `{{index .Config.Labels "ntsgw-test"}}`, baseImage).Output()
-	if err == nil && strings.TrimSpace(string(label)) == "" {
+	if label, ok := imageLabel(baseImage); ok && label == "" {
 		return nil // the real one
 	}
-	if exec.Command("docker", "image", "inspect", rootImage).Run() != nil {
-		makeRoot(t)
-	}
+	makeRoot(t)
 	dir := t.TempDir()
 	cache := strings.TrimSpace(output(t, time.Minute, "go", "env", "GOMODCACHE"))
 	output(t, 10*time.Minute, "go", "mod", "download")
@@ -66,7 +82,19 @@ func makeBase(t *testing.T) (arguments []string) {
 	return []string{"--build-arg", "GOPROXY=off"}
 }
 
+// nodeBase is makeBase for the C node's Dockerfile, which takes its base and its packages as arguments.
+func nodeBase(t *testing.T) (arguments []string) {
+	if label, ok := imageLabel(nodeBaseImage); ok && label == "" {
+		return nil
+	}
+	makeRoot(t)
+	return []string{"--build-arg", "BASE=" + rootImage, "--build-arg", "PACKAGES="}
+}
+
 func makeRoot(t *testing.T) {
+	if label, ok := imageLabel(rootImage); ok && label == rootLabel {
+		return
+	}
 	if os.Getuid() != 0 {
 		t.Skip("the base image is not here, and only root can make it")
 	}
@@ -74,12 +102,12 @@ func makeRoot(t *testing.T) {
 		t.Skip("the base image is not here, and debootstrap is not installed: make test installs it when run as root")
 	}
 	root := filepath.Join(t.TempDir(), "root")
-	output(t, 10*time.Minute, "debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", root)
+	output(t, 10*time.Minute, "debootstrap", "--variant=minbase", "--include=ca-certificates,gcc,libc6-dev,libsodium-dev,libbearssl-dev", "bookworm", root)
 	goroot := strings.TrimSpace(output(t, time.Minute, "go", "env", "GOROOT"))
 	tar := func(dir, as string) *exec.Cmd {
 		return exec.Command("tar", "-C", dir, "--transform", "s,^\\.,."+as+",", "-c", ".")
 	}
-	load := exec.Command("docker", "import", "-c", "LABEL ntsgw-test=1",
+	load := exec.Command("docker", "import", "-c", "LABEL ntsgw-test="+rootLabel,
 		"-c", "ENV PATH=/usr/local/go/bin:/usr/sbin:/usr/bin:/sbin:/bin", "-c", "ENV GOPATH=/go", "-c", "ENV GOTOOLCHAIN=local", "-", rootImage)
 	in, err := load.StdinPipe()
 	if err != nil {
@@ -165,6 +193,8 @@ func TestComposeLab(t *testing.T) {
 		exec.Command("docker-compose", compose("down", "-v", "-t", "2")...).Run()
 	})
 	output(t, 15*time.Minute, "docker", append(append([]string{"build"}, arguments...), "-t", "ntsgw", "../..")...)
+	output(t, 15*time.Minute, "docker", append(append([]string{"build"}, nodeBase(t)...),
+		"-t", "ntsgw-node", "-f", "../../node/examples/host/Dockerfile", "../../node")...)
 	// The sidecar's user is root without any power over files: it must be able to keep its state on a new
 	// volume. (It is not started here: it would set this machine's clock.)
 	volume := project + "sidecar"
@@ -172,45 +202,120 @@ func TestComposeLab(t *testing.T) {
 	output(t, time.Minute, "docker", "run", "--rm", "--user", "0:0", "--cap-drop", "ALL", "--read-only", "--network", "none",
 		"-v", volume+":/var/lib/ntsgw", "ntsgw", "node", "add", "sidecar")
 
+	before := sysclock.ReadPair()
 	output(t, 3*time.Minute, "docker-compose", compose("up", "-d", "--no-build")...)
 
-	node := func(word string, since time.Time) bool {
-		out, err := exec.Command("docker-compose", compose("logs", "--no-color", "-t", "node")...).CombinedOutput()
-		if err != nil {
-			return false
-		}
-		for _, l := range strings.Split(string(out), "\n") {
-			_, stamp, ok := strings.Cut(l, "| ")
-			if !ok {
-				continue
-			}
-			stamp, text, _ := strings.Cut(stamp, " ")
-			at, err := time.Parse(time.RFC3339Nano, stamp)
-			if err == nil && at.After(since) && strings.HasPrefix(strings.TrimSpace(text), "beacon accepted") && strings.Contains(text, word) {
-				return true
-			}
-		}
-		return false
-	}
-	wait := func(within time.Duration, what, word string, since time.Time) {
+	wait := func(within time.Duration, what string, seen func() bool) {
 		t.Helper()
-		for deadline := time.Now().Add(within); !node(word, since); time.Sleep(500 * time.Millisecond) {
+		for deadline := time.Now().Add(within); !seen(); time.Sleep(500 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("not within %v: %s", within, what)
 			}
 		}
 	}
-	wait(60*time.Second, "the node verifies a beacon", "synchronized", time.Time{})
-	wait(30*time.Second, "the node's own interval is bounded", "| node: ", time.Time{})
+	// Both nodes must tell of a message with this state of the gateway.
+	both := func(within time.Duration, what, state string, since time.Time) {
+		t.Helper()
+		wait(within, "the node "+what, func() bool { return said(t, "node", since, "beacon accepted", state) })
+		wait(within, "the C node "+what, func() bool { return said(t, "node-c", since, "beacon ", "gateway="+state) })
+	}
+	both(60*time.Second, "verifies a beacon", "synchronized", time.Time{})
+	wait(30*time.Second, "the node's own interval is bounded", func() bool { return said(t, "node", time.Time{}, "beacon accepted", "| node: ") })
+	wait(30*time.Second, "the C node's own interval is bounded", func() bool { return said(t, "node-c", time.Time{}, "exchange ", "state=bounded") })
 	if out := output(t, time.Minute, "docker-compose", compose("exec", "-T", "gateway", "/usr/bin/ntsgw", "status", "-config", "/etc/ntsgw/lab.toml")...); !strings.Contains(out, "Synchronized") {
 		t.Errorf("status in the container:\n%s", out)
 	}
 
 	stopped := time.Now()
 	output(t, time.Minute, "docker-compose", compose("stop", "-t", "2", "server")...)
-	wait(90*time.Second, "the node sees holdover", "holdover", stopped)
+	both(90*time.Second, "sees holdover", "holdover", stopped)
+	contained(t, before, time.Now())
 
+	// What the server calls true from here on begins anew, 250 ms ahead: only what the nodes hear of the
+	// gateway is looked at, and that they follow.
 	started := time.Now()
 	output(t, time.Minute, "docker-compose", compose("start", "server")...)
-	wait(90*time.Second, "the node sees recovery", "synchronized", started)
+	both(90*time.Second, "sees recovery", "synchronized", started)
+	wait(60*time.Second, "the C node's own interval is bounded again", func() bool {
+		return said(t, "node-c", started, "exchange gateway=synchronized", "state=bounded")
+	})
+}
+
+// entry is a line of a container's log, with the time that the Docker Engine stamped it at.
+type entry struct {
+	at   time.Time
+	text string
+}
+
+func logOf(t *testing.T, service string) (list []entry) {
+	t.Helper()
+	for l := range strings.Lines(output(t, time.Minute, "docker-compose", compose("logs", "--no-color", "-t", service)...)) {
+		_, rest, ok := strings.Cut(l, "| ")
+		stamp, text, _ := strings.Cut(rest, " ")
+		if at, err := time.Parse(time.RFC3339Nano, stamp); ok && err == nil {
+			list = append(list, entry{at, strings.TrimSpace(text)})
+		}
+	}
+	return list
+}
+
+// said tells whether a service has said a line since then that begins with begin and has word in it.
+func said(t *testing.T, service string, since time.Time, begin, word string) bool {
+	for _, e := range logOf(t, service) {
+		if e.at.After(since) && strings.HasPrefix(e.text, begin) && strings.Contains(e.text, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// contained holds the intervals that the C node printed until then against the server's clock, which
+// is so far ahead of this host's when it starts, and gains so much on the raw clock, that all containers
+// share.
+func contained(t *testing.T, host discipline.HostReading, until time.Time) {
+	const ahead, gains = 250 * time.Millisecond, 50e-6 // the defaults of lab server
+	// What is not known of the server's clock: the log's stamp is later than its start, by how much of a
+	// second is anybody's guess; and the host's clock may be steered between then and our reading.
+	const slack = 200 * time.Microsecond
+	server := logOf(t, "server")
+	if len(server) == 0 {
+		t.Fatal("the server has said nothing")
+	}
+	start := server[0].at.UnixNano() - host.Real + int64(host.Raw)
+	bounded, holdover, widest := 0, 0, time.Duration(0)
+	for _, e := range logOf(t, "node-c") {
+		if e.at.After(until) {
+			break
+		}
+		if strings.HasPrefix(e.text, "refused") || strings.Contains(e.text, "alarm=") && !strings.Contains(e.text, "alarm=none") {
+			t.Errorf("the C node: %s", e.text)
+		}
+		if !strings.Contains(e.text, "state=bounded") {
+			continue
+		}
+		says := map[string]string{}
+		for f := range strings.FieldsSeq(e.text) {
+			key, value, _ := strings.Cut(f, "=")
+			says[key] = value
+		}
+		lo, err1 := time.Parse(time.RFC3339Nano, says["lo"])
+		hi, err2 := time.Parse(time.RFC3339Nano, says["hi"])
+		count, err3 := strconv.ParseInt(says["count"], 10, 64)
+		if err := errors.Join(err1, err2, err3); err != nil {
+			t.Fatalf("%s: %v", e.text, err)
+		}
+		raw := count * 1000
+		truth := time.Unix(0, raw-int64(host.Raw)+host.Real).Add(ahead + time.Duration(float64(raw-start)*gains))
+		if truth.Before(lo.Add(-slack)) || truth.After(hi.Add(slack)) {
+			t.Errorf("true time %s is outside the C node's interval: %s", truth.UTC().Format(time.RFC3339Nano), e.text)
+		}
+		bounded, widest = bounded+1, max(widest, hi.Sub(lo))
+		if says["gateway"] == "holdover" {
+			holdover++
+		}
+	}
+	t.Logf("the C node: %d intervals with two ends, %d of them in holdover, the widest %v", bounded, holdover, widest)
+	if bounded < 10 || holdover == 0 || widest > time.Second {
+		t.Errorf("%d intervals with two ends, %d of them in holdover, the widest %v", bounded, holdover, widest)
+	}
 }

@@ -3,12 +3,17 @@
  *
  *   ntsgw-node -enrolment node.json -broker localhost:1883 -for 60
  *
+ * One line an evidence: what came, what the gateway says of itself, what the node
+ * knows, its interval at that reading of the clock (count: CLOCK_MONOTONIC_RAW in
+ * us), the alarms that stand.
+ *
  * node.json is what `ntsgw node add NAME -form json` writes; every part of it can
  * be given as an option instead. With -for it ends after so many seconds: with 0
  * when from the first answer on the interval had two ends, was never wider than
  * -width, and no alarm came; else with 1. */
 #include <ctype.h>
 #include <errno.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,12 +21,13 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "../../src/ntsgw_cbor.h"
 #include "../../src/ntsgw_node.h"
 #include "mqtt.h"
 
 static const char *broker = "localhost:1883", *user, *password = "", *gateway_id, *node_name, *node_key_hex, *prefix = "ntsgw/";
 static const char *root_alg = "Ed25519", *root_hex;
-static double run_for, width_ms = 1000, ppm = 100, every = 16;
+static double run_for, wait_for, width_ms = 1000, ppm = 100, every = 16;
 static unsigned long generation = 1;
 static int quiet;
 
@@ -30,6 +36,13 @@ static ntsgw_gateway state;
 static mqtt client;
 static long beacons, exchanges, refused;
 static int good = 1;
+
+static volatile sig_atomic_t told_to_end;
+
+static void on_signal(int s) {
+  (void)s;
+  told_to_end = 1;
+}
 
 static void die(const char *what, const char *which) {
   fprintf(stderr, "ntsgw-node: %s%s%s\n", what, which ? ": " : "", which ? which : "");
@@ -90,14 +103,33 @@ static void print_time(char *out, size_t room, int64_t ns) {
   }
   gmtime_r(&s, &tm);
   n = strftime(out, room, "%Y-%m-%dT%H:%M:%S", &tm);
-  snprintf(out + n, room - n, ".%06ldZ", (long)(ns % 1000000000 / 1000));
+  snprintf(out + n, room - n, ".%09ldZ", (long)(ns % 1000000000));
 }
 
-static void report(const char *why) {
+static const char *alarm_words(uint8_t a) {
+  static char out[64];
+  snprintf(out, sizeof out, "%s%s%s", a & NTSGW_ALARM_CONTRADICTION ? "+contradiction" : "", a & NTSGW_ALARM_FLOOR ? "+floor" : "",
+           a & NTSGW_ALARM_WITHHELD ? "+withheld" : "");
+  return out[0] ? out + 1 : "none";
+}
+
+/* told gives what the gateway says of itself in a message that was accepted. The
+ * library does not ask: a bound is a bound in holdover too. */
+static const char *told(ntsgw_kind kind, const uint8_t *payload, size_t n) {
+  ntsgw_envelope e;
+  ntsgw_claims c;
+  if (kind != NTSGW_BEACON && kind != NTSGW_RESPONSE) return 0;
+  if (!ntsgw_cbor_envelope(payload, (uint32_t)n, kind == NTSGW_BEACON ? 18 : 17, &e)) return 0;
+  if (!ntsgw_cbor_claims(payload, e.payload.at, (uint32_t)(e.payload.at + e.payload.n),
+                         kind == NTSGW_BEACON ? NTSGW_CLAIMS_BEACON : NTSGW_CLAIMS_RESPONSE, &c)) return 0;
+  return c.value[NTSGW_STATE] == 1 ? "synchronized" : "holdover";
+}
+
+/* report prints what is known at reading m, one line an evidence. */
+static void report(const char *why, const char *gateway, uint64_t m) {
   static const char *states[] = {"nothing-known", "lower-bound", "bounded"};
   ntsgw_bounds b = {INT64_MIN, INT64_MAX};
   int64_t estimate = 0, bound = 0;
-  uint64_t m = now();
   char lo[40], hi[40], est[40] = "unknown";
   ntsgw_state_kind s = ntsgw_state(&node, m);
   ntsgw_interval_utc(&node, m, &b);
@@ -111,9 +143,9 @@ static void report(const char *why) {
   if (quiet) return;
   print_time(lo, sizeof lo, b.lo);
   print_time(hi, sizeof hi, b.hi);
-  printf("%s state=%s estimate=%s bound_ms=%.3f lo=%s hi=%s alarms=%u beacons=%ld exchanges=%ld refused=%ld\n", why, states[s], est,
-         (double)bound / 1e6, lo, hi, ntsgw_alarm(&node), beacons, exchanges, refused);
-  fflush(stdout);
+  printf("%s gateway=%s state=%s estimate=%s bound_ms=%.3f lo=%s hi=%s count=%llu alarm=%s beacons=%ld exchanges=%ld refused=%ld\n", why,
+         gateway ? gateway : "-", states[s], est, (double)bound / 1e6, lo, hi, (unsigned long long)m, alarm_words(ntsgw_alarm(&node)), beacons,
+         exchanges, refused);
 }
 
 static void message(void *context, const char *topic, size_t topic_n, const uint8_t *payload, size_t n) {
@@ -130,12 +162,12 @@ static void message(void *context, const char *topic, size_t topic_n, const uint
   if (r < 0) {
     refused++;
     if (r == NTSGW_E_CONTRADICTION) good = 0;
-    if (!quiet) printf("refused kind=%d reason=%s\n", (int)kind, word(r));
+    if (!quiet) printf("refused kind=%d reason=%s alarm=%s\n", (int)kind, word(r), alarm_words(ntsgw_alarm(&node)));
     return;
   }
   if (kind == NTSGW_BEACON) beacons++;
   if (kind == NTSGW_RESPONSE) exchanges++;
-  report(kind == NTSGW_BEACON ? "beacon" : kind == NTSGW_RESPONSE ? "exchange" : "delegation");
+  report(kind == NTSGW_BEACON ? "beacon" : kind == NTSGW_RESPONSE ? "exchange" : "delegation", told(kind, payload, n), m);
 }
 
 static void with_prefix(char *out, ntsgw_kind kind) {
@@ -199,15 +231,29 @@ static char *json_value(const char *text, const char *key) {
   return out;
 }
 
+/* whole reads a file that ends in '}': one that another process is still writing
+ * does not. */
+static int whole(const char *path, char *text, size_t room) {
+  FILE *f = fopen(path, "r");
+  size_t n;
+  if (!f) return 0;
+  n = fread(text, 1, room - 1, f);
+  fclose(f);
+  while (n > 0 && isspace((unsigned char)text[n - 1])) n--;
+  text[n] = 0;
+  errno = EBADMSG;
+  return n > 0 && text[n - 1] == '}';
+}
+
 static void enrolment(const char *path) {
   static char text[65536];
-  FILE *f = fopen(path, "r");
+  int64_t until = ns_of(CLOCK_MONOTONIC) + (int64_t)(wait_for * 1e9);
   char *v, *roots;
-  size_t n;
-  if (!f) die(strerror(errno), path);
-  n = fread(text, 1, sizeof text - 1, f);
-  text[n] = 0;
-  fclose(f);
+  while (!whole(path, text, sizeof text)) {
+    struct timespec pause = {0, 200000000};
+    if (told_to_end || ns_of(CLOCK_MONOTONIC) >= until) die(strerror(errno), path);
+    nanosleep(&pause, 0);
+  }
   roots = strstr(text, "\"roots\"");
   gateway_id = json_value(text, "gateway");
   node_name = json_value(text, "node");
@@ -226,7 +272,8 @@ static void enrolment(const char *path) {
 
 static void usage(void) {
   fputs(
-      "usage: ntsgw-node [-enrolment FILE] [options]\n"
+      "usage: ntsgw-node [-wait S] [-enrolment FILE] [options]\n"
+      "  -wait S           wait so long for the enrolment's file\n"
       "  -enrolment FILE   what `ntsgw node add NAME -form json` wrote\n"
       "  -broker HOST:PORT (localhost:1883)   -user NAME   -password WORD   -site PREFIX/\n"
       "  -gateway ID  -node NAME  -generation N  -key HEX  -root-alg Ed25519|ES256  -root HEX\n"
@@ -244,6 +291,9 @@ int main(int argc, char **argv) {
   static uint8_t key[32], root[65];
   int64_t end = 0, next = 0, ping = 0;
   int i, up = 0, pause_ms = 200;
+  setvbuf(stdout, 0, _IOLBF, 0);
+  signal(SIGTERM, on_signal);
+  signal(SIGINT, on_signal);
   for (i = 1; i < argc; i++) {
     const char *o = argv[i] + (argv[i][0] == '-' && argv[i][1] == '-');
     const char *v = i + 1 < argc ? argv[i + 1] : 0;
@@ -254,6 +304,7 @@ int main(int argc, char **argv) {
     if (!v) usage();
     i++;
     if (strcmp(o, "-enrolment") == 0) enrolment(v);
+    else if (strcmp(o, "-wait") == 0) wait_for = atof(v);
     else if (strcmp(o, "-broker") == 0) broker = v;
     else if (strcmp(o, "-user") == 0) user = v;
     else if (strcmp(o, "-password") == 0) password = v;
@@ -312,7 +363,7 @@ int main(int argc, char **argv) {
 
   for (;;) {
     int64_t t = ns_of(CLOCK_MONOTONIC);
-    if (end && t >= end) break;
+    if (told_to_end || (end && t >= end)) break;
     if (!up) {
       up = connected();
       if (!up) {
@@ -338,7 +389,7 @@ int main(int argc, char **argv) {
     }
     if (up) up = mqtt_wait(&client, 100);
   }
-  report("end");
+  report("end", 0, now());
   mqtt_close(&client);
   if (exchanges == 0 && beacons == 0) good = 0;
   if (who.node_key && exchanges == 0) good = 0;
