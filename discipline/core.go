@@ -21,6 +21,7 @@ type Discipline struct {
 
 	rate   rateClock
 	filter filter
+	heat   *thermometer // nil: none
 
 	truth   interval // contains y at heard, if at most a minority lied
 	stated  interval // the same at now, with what a contradicting majority says
@@ -90,7 +91,10 @@ func New(cfg Config) *Discipline {
 	if cfg.Assume.WanderPPM > 0 {
 		d.floor = cfg.Assume.WanderPPM * nsPerPPM
 	}
-	d.filter = newFilter(len(cfg.Sources))
+	if cfg.Thermometer {
+		d.heat = new(thermometer)
+	}
+	d.filter = newFilter(len(cfg.Sources), d.heat)
 	d.edges = make([]edge, 0, 2*len(cfg.Sources))
 	d.ivs = make([]interval, 0, len(cfg.Sources))
 	d.owners = make([]int, 0, len(cfg.Sources))
@@ -201,7 +205,7 @@ func (d *Discipline) Update(m Measurement) error {
 	}
 	if !d.begun {
 		d.begun, d.t0, d.base, d.now = true, m.At, tai-int64(m.At), m.At
-		d.rate.at = 0
+		d.rate.at, d.filter.t0 = 0, d.t0
 	}
 	if m.At > d.now {
 		d.now = m.At

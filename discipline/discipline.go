@@ -22,6 +22,7 @@ type Config struct {
 	FrequencyStdPPM float64       // its standard deviation; 0: nothing known
 	Floor           int64         // time can't be before it: nanoseconds since 1970, UTC; 0: none
 	Leap            LeapTable     // nil: nothing known of leap seconds
+	Thermometer     bool          // Temperature will be called
 	Observing       bool          // the host clock is never set: no Panic, no Step
 	WasSet          bool          // the host clock was set before in this boot: the next change is no first setting
 	NewEpoch        func() Epoch  // 8 random bytes; called at each start or jump of the timeline

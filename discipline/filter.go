@@ -7,7 +7,7 @@ import (
 
 // The estimator: a bank of Kalman filters over one common state (offset, rate, and one bias a
 // source), one filter a hypothesis on how much the oscillator wanders, how unequal paths are, and
-// whether extra delay lies on one way rather. Each source's noise is itself a small mixture of
+// what shape their delays have. Each source's noise is itself a small mixture of
 // hypotheses: how an exchange's extra delay divides between the way out and the way back, or that
 // only what exceeds the usual delay says anything, or nothing does.
 // All are weighted by likelihood; nothing is tuned to a kind of network. The bound does not
@@ -57,12 +57,13 @@ var biases = [...]float64{0.05, 0.0005}
 
 // class is a hypothesis on a source's noise. With extra delay e, z = y + noise lies in
 // [−e/2, e/2] when both ways have a least delay; tilt is the slope of the density's logarithm
-// across that box in units of 1/e's mean.
+// across that box in units of 1/e's mean. A floored box takes the least delay for lying par gaps below the
+// least sample, and its edges for sharp.
 type class struct {
 	kind  byte
 	par   float64 // kind box: tilt; edge: ±1; level: standard deviation over e's mean; usual: over the spread
 	prior float64 // logarithm
-	side  int     // the way that most of the extra delay lies on: +1 back, −1 out, 0 evenly
+	shape shape   // the filters that weigh it; mixed: those of the one-sided shapes too
 }
 
 const (
@@ -71,26 +72,49 @@ const (
 	level
 	scaled
 	usual
+	floored
 )
 
 var classes = [...]class{
-	{box, 0, 0, 0},
-	{box, 4, 0, 1}, {box, -4, 0, -1},
-	{edgy, 1, -1, 1}, {edgy, -1, -1, -1},
-	{level, 0.1, -2, 0}, {level, 0.2, -1, 0}, {level, 0.4, -2, 0},
-	{scaled, 0, -1, 0},
-	{usual, 0.5, -6, 0}, {usual, 1, -6, 0},
-	{scaled, 1, -4, 0},
+	{box, 0, 0, mixed},
+	{box, 4, 0, back}, {box, -4, 0, out},
+	{edgy, 1, -1, back}, {edgy, -1, -1, out},
+	{level, 0.1, -2, mixed}, {level, 0.2, -1, mixed}, {level, 0.4, -2, mixed},
+	{scaled, 0, -1, mixed},
+	{usual, 0.5, -6, mixed}, {usual, 1, -6, mixed},
+	{floored, 0.1, -1, hard}, {floored, 0.4, 0, hard}, {floored, 1.5, -1, hard},
+	{scaled, 1, -4, mixed},
 }
 
-// sides are the hypotheses on the way that extra delay may lie on. Models that put it on different ways
-// want different offsets: one filter that weighed them all would confirm whichever it began with.
-var sides = [...]int{0, 1, -1}
+// shape is a hypothesis on how delays are made. Models of different shapes want different states: one
+// filter that weighed them all would confirm whichever it began with.
+type shape int8
 
-// classesOf lists the classes that a hypothesis on the side weighs.
-func classesOf(side int) (list []int) {
+const (
+	mixed shape = iota // anything
+	back               // extra delay rather lies on the way back …
+	out                // … or on the way out
+	hard               // both ways have a least delay that nothing is below, as queues have
+)
+
+var shapes = [...]shape{mixed, back, out, hard}
+
+// oneSided is the logarithm of the prior of a side, against the others.
+const oneSided = -8.0
+
+func (s shape) sided() bool { return s == back || s == out }
+
+func (s shape) prior() float64 {
+	if s.sided() {
+		return oneSided
+	}
+	return 0
+}
+
+// classes lists the classes that a filter of the shape weighs.
+func (s shape) classes() (list []int) {
 	for c := range classes {
-		if classes[c].side == 0 || classes[c].side == side {
+		if of := classes[c].shape; of == s || c == stray || of == mixed && s.sided() {
 			list = append(list, c)
 		}
 	}
@@ -108,6 +132,7 @@ type sampleAt struct {
 	t, y      float64
 	delay     float64
 	precision float64
+	heat      float64 // the thermometer's integral, K·s
 }
 
 // way is what is known of one source's path.
@@ -116,6 +141,8 @@ type way struct {
 	least   [4]float64 // its least delays, ascending
 	floor   float64    // the least delay that is taken for real
 	soft    float64    // how soft a box's edges are, ns
+	gap     float64    // from the least delay to the fourth
+	thin    float64    // how soft a floored box's edges are
 	mean    float64    // mean extra delay
 	used    way2       // the values the filters were last run with
 	rebased float64    // instant of its last route change
@@ -124,6 +151,7 @@ type way struct {
 
 type way2 struct {
 	floor, soft, mean float64
+	least, gap, thin  float64
 	median            float64 // of the delays
 	spread            float64 // the offsets' deviation, were both ways' delays to vary evenly about their usual
 	tail              float64 // what is delayed by more was held up: no model of the others is judged by it
@@ -133,38 +161,49 @@ type way2 struct {
 type hypothesis struct {
 	wander float64
 	bias   float64
-	side   int
+	shape  shape
 	kinds  []int // the classes that it weighs
 	at     float64
 	log    float64
-	x      []float64 // offset, rate, biases
+	heat   float64   // the thermometer's integral at at
+	x      []float64 // offset, rate, biases, and with a thermometer the rate's change per K
 	p      []float64 // row-major, square
 	w      []float64 // sources × classes: log weights
 }
 
 type filter struct {
 	started  bool
-	n        int // sources
+	n        int          // sources
+	d        int          // elements of the state
+	heat     *thermometer // nil: none
+	t0       Raw          // origin of seconds
 	ring     []sampleAt
 	head, in int // next slot, samples held
 	ways     []way
 	bank     []hypothesis
 	rate0    float64
 	var0     float64
+	heat0    float64 // what was learned of the rate's change per K
+	heatVar0 float64
 	stale    int // samples since the last refiltering
 	taken    int // samples since the last reset
 	col      []float64
 	delays   []float64 // scratch
 }
 
-func newFilter(sources int) filter {
-	f := filter{n: sources, ring: make([]sampleAt, min(window*max(1, sources), windowMost)), ways: make([]way, sources),
-		bank: make([]hypothesis, len(wanders)*len(sides)*min(sources, len(biases)))}
-	d := sources + 2
+// newFilter returns a filter for so many sources, with a thermometer or without (nil).
+func newFilter(sources int, heat *thermometer) filter {
+	f := filter{n: sources, d: sources + 2, heat: heat, ring: make([]sampleAt, min(window*max(1, sources), windowMost)), ways: make([]way, sources),
+		bank: make([]hypothesis, len(wanders)*len(shapes)*min(sources, len(biases)))}
+	if heat != nil {
+		f.d++
+	}
+	d := f.d
+	f.heatVar0 = heatStd * heatStd
 	f.col, f.delays = make([]float64, d), make([]float64, 0, len(f.ring))
 	for i := range f.bank {
-		side := sides[i/len(wanders)%len(sides)]
-		f.bank[i] = hypothesis{wander: wanders[i%len(wanders)], bias: biases[i/len(wanders)/len(sides)], side: side, kinds: classesOf(side),
+		shape := shapes[i/len(wanders)%len(shapes)]
+		f.bank[i] = hypothesis{wander: wanders[i%len(wanders)], bias: biases[i/len(wanders)/len(shapes)], shape: shape, kinds: shape.classes(),
 			x: make([]float64, d), p: make([]float64, d*d), w: make([]float64, sources*nc)}
 	}
 	f.reset()
@@ -173,6 +212,7 @@ func newFilter(sources int) filter {
 
 // reset forgets all samples.
 func (f *filter) reset() {
+	f.keepHeat()
 	f.started, f.in, f.head, f.stale, f.taken = false, 0, 0, 0, 0
 	for i := range f.ways {
 		f.ways[i] = way{}
@@ -191,11 +231,26 @@ func (f *filter) forgetClasses(i int) {
 }
 
 // start gives the rate that was learned before and its standard deviation, ns/s.
-func (f *filter) start(rate, std float64) { f.rate0, f.var0 = rate, std*std }
+func (f *filter) start(rate, std float64) {
+	f.rate0, f.var0 = rate, std*std
+	if f.heat != nil {
+		f.rate0 -= f.heat0 * f.heat.warm // the state's rate is that at the first reading
+	}
+}
+
+// keepHeat makes what was learned of the rate's dependence on temperature, softened, the prior.
+func (f *filter) keepHeat() {
+	if f.heat == nil || !f.started {
+		return
+	}
+	h, k := f.best(), f.d-1
+	f.heat0, f.heatVar0 = h.x[k], math.Min(heatSoften*h.p[k*f.d+k], heatStd*heatStd)
+}
 
 // add takes a sample of source s: y measured at t with this delay and precision, ns.
 func (f *filter) add(s int, t, y, delay, precision float64) {
-	m := sampleAt{s, t, y, delay, precision}
+	_, heat := f.look(t)
+	m := sampleAt{s, t, y, delay, precision, heat}
 	f.ring[f.head] = m
 	f.head = (f.head + 1) % len(f.ring)
 	f.in = min(f.in+1, len(f.ring))
@@ -210,6 +265,15 @@ func (f *filter) add(s int, t, y, delay, precision float64) {
 	} else {
 		f.one(&m)
 	}
+}
+
+// look returns what the thermometer said at the instant t: kelvins above its first reading and their
+// integral.
+func (f *filter) look(t float64) (warm, sum float64) {
+	if f.heat == nil {
+		return 0, 0
+	}
+	return f.heat.look(f.t0 + Raw(t*1e9))
 }
 
 // at returns the i-th oldest sample.
@@ -248,7 +312,9 @@ func (f *filter) survey(s int) {
 	w.floor = w.least[0] - deltaK*gap
 	// Of few samples nothing is known of the noise yet; a share of the delay stands in for it.
 	n := float64(w.n)
-	w.soft = precision + softK*gap + fewShare*w.least[0]/(n*n)
+	w.gap = gap
+	few := fewShare * w.least[0] / (n * n)
+	w.soft, w.thin = precision+softK*gap+few, precision+thinK*gap+few
 	w.mean = math.Max(sum/n-w.floor, precision+fewShare*w.least[0]/n)
 }
 
@@ -258,6 +324,7 @@ const fewShare = 0.05
 const (
 	deltaK = 0.8  // how far below its least sample the least delay lies, in gaps to the fourth
 	softK  = 0.15 // how soft that makes the edges of a box
+	thinK  = 0.05 // the same of a floored one: the classes differ in where they begin
 )
 
 const (
@@ -294,16 +361,17 @@ func (f *filter) again() {
 	f.stale = 0
 	for i := range f.ways {
 		w := &f.ways[i]
-		w.used = way2{floor: w.floor, soft: w.soft, mean: w.mean}
+		w.used = way2{floor: w.floor, soft: w.soft, mean: w.mean, least: w.least[0], gap: w.gap, thin: w.thin}
 		w.held = 0
 		f.quantiles(i)
 	}
 	first := f.at(0)
-	d := f.n + 2
+	d := f.d
+	f.keepHeat()
 	for i := range f.bank {
 		h := &f.bank[i]
-		h.log = h.prior()
-		h.at = first.t
+		h.log = h.shape.prior()
+		h.at, h.heat = first.t, first.heat
 		for k := range h.p {
 			h.p[k] = 0
 		}
@@ -319,6 +387,9 @@ func (f *filter) again() {
 				b = 1
 			}
 			h.p[(2+s)*d+2+s] = b * b
+		}
+		if f.heat != nil {
+			h.x[d-1], h.p[d*d-1] = f.heat0, f.heatVar0
 		}
 		// What was learned of the noise is kept, softened, as the prior.
 		for k := range h.w {
@@ -340,22 +411,12 @@ func (f *filter) one(m *sampleAt) {
 	top := math.Inf(-1)
 	for i := range f.bank {
 		h := &f.bank[i]
-		h.log = h.log + (h.prior()-h.log)*memoryLog/float64(f.n) + trust*h.update(m, w, f.n, f.col)
+		h.log = h.log + (h.shape.prior()-h.log)*memoryLog/float64(f.n) + trust*h.update(m, w, f.n, f.heat != nil, f.col)
 		top = math.Max(top, h.log)
 	}
 	for i := range f.bank {
 		f.bank[i].log = math.Max(f.bank[i].log-top, leastLog)
 	}
-}
-
-// oneSided is the logarithm of the prior of a side, against none.
-const oneSided = -8.0
-
-func (h *hypothesis) prior() float64 {
-	if h.side != 0 {
-		return oneSided
-	}
-	return 0
 }
 
 const (
@@ -364,8 +425,8 @@ const (
 )
 
 // update enters one sample and returns the logarithm of its likelihood.
-func (h *hypothesis) update(m *sampleAt, w *way, n int, col []float64) float64 {
-	d := n + 2
+func (h *hypothesis) update(m *sampleAt, w *way, n int, heat bool, col []float64) float64 {
+	d := len(h.x)
 	p := h.p
 	if dt := m.t - h.at; dt > 0 {
 		h.x[0] += h.x[1] * dt
@@ -374,6 +435,18 @@ func (h *hypothesis) update(m *sampleAt, w *way, n int, col []float64) float64 {
 		}
 		for k := range d { // column likewise
 			p[k*d] += dt * p[k*d+1]
+		}
+		if heat {
+			warm, k := m.heat-h.heat, (d-1)*d
+			h.x[0] += h.x[d-1] * warm
+			for j := range d {
+				p[j] += warm * p[k+j]
+			}
+			for j := range d {
+				p[j*d] += warm * p[j*d+d-1]
+			}
+			p[k+d-1] += heatWander * dt
+			h.heat = m.heat
 		}
 		p[0] += h.wander*dt*dt*dt/3 + phaseNoise*dt
 		p[1] += h.wander * dt * dt / 2
@@ -412,7 +485,7 @@ func (h *hypothesis) update(m *sampleAt, w *way, n int, col []float64) float64 {
 			if k.par > 0 {
 				// If all extra delay lies on one way, a sample that has none can't stray.
 				floor := w.used.mean
-				if h.side != 0 {
+				if h.shape.sided() {
 					floor = soft
 				}
 				r = e*e + floor*floor
@@ -422,6 +495,9 @@ func (h *hypothesis) update(m *sampleAt, w *way, n int, col []float64) float64 {
 			over := math.Max(m.delay-w.used.median, 0)
 			r := k.par * w.used.spread
 			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, r*r+over*over/12+m.precision*m.precision)
+		case floored:
+			e := math.Max(m.delay-w.used.least+k.par*w.used.gap, 0)
+			logs[c], ms[c], vars[c] = boxUpdate(mean, vs, m.y, e, w.used.thin, 0)
 		}
 		top = math.Max(top, logs[c]+cw[c])
 	}
@@ -541,21 +617,22 @@ func truncated(a, b float64) (log, d1, d2 float64) {
 // present returns the bank's opinion at now.
 func (f *filter) present(now float64) estimate {
 	if !f.started {
-		return estimate{at: now, rate: f.rate0, prr: f.var0}
+		warm, _ := f.look(now)
+		return estimate{at: now, rate: f.rate0 + f.heat0*warm, prr: f.var0}
 	}
 	top := math.Inf(-1)
 	for i := range f.bank {
 		top = math.Max(top, f.bank[i].log)
 	}
 	var sum float64
-	var es [len(wanders) * len(sides) * len(biases)]estimate
-	var ws [len(wanders) * len(sides) * len(biases)]float64
+	var es [len(wanders) * len(shapes) * len(biases)]estimate
+	var ws [len(wanders) * len(shapes) * len(biases)]float64
 	var out estimate
-	d := f.n + 2
+	warm, heat := f.look(now)
 	for i := range f.bank {
 		h := &f.bank[i]
 		ws[i] = math.Exp(h.log - top)
-		es[i] = estimate{h.at, h.x[0], h.x[1], h.p[0], h.p[1], h.p[d+1]}.to(now, h.wander)
+		es[i] = h.estimate(now, f.heat != nil, warm, heat)
 		sum += ws[i]
 		out.y += ws[i] * (es[i].y - es[0].y)
 		out.rate += ws[i] * es[i].rate
@@ -572,6 +649,25 @@ func (f *filter) present(now float64) estimate {
 	return out
 }
 
+// estimate is the hypothesis's opinion at the instant t, with the thermometer warm K above its first
+// reading and its integral heat K·s.
+func (h *hypothesis) estimate(t float64, thermometer bool, warm, heat float64) estimate {
+	d, p := len(h.x), h.p
+	e := estimate{h.at, h.x[0], h.x[1], p[0], p[1], p[d+1]}.to(t, h.wander)
+	if !thermometer {
+		return e
+	}
+	// The offset moves by what was warmer since the last sample, the rate by what is warmer now.
+	k, since := d-1, heat-h.heat
+	e.y += h.x[k] * since
+	e.rate += h.x[k] * warm
+	pyk, prk, pkk := p[k]+math.Max(t-h.at, 0)*p[d+k], p[d+k], p[k*d+k]
+	e.pyy += since * (2*pyk + since*pkk)
+	e.pyr += warm*pyk + since*(prk+warm*pkk)
+	e.prr += warm * (2*prk + warm*pkk)
+	return e
+}
+
 // best is the hypothesis that is the likeliest.
 func (f *filter) best() *hypothesis {
 	best := 0
@@ -586,8 +682,12 @@ func (f *filter) best() *hypothesis {
 // expect returns what source s would measure at t, and its variance, by the best hypothesis.
 func (f *filter) expect(s int, t float64) (mean, variance float64) {
 	h := f.best()
-	d, b, dt := f.n+2, 2+s, t-h.at
+	d, b, dt := f.d, 2+s, t-h.at
 	mean = h.x[0] + h.x[1]*dt + h.x[b]
+	if f.heat != nil {
+		_, heat := f.look(t)
+		mean += h.x[d-1] * (heat - h.heat)
+	}
 	variance = h.p[0] + h.p[b*d+b] + 2*h.p[b] + dt*dt*h.p[d+1] + 2*dt*(h.p[1]+h.p[d+b])
 	return mean, math.Max(variance, 0) + h.wander*math.Abs(dt*dt*dt)/3
 }

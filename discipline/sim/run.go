@@ -33,6 +33,7 @@ type Scenario struct {
 	Start   float64 // the host clock's first error, ns
 	Drift   bool    // a drift file is there
 	LeapAt  float64 // seconds until a leap second is inserted; 0: none
+	Sensor  Sensor  // a thermometer, read every 10 s
 	Outage  float64 // from when on no server answers, seconds; 0: never
 	Config  func(*discipline.Config)
 }
@@ -47,6 +48,7 @@ type Result struct {
 	RateN      int
 	Bounds     []float64 // stated bound, once a second
 	Roots      []float64 // chrony-like root distance at the same instants
+	RootMissed int       // of those instants, the ones at which the timeline was further off than Roots
 	Violations int
 	Worst      float64 // largest true error − bound of the timeline
 	Seconds    float64
@@ -107,6 +109,7 @@ func Run(sc Scenario, seed uint64, reference bool) Result {
 	if sc.Drift {
 		cfg.FrequencyPPM, cfg.FrequencyStdPPM = -sc.Osc.Offset/1000, 0.1
 	}
+	cfg.Thermometer = sc.Sensor != NoSensor
 	if sc.Config != nil {
 		sc.Config(&cfg)
 	}
@@ -186,6 +189,9 @@ func Run(sc Scenario, seed uint64, reference bool) Result {
 		// What was stated a second ago must hold now, and a fresh snapshot too.
 		rawNow := discipline.Raw(int64(now*1e9) + int64(raw) + 1e12)
 		host += rate + ppm*1000*(1+rate*1e-9)
+		if sc.Sensor != NoSensor && int64(now)%10 == 0 {
+			d.Temperature(rawNow, osc.celsius(sc.Sensor))
+		}
 		if used || int64(now)%16 == 0 {
 			if !reference {
 				check(&res, snap, rawNow, utcStart+int64(now*1e9))
@@ -260,7 +266,11 @@ func Run(sc Scenario, seed uint64, reference bool) Result {
 				res.Timeline += x * x
 				if int64(now)%16 == 0 {
 					res.Bounds = append(res.Bounds, float64(snap.MaxError(rawNow)))
-					res.Roots = append(res.Roots, roots.at(now))
+					root := roots.at(now)
+					res.Roots = append(res.Roots, root)
+					if math.Abs(x) > root {
+						res.RootMissed++
+					}
 				}
 			}
 		}

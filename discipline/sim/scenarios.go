@@ -112,6 +112,9 @@ func Scenarios() []Scenario {
 		{Name: "leap second", Osc: crystalPi, Servers: several(3, internet), Poll: 64, LeapAt: 6 * 3600},
 		{Name: "temperature", Osc: func() Oscillator { o := crystalPi; o.Swing, o.Period = 3000, 7200; return o }(), Servers: several(1, symmetric(1*ms, Exponential(300*us))), Poll: 64},
 		{Name: "load", Osc: func() Oscillator { o := crystalPi; o.Load, o.LoadTau, o.LoadMean = 2000, 120, 3600; return o }(), Servers: several(1, symmetric(2*ms, Exponential(300*us))), Poll: 32},
+		{Name: "temperature, measured", Osc: func() Oscillator { o := crystalPi; o.Swing, o.Period = 3000, 7200; return o }(), Servers: several(1, symmetric(1*ms, Exponential(300*us))), Poll: 64, Sensor: NearSensor},
+		{Name: "load, measured", Osc: func() Oscillator { o := crystalPi; o.Load, o.LoadTau, o.LoadMean = 2000, 120, 3600; return o }(), Servers: several(1, symmetric(2*ms, Exponential(300*us))), Poll: 32, Sensor: NearSensor},
+		{Name: "misleading sensor", Osc: crystalPi, Servers: several(1, symmetric(1*ms, Exponential(1*ms))), Poll: 64, Sensor: DecoySensor},
 		{Name: "virtual machine", Osc: virtual, Servers: several(1, symmetric(500*us, Exponential(200*us))), Poll: 64},
 		named("crystal +405 ppm", fast(405, 500)),
 		named("crystal +600 ppm", fast(600, 1000)),
@@ -122,6 +125,7 @@ func Scenarios() []Scenario {
 		{Name: "all on one short way", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 950, JumpMean: 5000}, Servers: several(1, short), Poll: 64},
 		{Name: "most on one way", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 900, JumpMean: 5000}, Servers: several(1, skewed), Poll: 64},
 		{Name: "holdover, crystal", Osc: crystalPi, Servers: several(1, internet), Poll: 64, Outage: 12 * 3600},
+		{Name: "holdover, measured", Osc: crystalPi, Servers: several(1, internet), Poll: 64, Outage: 12 * 3600, Sensor: NearSensor},
 		{Name: "holdover, tcxo", Osc: tcxo, Servers: several(4, internet), Poll: 64, Outage: 12 * 3600},
 	}
 	for i := range list {
