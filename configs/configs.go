@@ -40,6 +40,7 @@ type Clock struct {
 	MaxErrorLimit   time.Duration // a larger bound: unsynchronized; 0: no limit
 	MaxFrequencyPPM float64       // limit of |frequency|, ppm
 	RTC             bool          // keep the battery clock
+	Thermometer     string        // auto, none, or a file that holds millidegrees Celsius
 	DriftFile       string        // relative to StateDir; learned frequency with its variance
 	LeapList        string        // a leap-seconds.list; empty: the newer of built in and the system's
 }

@@ -68,6 +68,8 @@ func TestMistakes(t *testing.T) {
 		{"untrusted", "[trust]\nservers = [\"b.net\"]\n[[server]]\naddress = \"a.net\"\n", `c.toml:4:1: server a.net:4460 is not in [trust] servers, so it would never be contacted`},
 		{"multi-line string hides no key", "[clock]\nleap_list = \"\"\"\nmode = 3\n\"\"\"\nmode = 3\n", `c.toml:5:1: mode: want a string in quotes, have the number 3`},
 		{"no PTP yet", "[ptp]\ninterfaces = [\"eth0\"]\n", `c.toml:2:1: this version is no PTP grandmaster yet: leave interfaces empty`},
+		{"thermometer", "[clock]\nthermometer = \"atuo\"\n", `c.toml:2:1: thermometer: "atuo" is not auto, none or the full path of a file that holds millidegrees; did you mean "auto"?`},
+		{"thermometer's path", "[clock]\nthermometer = \"zones/temp\"\n", `c.toml:2:1: thermometer: "zones/temp" is not auto, none or the full path of a file that holds millidegrees`},
 		{"poll order", "[[server]]\naddress=\"a.net\"\nmin_poll=\"64s\"\nmax_poll=\"16s\"\n", `c.toml:3:1: min_poll (1m4s) is larger than max_poll (16s)`},
 	}
 	for _, tt := range tests {

@@ -17,6 +17,7 @@ func Defaults() Config {
 			HoldoverMax:     24 * time.Hour,
 			MaxFrequencyPPM: 500,
 			RTC:             true,
+			Thermometer:     "auto",
 			DriftFile:       "drift",
 		},
 		Trust: Trust{MaxSourceStratum: 1, Revocation: "prefer", RevocationCheck: time.Hour},

@@ -34,6 +34,7 @@ func (c *Config) sections() map[string]map[string]field {
 			"max_error_limit":   duration(&c.Clock.MaxErrorLimit, 0, 18*time.Hour),
 			"max_frequency_ppm": decimal(&c.Clock.MaxFrequencyPPM, 1, 100000),
 			"rtc":               boolean(&c.Clock.RTC),
+			"thermometer":       text(&c.Clock.Thermometer, thermometer),
 			"drift_file":        text(&c.Clock.DriftFile, nil),
 			"leap_list":         path(&c.Clock.LeapList),
 		},
@@ -206,6 +207,20 @@ func oneOf(words []string) func(string) error {
 		}
 		return fmt.Errorf("%q is not one of %s", s, strings.Join(words, ", "))
 	}
+}
+
+// thermometer allows words and absolute paths: what is relative is a word mistyped.
+func thermometer(s string) error {
+	if filepath.IsAbs(s) {
+		return nil
+	}
+	if oneOf([]string{"auto", "none"})(s) == nil {
+		return nil
+	}
+	if n := Nearest(s, []string{"auto", "none"}); n != "" {
+		return fmt.Errorf("%q is not auto, none or the full path of a file that holds millidegrees; did you mean %q?", s, n)
+	}
+	return fmt.Errorf("%q is not auto, none or the full path of a file that holds millidegrees", s)
 }
 
 func boolean(to *bool) field {

@@ -43,7 +43,13 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 	for _, s := range g.cfg.Servers {
 		dc.Sources = append(dc.Sources, discipline.SourceConfig{Name: s.Name, Operator: operatorOf(s)})
 	}
+	if g.heat, err = newThermometer(cfg.Thermometer); err != nil {
+		return &exitError{exitConfig, err}
+	}
 	opt := loop.Options{Measurements: in, Sources: events, Store: files, Log: g.log, Refused: g.refused.add}
+	if g.heat != nil {
+		dc.Thermometer, opt.Temperatures = true, g.heat.out
+	}
 	switch cfg.Mode {
 	case "system":
 		if !sysclock.MaySetTime() {

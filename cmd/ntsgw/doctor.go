@@ -41,7 +41,7 @@ func doctorVerb(ctx context.Context, t terminal, args []string) error {
 			}
 		}
 	}
-	say(configFinding(cfg), clockFinding(cfg), stateFinding(cfg.Gateway.StateDir), rtcFinding())
+	say(configFinding(cfg), clockFinding(cfg), stateFinding(cfg.Gateway.StateDir), rtcFinding(), thermometerFinding(cfg.Clock.Thermometer))
 	if o, err := sysclock.DetectOther(ctx, time.Second); err == nil && o != nil {
 		say(finding{"note", o.String() + `; with mode = "auto" it is left to do so, with mode = "follow" its clock is bounded too`})
 	} else if err == nil {

@@ -32,6 +32,7 @@ type gateway struct {
 	lock *os.File // of the state folder
 	read sysclock.Reader
 	rtc  *sysclock.RTC // nil: there is no battery clock
+	heat *thermometer  // nil: there is no thermometer
 
 	policy  *certs.Policy
 	known   certs.Clock // what is known of the present time
@@ -164,6 +165,9 @@ func (g *gateway) run(ctx context.Context) error {
 		}
 		return nil
 	})
+	if g.heat != nil {
+		group.Go(func() error { return g.heat.run(ctx, g.read.Now, g.log) })
+	}
 	for _, s := range g.sources {
 		group.Go(func() error { return s.Run(ctx) })
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
+	"github.com/ntsgw/ntsgw/discipline/thermal"
 )
 
 // ErrPanic is what Run returns, wrapped, when following the timeline would move the host clock
@@ -49,6 +50,7 @@ type Engine interface {
 	Update(discipline.Measurement) error
 	SetSource(name string, reachable bool, denied string)
 	Advance(now discipline.Raw)
+	Temperature(now discipline.Raw, celsius float64)
 	Suspended(now discipline.Raw)
 	Snapshot() *discipline.Snapshot
 	Steer(discipline.HostReading) discipline.Decision
@@ -83,6 +85,7 @@ type Options struct {
 	Mode         Mode
 	Measurements <-chan discipline.Measurement
 	Sources      <-chan SourceEvent
+	Temperatures <-chan thermal.Reading // nil: no thermometer
 	// Decide, when not nil, chooses the mode while the loop already measures (clock.mode =
 	// "auto"): until it returns, the host clock is left alone. It runs once in a goroutine that
 	// Run waits for. Why is one sentence for the log.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
+	"github.com/ntsgw/ntsgw/discipline/thermal"
 )
 
 // world is a gateway in a bubble: three servers that tell true time, a host clock, a loop.
@@ -469,6 +470,36 @@ func TestRefusalsAreCounted(t *testing.T) {
 			t.Errorf("the refused changed the timeline: %v", now.State)
 		}
 		w.end()
+	})
+}
+
+// warmed notes what the engine was told of the temperature.
+type warmed struct {
+	Engine
+	told chan thermal.Reading
+}
+
+func (w warmed) Temperature(at discipline.Raw, celsius float64) {
+	w.told <- thermal.Reading{At: at, Celsius: celsius}
+	w.Engine.Temperature(at, celsius)
+}
+
+func TestTemperaturesReachTheEngine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		readings, told := make(chan thermal.Reading), make(chan thermal.Reading, 1)
+		w := newWorld(t, newSimClock(0, 10), System, func(o *Options) {
+			o.Temperatures, o.Engine = readings, warmed{o.Engine, told}
+		})
+		w.pass(10 * time.Second)
+		want := thermal.Reading{At: w.clock.Now(), Celsius: 47.5}
+		readings <- want
+		if got := <-told; got != want {
+			t.Errorf("%+v", got)
+		}
+		w.pass(10 * time.Second)
+		if err := w.end(); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

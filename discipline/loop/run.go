@@ -67,6 +67,8 @@ func (l *Loop) Run(ctx context.Context) error {
 				continue
 			}
 			l.o.Engine.SetSource(e.Name, e.Reachable, e.Denied)
+		case r := <-l.o.Temperatures:
+			l.o.Engine.Temperature(r.At, r.Celsius)
 		case c := <-decided:
 			l.choose(c)
 		case <-timer.C:

@@ -117,6 +117,39 @@ func TestUnevenByChance(t *testing.T) {
 	}
 }
 
+// A thermometer makes the clock better where temperature moves it, and hardly worse where it tells nothing.
+func TestThermometer(t *testing.T) {
+	t.Parallel()
+	rows := map[string]Row{}
+	for _, sc := range Scenarios() {
+		switch sc.Name {
+		case "temperature", "temperature, measured", "load", "load, measured", "internet", "misleading sensor", "holdover, crystal", "holdover, measured":
+			rows[sc.Name] = Measure(sc, 4, false)
+		}
+	}
+	eight := func(r Row) float64 { return r.Held[1] }
+	rms := func(r Row) float64 { return r.RMS }
+	for _, c := range []struct {
+		with, without string
+		of            func(Row) float64
+		most          float64
+	}{
+		{"temperature, measured", "temperature", rms, 0.6},
+		{"load, measured", "load", rms, 0.5},
+		{"holdover, measured", "holdover, crystal", eight, 0.4},
+		{"misleading sensor", "internet", rms, 1.15},
+	} {
+		ratio := c.of(rows[c.with]) / c.of(rows[c.without])
+		t.Logf("%s: %.2f", c.with, ratio)
+		if !(ratio < c.most) {
+			t.Errorf("%s: the error is %.2f of that without a thermometer, want less than %.2f", c.with, ratio, c.most)
+		}
+		if rows[c.with].Violations > 0 {
+			t.Errorf("%s: %d bound violations", c.with, rows[c.with].Violations)
+		}
+	}
+}
+
 // random makes a world that nobody thought of: any board, any paths, a minority of liars.
 func random(seed uint64) Scenario {
 	rng := rand.New(rand.NewPCG(seed, 5))
