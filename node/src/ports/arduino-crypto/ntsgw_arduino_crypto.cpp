@@ -26,9 +26,20 @@ extern "C" void ntsgw_arduino_hmac256(const uint8_t key[32], const ntsgw_span *p
   hash.finalizeHMAC(key, 32, out, 32);
 }
 
+// RFC 8032, section 5.1.7: S must lie below the group's order. The library does not ask, and ignores S's top bit.
+static bool reduced(const uint8_t s[32]) {
+  static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+                                    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10};
+  for (int i = 31; i >= 0; i--) {
+    if (s[i] != order[i]) return s[i] < order[i];
+  }
+  return false;
+}
+
 extern "C" int ntsgw_arduino_ed25519(const uint8_t key[32], const uint8_t signature[64], const ntsgw_span *pieces, size_t n) {
   uint8_t whole[NTSGW_SIGNED_MAX];
   size_t at = 0;
+  if (!reduced(signature + 32)) return 0;
   for (size_t i = 0; i < n; i++) {
     if (pieces[i].n > sizeof whole - at) return 0;
     memcpy(whole + at, pieces[i].p, pieces[i].n);
