@@ -104,7 +104,7 @@ func New(cfg Config) *Discipline {
 		d.rate = newRateClock(interval{f - w, f + w}, d.floor)
 		d.filter.start(f, cfg.FrequencyStdPPM*nsPerPPM+100)
 	} else {
-		d.filter.start(0, rateUnknown/30)
+		d.filter.start(0, 0)
 	}
 	d.steer.set = cfg.WasSet
 	d.newEpoch()

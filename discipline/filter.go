@@ -183,7 +183,10 @@ type filter struct {
 	bank     []hypothesis
 	rate0    float64
 	var0     float64
-	heat0    float64 // what was learned of the rate's change per K
+	cold     bool      // nothing was known of the rate: var0 is one of coldStds
+	evidence float64   // logarithm of the likelihood of the samples since the last refiltering
+	kept     []float64 // scratch: the class weights before a refiltering
+	heat0    float64   // what was learned of the rate's change per K
 	heatVar0 float64
 	stale    int // samples since the last refiltering
 	taken    int // samples since the last reset
@@ -200,7 +203,7 @@ func newFilter(sources int, heat *thermometer) filter {
 	}
 	d := f.d
 	f.heatVar0 = heatStd * heatStd
-	f.col, f.delays = make([]float64, d), make([]float64, 0, len(f.ring))
+	f.col, f.delays, f.kept = make([]float64, d), make([]float64, 0, len(f.ring)), make([]float64, 0, len(f.bank)*sources*nc)
 	for i := range f.bank {
 		shape := shapes[i/len(wanders)%len(shapes)]
 		f.bank[i] = hypothesis{wander: wanders[i%len(wanders)], bias: biases[i/len(wanders)/len(shapes)], shape: shape, kinds: shape.classes(),
@@ -230,8 +233,17 @@ func (f *filter) forgetClasses(i int) {
 	}
 }
 
-// start gives the rate that was learned before and its standard deviation, ns/s.
+// coldStds are the hypotheses on the rate of an unknown raw clock, standard deviations in ns/s: a crystal as it
+// is sold, and one that is far off. The samples decide while there are no more than coldMost.
+var coldStds = [...]float64{30e3, rateUnknown / 30}
+
+const coldMost = 32
+
+// start gives the rate that was learned before and its standard deviation, ns/s; 0: nothing was.
 func (f *filter) start(rate, std float64) {
+	if f.cold = std == 0; f.cold {
+		std = coldStds[0]
+	}
 	f.rate0, f.var0 = rate, std*std
 	if f.heat != nil {
 		f.rate0 -= f.heat0 * f.heat.warm // the state's rate is that at the first reading
@@ -260,7 +272,11 @@ func (f *filter) add(s int, t, y, delay, precision float64) {
 	w, u := &f.ways[s], &f.ways[s].used
 	changed := math.Abs(w.floor-u.floor) > 0.1*w.soft || w.soft < 0.7*u.soft || w.soft > 1.5*u.soft ||
 		w.mean < 0.8*u.mean || w.mean > 1.25*u.mean
-	if !f.started || u.soft == 0 || changed && f.stale >= f.in/8 || f.stale >= len(f.ring)/2 {
+	if f.cold && f.in <= coldMost && (f.in <= 8 || f.in%4 == 0) {
+		f.keepHeat()
+		f.decide()
+	} else if !f.started || u.soft == 0 || changed && f.stale >= f.in/8 || f.stale >= len(f.ring)/2 {
+		f.keepHeat()
 		f.again()
 	} else {
 		f.one(&m)
@@ -356,6 +372,31 @@ func (f *filter) quantiles(s int) {
 	u.tail = x[n*3/4] + tailK*(x[n*3/4]-x[n/4]) + u.soft
 }
 
+// decide filters the window under each hypothesis on the rate, and keeps what the likelier one gives.
+func (f *filter) decide() {
+	f.kept = f.kept[:0]
+	for i := range f.bank {
+		f.kept = append(f.kept, f.bank[i].w...)
+	}
+	best, top := 0, math.Inf(-1)
+	try := func(i int) {
+		f.var0 = coldStds[i] * coldStds[i]
+		kept := f.kept
+		for j := range f.bank {
+			kept = kept[copy(f.bank[j].w, kept):]
+		}
+		f.again()
+	}
+	for i := range coldStds {
+		if try(i); f.evidence > top {
+			best, top = i, f.evidence
+		}
+	}
+	if best != len(coldStds)-1 {
+		try(best)
+	}
+}
+
 // again runs all samples of the window through the bank.
 func (f *filter) again() {
 	f.stale = 0
@@ -367,7 +408,6 @@ func (f *filter) again() {
 	}
 	first := f.at(0)
 	d := f.d
-	f.keepHeat()
 	for i := range f.bank {
 		h := &f.bank[i]
 		h.log = h.shape.prior()
@@ -396,7 +436,7 @@ func (f *filter) again() {
 			h.w[k] = 0.5 * h.w[k]
 		}
 	}
-	f.started = true
+	f.started, f.evidence = true, 0
 	for i := range f.in {
 		f.one(f.at(i))
 	}
@@ -414,6 +454,7 @@ func (f *filter) one(m *sampleAt) {
 		h.log = h.log + (h.shape.prior()-h.log)*memoryLog/float64(f.n) + trust*h.update(m, w, f.n, f.heat != nil, f.col)
 		top = math.Max(top, h.log)
 	}
+	f.evidence += top
 	for i := range f.bank {
 		f.bank[i].log = math.Max(f.bank[i].log-top, leastLog)
 	}
@@ -713,5 +754,6 @@ func (f *filter) drop(s int) {
 		f.started = false
 		return
 	}
+	f.keepHeat()
 	f.again()
 }
