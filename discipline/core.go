@@ -178,7 +178,7 @@ func (d *Discipline) restart() {
 	e := d.filter.present(t)
 	d.rate.forget(t, math.Min(rateUnknown, d.rate.between(t, t).width()/2+wanderMost))
 	d.filter.reset()
-	d.filter.start(e.rate, math.Sqrt(e.prr)+100)
+	d.filter.start(e.rate, math.Sqrt(math.Max(e.prr, 0))+100)
 	for i := range d.sources {
 		s := &d.sources[i]
 		s.out, s.strikes, s.noise = 0, 0, 0
@@ -468,6 +468,9 @@ func (d *Discipline) bound() (e estimate, half float64) {
 	}
 	e.y = d.stated.clamp(e.y)
 	e.rate = d.ahead(now).clamp(e.rate)
+	if math.IsNaN(e.y + e.rate) { // nothing is known to cause it; the bound must not depend on that
+		e.y, e.rate = d.stated.mid(), d.ahead(now).mid()
+	}
 	return e, math.Max(d.stated.hi-e.y, e.y-d.stated.lo)
 }
 

@@ -100,7 +100,7 @@ const (
 var shapes = [...]shape{mixed, back, out, hard}
 
 // oneSided is the logarithm of the prior of a side, against the others.
-const oneSided = -8.0
+const oneSided = -4.0
 
 func (s shape) sided() bool { return s == back || s == out }
 
@@ -589,6 +589,7 @@ func (h *hypothesis) update(m *sampleAt, w *way, n int, heat bool, col []float64
 			v := p[i*d+k] - col[i]*col[k]*q
 			p[i*d+k], p[k*d+i] = v, v
 		}
+		p[i*d+i] = math.Max(p[i*d+i], 0) // cancellation, where a start knew next to nothing
 	}
 	return top + math.Log(sum/norm)
 }
@@ -612,9 +613,12 @@ func boxUpdate(m, v, z, e, soft, tilt float64) (log, mean, variance float64) {
 	shifted := m
 	if tilt != 0 {
 		if te := math.Abs(tilt * e); te > 1e-6 {
-			// The density over the box has the integral 1.
-			te = math.Min(te, 600)
-			log = -math.Log(math.Sinh(te/2) * 2 / te)
+			// The density over the box has the integral 1; beyond 600 sinh is half an exponential.
+			if te < 600 {
+				log = -math.Log(math.Sinh(te/2) * 2 / te)
+			} else {
+				log = math.Log(te) - te/2
+			}
 		}
 		log += tilt*(m-z) + tilt*tilt*all/2
 		shifted += all * tilt

@@ -76,3 +76,12 @@ func TestCovered(t *testing.T) {
 		t.Errorf("%v, %d", got, most)
 	}
 }
+
+// A late packet is no evidence for a tilt: at the edge of its box the density is the same however late it is.
+func TestTiltFarOut(t *testing.T) {
+	for _, e := range []float64{1e6, 1e7, 2e7, 1e8} {
+		if log, _, _ := boxUpdate(0, 1e6, -e/2, e, 1000, 4/1e5); math.Abs(log+10.86) > 0.1 {
+			t.Errorf("e %g: %.2f, want -10.86", e, log)
+		}
+	}
+}
