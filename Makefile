@@ -68,9 +68,9 @@ sim:
 plot:
 	@$(GO) run ./discipline/track/plot <$(TRACKING)
 
-# Beside chrony, each in a user-mode Linux guest, same server, same delays, five runs at once: about half an hour.
+# Beside chrony, each in a user-mode Linux guest, same server, same delays, three runs at once: about half an hour.
 bench-clock:
-	NTSGW_UML=long $(NOCLOCK) $(GO) test -count=1 -v -timeout 3h -parallel 5 -run TestBesideChrony ./tests/uml
+	NTSGW_UML=long $(NOCLOCK) $(GO) test -count=1 -v -timeout 3h -parallel 3 -run TestBesideChrony ./tests/uml
 
 # The promise on 10^6 adversarial schedules: about half an hour.
 promise:

@@ -111,7 +111,7 @@ func TestBesideChrony(t *testing.T) {
 			delays{"gaussian-300us", gaussian(2*time.Millisecond, 300*time.Microsecond), gaussian(2*time.Millisecond, 300*time.Microsecond)},
 			delays{"one-way-1ms", none, exponential(0, time.Millisecond)},
 			delays{"no-jitter", none, none})
-		runs, warm, span, exponent = 5, 60*time.Second, 300*time.Second, 2
+		runs, warm, span, exponent = 3, 60*time.Second, 300*time.Second, 2
 	}
 	for _, d := range paths {
 		t.Run(d.name, func(t *testing.T) {

@@ -177,7 +177,14 @@ func (g *guest) probe() {
 			return
 		case <-tick.C:
 		}
-		if got, ok := exchange(s, i); ok && (best.at.IsZero() || got.slack < best.slack) {
+		ahead := g.l.skips.ahead()
+		got, ok := exchange(s, i)
+		if g.l.skips.ahead() != ahead {
+			best = sample{}
+			continue
+		}
+		got.err -= ahead
+		if ok && (best.at.IsZero() || got.slack < best.slack) {
 			best = got
 		}
 		if i%20 == 0 && !best.at.IsZero() {

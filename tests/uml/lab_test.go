@@ -33,6 +33,7 @@ type lab struct {
 	dir    string
 	guests int
 	ca     *certs.Throwaway
+	skips  *skips // nil: time passes as it does
 }
 
 // newLab makes one, and at the test's end checks that this machine's clock was not set.
@@ -145,7 +146,11 @@ type process struct {
 // run starts a program in the lab's network, without the right to set the clock.
 func (l *lab) run(name string, args ...string) *process {
 	l.t.Helper()
-	line := append(append([]string{"netns", "exec", l.ns}, noClock...), name)
+	line := append([]string{"netns", "exec", l.ns}, noClock...)
+	if l.skips != nil {
+		line = append(line, l.skips.preload()...)
+	}
+	line = append(line, name)
 	p := &process{cmd: exec.Command("ip", append(line, args...)...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: 0}
