@@ -1,39 +1,48 @@
 #include "ntsgw_cbor.h"
 
+#include "ntsgw_interval.h"
+
 enum { UINT = 0, NEGINT = 1, BYTES = 2, TEXT = 3, ARRAY = 4, MAP = 5, TAG = 6, OTHER = 7 };
 
-/* Bytes from pos up to end are still to be read. */
+/* Smaller when called, on cores of few registers. */
+#if defined(__GNUC__)
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
+
+/* Bytes from pos up to end are still to be read. What is not as it must be makes
+ * it bad for good: reading on does no harm, so that only the end is judged. Of the
+ * last data item's head the argument is width bytes long, in two words. */
 typedef struct {
   const uint8_t *p;
   uint32_t pos;
   uint32_t end;
-} reader;
-
-/* A data item's head: its argument is width bytes long, in two words. */
-typedef struct {
-  uint8_t major;
-  uint8_t width;
+  uint32_t bad;
+  uint32_t major;
+  uint32_t width;
   uint32_t high;
   uint32_t low;
-} head;
+} reader;
 
 /*@ predicate reader_ok{L}(reader *r) = r->pos <= r->end <= NTSGW_MESSAGE_MAX && \valid_read(r->p + (0 .. r->end - 1));
+    predicate head_ok{L}(reader *r) = r->major <= 7;
 */
 
 /* shortest_float says whether no shorter float has the same value. A float with
  * used fraction bits keeps its value in the shorter form when these, its largest
  * exponent and its smallest subnormal allow it. */
-/*@ requires \valid_read(h);
+/*@ requires \valid_read(r);
     assigns \nothing;
     ensures \result == 0 || \result == 1;
 */
-static int shortest_float(const head *h) {
-  uint32_t high = h->high, low = h->low;
-  int32_t e, used = 23, special = 0xff, bias = 127, bits = 10, top = 15, bottom = -24;
-  if (h->width == 8) {
+static int shortest_float(const reader *r) {
+  uint32_t high = r->high, low = r->low;
+  int32_t e, used = 23, bias = 127, bits = 10, top = 15;
+  if (r->width == 8) {
+    used = 52, bias = 1023, bits = 23, top = 127;
     e = (int32_t)(high / 0x100000u % 0x800u);
     high %= 0x100000u;
-    used = 52, special = 0x7ff, bias = 1023, bits = 23, top = 127, bottom = -149;
   } else {
     e = (int32_t)(low / 0x800000u % 0x100u);
     low %= 0x800000u;
@@ -49,102 +58,145 @@ static int shortest_float(const head *h) {
   }
   if (e == 0) return used != 0;
   if (used > bits) return 1;
-  if (e == special) return 0;
   e -= bias;
-  return e > top || e - used < bottom;
+  if (e > bias) return 0;
+  return e > top || used - e >= top + bits;
+}
+
+/* shortest says whether the head's argument has no shorter form. */
+/*@ requires \valid_read(r);
+    assigns \nothing;
+    ensures \result == 0 || \result == 1;
+*/
+static int shortest(const reader *r) {
+  uint32_t n = r->width, low = r->low;
+  if (r->major == OTHER) return n == 1 ? low >= 32 : n == 2 || shortest_float(r);
+  return n == 8 ? r->high != 0 : low >= (n == 1 ? 24u : n == 2 ? 0x100u : 0x10000u);
 }
 
 /* next reads a head: the shortest form only, no indefinite length. */
 /*@ requires \valid(r) && reader_ok(r);
-    requires \valid(h) && \separated(r, h);
-    assigns r->pos, *h;
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> h->major <= 7 && r->pos > \old(r->pos);
+    assigns r->pos, r->bad, r->major, r->width, r->high, r->low;
+    ensures r->p == \old(r->p) && r->end == \old(r->end);
+    ensures reader_ok(r) && r->pos >= \old(r->pos) && head_ok(r);
+    ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
 */
-static int next(reader *r, head *h) {
+static APART void next(reader *r) {
   uint32_t info, n, i;
-  if (r->pos == r->end) return 0;
+  r->major = OTHER;
+  r->width = 0;
+  r->high = 0;
+  if (r->pos == r->end) {
+    r->bad = 1;
+    return;
+  }
   info = r->p[r->pos];
   r->pos++;
-  h->major = (uint8_t)(info / 32u);
+  r->major = info / 32u;
   info %= 32u;
-  h->width = 0;
-  h->high = 0;
-  h->low = info;
-  if (info < 24) return 1;
-  if (info > 27) return 0;
-  n = info == 24 ? 1u : info == 25 ? 2u : info == 26 ? 4u : 8u;
-  if (r->end - r->pos < n) return 0;
-  h->width = (uint8_t)n;
-  h->low = 0;
+  r->low = info;
+  if (info < 24) return;
+  n = (uint32_t)1 << (info - 24u);
+  if (info > 27 || r->end - r->pos < n) {
+    r->bad = 1;
+    return;
+  }
+  r->width = n;
+  r->low = 0;
   /*@ loop invariant i <= n && reader_ok(r) && r->pos == \at(r->pos, LoopEntry) + i && r->pos + (n - i) <= r->end;
       loop invariant r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
-      loop assigns i, h->high, h->low, r->pos;
+      loop assigns i, r->high, r->low, r->pos;
       loop variant n - i;
   */
   for (i = 0; i < n; i++) {
-    h->high = h->high * 256u + h->low / 0x1000000u;
-    h->low = h->low * 256u + r->p[r->pos];
+    r->high = r->high * 256u + r->low / 0x1000000u;
+    r->low = r->low * 256u + r->p[r->pos];
     r->pos++;
   }
-  if (h->major == OTHER) return n == 1 ? h->low >= 32 : n == 2 || shortest_float(h);
-  return n == 8 ? h->high != 0 : h->low >= (n == 1 ? 24u : n == 2 ? 0x100u : 0x10000u);
+  if (!shortest(r)) r->bad = 1;
 }
 
-/* number reads an unsigned integer from least to most. */
+/* length reads the head of an item of a kind, and how many bytes or items it has:
+ * not more than there are bytes left. */
 /*@ requires \valid(r) && reader_ok(r);
-    requires \valid(v) && \separated(r, v);
-    assigns r->pos, *v;
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> least <= *v <= most && r->pos > \old(r->pos);
+    assigns r->pos, r->bad, r->major, r->width, r->high, r->low;
+    ensures r->p == \old(r->p) && r->end == \old(r->end);
+    ensures reader_ok(r) && r->pos >= \old(r->pos) && head_ok(r);
+    ensures \result <= r->end - r->pos;
+    ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
 */
-static int number(reader *r, uint32_t least, uint32_t most, uint32_t *v) {
-  head h;
-  if (!next(r, &h) || h.major != UINT || h.high != 0 || h.low < least || h.low > most) return 0;
-  *v = h.low;
-  return 1;
+static APART uint32_t length(reader *r, uint32_t major) {
+  next(r);
+  if (r->major == major && r->high == 0 && r->low <= r->end - r->pos) return r->low;
+  r->bad = 1;
+  return 0;
+}
+
+/* number reads an unsigned integer up to most; 0 when there is none. */
+/*@ requires \valid(r) && reader_ok(r);
+    assigns r->pos, r->bad, r->major, r->width, r->high, r->low;
+    ensures r->p == \old(r->p) && r->end == \old(r->end);
+    ensures reader_ok(r) && r->pos >= \old(r->pos) && head_ok(r);
+    ensures \result <= most;
+    ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
+*/
+static APART uint32_t number(reader *r, uint32_t most) {
+  next(r);
+  if (r->major == UINT && r->high == 0 && r->low <= most) return r->low;
+  r->bad = 1;
+  return 0;
 }
 
 /* octets reads n bytes that must be the lowest of want, the highest first. */
 /*@ requires \valid(r) && reader_ok(r) && 1 <= n <= 4;
-    assigns r->pos;
+    assigns r->pos, r->bad;
+    ensures r->p == \old(r->p) && r->end == \old(r->end);
     ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> r->pos == \old(r->pos) + n;
+    ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos == \old(r->pos) + n;
 */
-static int octets(reader *r, uint32_t want, uint32_t n) {
-  if (r->end - r->pos < n) return 0;
-  /*@ loop invariant n <= \at(n, Pre) && r->pos == \at(r->pos, Pre) + (\at(n, Pre) - n) && r->pos + n <= r->end;
-      loop assigns n, r->pos;
+static APART void octets(reader *r, uint32_t want, uint32_t n) {
+  /*@ loop invariant n <= \at(n, Pre) && reader_ok(r) && r->pos >= \at(r->pos, Pre);
+      loop invariant r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
+      loop invariant r->bad == 0 ==> \at(r->bad, Pre) == 0 && r->pos == \at(r->pos, Pre) + (\at(n, Pre) - n);
+      loop assigns n, r->pos, r->bad;
       loop variant n;
   */
   while (n > 0) {
     n--;
-    if (r->p[r->pos] != (uint8_t)(want >> (8u * n))) return 0;
-    r->pos++;
+    if (r->pos == r->end || r->p[r->pos] != (uint8_t)(want >> (8u * n))) {
+      r->bad = 1;
+    } else {
+      r->pos++;
+    }
   }
-  return 1;
+}
+
+/*@ requires from <= to <= NTSGW_MESSAGE_MAX;
+    assigns \nothing;
+    ensures \result.at == from && \result.at + \result.n == to;
+*/
+static ntsgw_piece stretch(uint32_t from, uint32_t to) {
+  ntsgw_piece q;
+  q.at = (uint8_t)from;
+  q.n = (uint8_t)(to - from);
+  return q;
 }
 
 /* bytes reads a byte string; when n isn't 0 it must have that length. */
 /*@ requires \valid(r) && reader_ok(r) && n <= NTSGW_MESSAGE_MAX;
     requires \valid(q) && \separated(r, q);
-    assigns r->pos, *q;
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> r->pos > \old(r->pos) && (n != 0 ==> q->n == n) &&
-      q->at > \old(r->pos) && q->at + q->n == r->pos;
+    assigns r->pos, r->bad, r->major, r->width, r->high, r->low, *q;
+    ensures r->p == \old(r->p) && r->end == \old(r->end);
+    ensures reader_ok(r) && r->pos >= \old(r->pos) && head_ok(r);
+    ensures q->at >= \old(r->pos) && q->at + q->n == r->pos;
+    ensures r->bad == 0 ==> \old(r->bad) == 0 && (n != 0 ==> q->n == n);
 */
-static int bytes(reader *r, uint32_t n, ntsgw_piece *q) {
-  head h;
-  if (!next(r, &h) || h.major != BYTES || h.high != 0 || h.low > r->end - r->pos) return 0;
-  if (n != 0 && h.low != n) return 0;
-  q->at = (uint8_t)r->pos;
-  q->n = (uint8_t)h.low;
-  r->pos += h.low;
-  return 1;
+static APART void bytes(reader *r, uint32_t n, ntsgw_piece *q) {
+  uint32_t from, size = length(r, BYTES);
+  if (n != 0 && size != n) r->bad = 1;
+  from = r->pos;
+  r->pos += size;
+  *q = stretch(from, r->pos);
 }
 
 /* before compares two stretches of the input bytewise: 1 when p[a..a_end-1] sorts
@@ -165,320 +217,339 @@ static int before(const uint8_t *p, uint32_t a, uint32_t a_end, uint32_t b, uint
   return b < b_end;
 }
 
-/*@ requires from <= to <= NTSGW_MESSAGE_MAX;
-    assigns \nothing;
-    ensures \result.at == from && \result.at + \result.n == to;
-*/
-static ntsgw_piece stretch(uint32_t from, uint32_t to) {
-  ntsgw_piece q;
-  q.at = (uint8_t)from;
-  q.n = (uint8_t)(to - from);
-  return q;
-}
+/* A container that is open: items left, where it begins, its last key. */
+typedef struct {
+  uint16_t left;
+  uint8_t is_map;
+  uint8_t self;
+  uint8_t key;
+  uint8_t key_end;
+} container;
 
 /* skip passes over one item of any kind, nested at most NTSGW_DEPTH_MAX deep,
  * and holds it to the same encoding: the keys of every map ascend bytewise. */
 /*@ requires \valid(r) && reader_ok(r);
-    assigns r->pos;
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> r->pos > \old(r->pos);
+    assigns r->pos, r->bad, r->major, r->width, r->high, r->low;
+    ensures r->p == \old(r->p) && r->end == \old(r->end);
+    ensures reader_ok(r) && r->pos >= \old(r->pos) && head_ok(r);
+    ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
 */
-static int skip(reader *r) {
-  /* The containers that are open: items left, where it begins, its last key. */
-  uint16_t left[NTSGW_DEPTH_MAX];
-  uint8_t is_map[NTSGW_DEPTH_MAX], self[NTSGW_DEPTH_MAX], key[NTSGW_DEPTH_MAX], key_end[NTSGW_DEPTH_MAX];
+static APART void skip(reader *r) {
+  container open[NTSGW_DEPTH_MAX];
   uint32_t depth = 0, items, start;
-  head h;
   /*@ loop invariant reader_ok(r) && r->pos >= \at(r->pos, Pre) && depth <= NTSGW_DEPTH_MAX;
       loop invariant r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
-      loop invariant \forall integer k; 0 <= k < depth ==> 1 <= left[k];
-      loop invariant \forall integer k; 0 <= k < depth ==> self[k] <= r->pos;
-      loop invariant \forall integer k; 0 <= k < depth ==> key[k] <= key_end[k] <= r->pos;
-      loop assigns r->pos, depth, items, start, h, left[0 .. NTSGW_DEPTH_MAX - 1], is_map[0 .. NTSGW_DEPTH_MAX - 1],
-        self[0 .. NTSGW_DEPTH_MAX - 1], key[0 .. NTSGW_DEPTH_MAX - 1], key_end[0 .. NTSGW_DEPTH_MAX - 1];
+      loop invariant r->bad == 0 ==> \at(r->bad, Pre) == 0;
+      loop invariant depth > 0 ==> r->pos > \at(r->pos, Pre);
+      loop invariant \forall integer k; 0 <= k < depth ==> 1 <= open[k].left;
+      loop invariant \forall integer k; 0 <= k < depth ==> open[k].self <= r->pos;
+      loop invariant \forall integer k; 0 <= k < depth ==> open[k].key <= open[k].key_end <= r->pos;
+      loop assigns r->pos, r->bad, r->major, r->width, r->high, r->low, depth, items, start, open[0 .. NTSGW_DEPTH_MAX - 1];
       loop variant r->end - r->pos;
   */
   for (;;) {
     start = r->pos;
-    if (!next(r, &h)) return 0;
+    next(r);
     items = 0;
-    if (h.major == TAG) {
+    if (r->major == TAG) {
       items = 1;
-    } else if (h.major >= BYTES && h.major <= MAP) {
-      if (h.high != 0 || h.low > r->end - r->pos) return 0;
-      if (h.major <= TEXT) {
-        r->pos += h.low;
+    } else if (r->major >= BYTES && r->major <= MAP) {
+      if (r->high != 0 || r->low > r->end - r->pos) {
+        r->bad = 1;
+      } else if (r->major <= TEXT) {
+        r->pos += r->low;
       } else {
-        items = h.major == MAP ? 2 * h.low : h.low;
+        items = r->major == MAP ? 2 * r->low : r->low;
       }
     }
-    if (h.major >= ARRAY && h.major <= TAG) {
-      if (depth == NTSGW_DEPTH_MAX) return 0;
-      if (items > 0) {
-        left[depth] = (uint16_t)items;
-        is_map[depth] = h.major == MAP;
-        self[depth] = (uint8_t)start;
-        key[depth] = key_end[depth] = 0;
-        depth++;
-        continue;
-      }
+    if (r->major >= ARRAY && r->major <= TAG && depth == NTSGW_DEPTH_MAX) r->bad = 1;
+    if (r->bad) return;
+    if (items > 0) {
+      open[depth].left = (uint16_t)items;
+      open[depth].is_map = r->major == MAP;
+      open[depth].self = (uint8_t)start;
+      open[depth].key = open[depth].key_end = 0;
+      depth++;
+      continue;
     }
     /* An item is complete; it may complete those that it lies in. */
     /*@ loop invariant depth <= NTSGW_DEPTH_MAX && start <= r->pos;
-        loop invariant \forall integer k; 0 <= k < depth ==> 1 <= left[k];
-        loop invariant \forall integer k; 0 <= k < depth ==> self[k] <= r->pos;
-        loop invariant \forall integer k; 0 <= k < depth ==> key[k] <= key_end[k] <= r->pos;
-        loop assigns depth, start, left[0 .. NTSGW_DEPTH_MAX - 1], key[0 .. NTSGW_DEPTH_MAX - 1], key_end[0 .. NTSGW_DEPTH_MAX - 1];
+        loop invariant \forall integer k; 0 <= k < depth ==> 1 <= open[k].left;
+        loop invariant \forall integer k; 0 <= k < depth ==> open[k].self <= r->pos;
+        loop invariant \forall integer k; 0 <= k < depth ==> open[k].key <= open[k].key_end <= r->pos;
+        loop invariant r->bad == 0 ==> \at(r->bad, Pre) == 0;
+        loop assigns depth, start, r->bad, open[0 .. NTSGW_DEPTH_MAX - 1];
         loop variant depth;
     */
     for (;;) {
-      uint32_t top;
-      if (depth == 0) return 1;
-      top = depth - 1;
-      if (is_map[top] && left[top] % 2 == 0) {
-        if (key_end[top] > 0 && !before(r->p, key[top], key_end[top], start, r->pos)) return 0;
-        key[top] = (uint8_t)start;
-        key_end[top] = (uint8_t)r->pos;
+      container *c;
+      if (depth == 0) return;
+      c = &open[depth - 1];
+      if (c->is_map && c->left % 2 == 0) {
+        if (!before(r->p, c->key, c->key_end, start, r->pos)) r->bad = 1;
+        c->key = (uint8_t)start;
+        c->key_end = (uint8_t)r->pos;
       }
-      left[top]--;
-      if (left[top] > 0) break;
-      start = self[top];
-      depth = top;
+      c->left--;
+      if (c->left > 0) break;
+      start = c->self;
+      depth--;
     }
   }
 }
 
-/* A map that is being read: how many entries are left, and the last key's head. */
-typedef struct {
-  uint32_t left;
-  head key;
-} map;
-
+/* key reads a map's next key, an integer that sorts after the last one, which it
+ * replaces. */
 /*@ requires \valid(r) && reader_ok(r);
-    requires \valid(m) && \separated(r, m);
-    assigns r->pos, *m;
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> m->left <= NTSGW_MESSAGE_MAX && r->pos > \old(r->pos);
+    requires \valid(last) && \separated(r, last) && last->at + last->n <= r->pos;
+    assigns r->pos, r->bad, r->major, r->width, r->high, r->low, *last;
+    ensures r->p == \old(r->p) && r->end == \old(r->end);
+    ensures reader_ok(r) && r->pos >= \old(r->pos) && head_ok(r);
+    ensures last->at + last->n <= r->pos;
+    ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
 */
-static int open_map(reader *r, map *m) {
-  if (!next(r, &m->key) || m->key.major != MAP || m->key.high != 0 || m->key.low > r->end - r->pos) return 0;
-  m->left = m->key.low;
-  return 1;
-}
-
-/* key reads the next key, an integer that sorts after the last one: by sign, by
- * width, by value. The map's own head stands in for the key before the first. */
-/*@ requires \valid(r) && reader_ok(r);
-    requires \valid(m) && \separated(r, m);
-    requires 1 <= m->left <= NTSGW_MESSAGE_MAX;
-    assigns r->pos, *m;
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures m->left == \old(m->left) - 1;
-    ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> m->key.major <= NEGINT && r->pos > \old(r->pos);
-*/
-static int key(reader *r, map *m) {
-  head last = m->key;
-  head *h = &m->key;
-  m->left--;
-  if (!next(r, h) || h->major > NEGINT) return 0;
-  if (last.major == MAP || h->major > last.major) return 1;
-  if (h->major < last.major || h->width < last.width) return 0;
-  if (h->width > last.width) return 1;
-  return h->high > last.high || (h->high == last.high && h->low > last.low);
+static APART void key(reader *r, ntsgw_piece *last) {
+  uint32_t from = r->pos;
+  next(r);
+  if (r->major > NEGINT || !before(r->p, last->at, (uint32_t)last->at + last->n, from, r->pos)) r->bad = 1;
+  *last = stretch(from, r->pos);
 }
 
 /* extended_time reads tag 1001 (RFC 9581): unknown unsigned keys are critical
  * and refused, unknown negative ones are skipped. E is exactly {1: s, -9: ns}. */
 /*@ requires \valid(r) && reader_ok(r);
     requires \valid(c) && \separated(r, c);
-    assigns r->pos, c->seconds, c->nanoseconds, c->error_seconds, c->error_nanoseconds;
+    requires c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000;
+    assigns r->pos, r->bad, r->major, r->width, r->high, r->low, c->seconds, c->nanoseconds, c->error_seconds, c->error_nanoseconds;
+    ensures r->p == \old(r->p) && r->end == \old(r->end);
     ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000;
+    ensures r->bad == 0 ==> \old(r->bad) == 0;
+    ensures c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000;
 */
-static int extended_time(reader *r, ntsgw_claims *c) {
-  map m;
-  uint8_t seconds = 0, error = 0, nanoseconds = 0;
-  if (!octets(r, 0xd903e9, 3) || !open_map(r, &m)) return 0;
-  /*@ loop invariant reader_ok(r) && r->pos >= \at(r->pos, Pre) && m.left <= NTSGW_MESSAGE_MAX;
-      loop invariant error ==> c->error_seconds < 65536 && c->error_nanoseconds < 1000000000;
-      loop invariant nanoseconds ==> c->nanoseconds < 1000000000;
-      loop assigns r->pos, m, seconds, error, nanoseconds, c->seconds, c->nanoseconds, c->error_seconds, c->error_nanoseconds;
-      loop variant m.left;
+static void extended_time(reader *r, ntsgw_claims *c) {
+  ntsgw_piece last;
+  uint32_t left, missing = 7;
+  octets(r, 0xd903e9, 3);
+  last = stretch(0, 0);
+  /*@ loop invariant reader_ok(r) && r->pos >= \at(r->pos, Pre) && last.at + last.n <= r->pos;
+      loop invariant r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
+      loop invariant r->bad == 0 ==> \at(r->bad, Pre) == 0;
+      loop invariant c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000;
+      loop assigns r->pos, r->bad, r->major, r->width, r->high, r->low, left, last, missing,
+        c->seconds, c->nanoseconds, c->error_seconds, c->error_nanoseconds;
+      loop variant left;
   */
-  while (m.left > 0) {
-    if (!key(r, &m)) return 0;
-    if (m.key.major == UINT) {
-      if (m.key.high != 0 || m.key.low != 1 || !number(r, 0, 0xffffffff, &c->seconds)) return 0;
-      seconds = 1;
-    } else if (m.key.high == 0 && m.key.low == 7) {
-      if (!octets(r, 0xa201, 2) || !number(r, 0, 0xffff, &c->error_seconds)) return 0;
-      if (!octets(r, 0x28, 1) || !number(r, 0, 999999999, &c->error_nanoseconds)) return 0;
-      error = 1;
-    } else if (m.key.high == 0 && m.key.low == 8) {
-      if (!number(r, 0, 999999999, &c->nanoseconds)) return 0;
-      nanoseconds = 1;
-    } else if (!skip(r)) {
-      return 0;
+  for (left = length(r, MAP); left > 0; left--) {
+    key(r, &last);
+    if (r->major == UINT) {
+      if (r->high != 0 || r->low != 1) r->bad = 1;
+      c->seconds = number(r, 0xffffffff);
+      missing -= 1;
+    } else if (r->high == 0 && r->low == 7) {
+      octets(r, 0xa201, 2);
+      c->error_seconds = number(r, 0xffff);
+      octets(r, 0x28, 1);
+      c->error_nanoseconds = number(r, 999999999);
+      missing -= 2;
+    } else if (r->high == 0 && r->low == 8) {
+      c->nanoseconds = number(r, 999999999);
+      missing -= 4;
+    } else {
+      skip(r);
     }
   }
-  return seconds && error && nanoseconds;
+  if (missing) r->bad = 1;
 }
 
 /* cose_key reads exactly {1: 1, -1: 6, -2: x} or {1: 2, -1: 1, -2: x, -3: y}. */
 /*@ requires \valid(r) && reader_ok(r);
-    requires \valid(q) && \separated(r, q);
-    assigns r->pos, *q;
+    requires \valid(c) && \separated(r, c) && (r->bad == 0 ==> pieces_ok(c, r->pos));
+    assigns r->pos, r->bad, r->major, r->width, r->high, r->low, c->key, c->x, c->y;
+    ensures r->p == \old(r->p) && r->end == \old(r->end);
     ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> q->at >= \old(r->pos) && q->at + q->n <= r->pos && q->n == (es256 ? 75 : 40);
+    ensures r->bad == 0 ==> \old(r->bad) == 0 && pieces_ok(c, r->pos);
+    ensures r->bad == 0 && es256 ==> c->y.n == 32;
+    ensures !es256 ==> c->y.n == \old(c->y.n);
 */
-static int cose_key(reader *r, int es256, ntsgw_piece *q) {
+static void cose_key(reader *r, int es256, ntsgw_claims *c) {
   uint32_t from = r->pos;
-  uint32_t length = es256 ? 75u : 40u;
-  if (!octets(r, es256 ? 0xa4010220 : 0xa3010120, 4) || !octets(r, es256 ? 0x01215820 : 0x06215820, 4)) return 0;
-  if (r->end - from < length) return 0;
-  r->pos = from + 40;
-  if (es256 && !octets(r, 0x225820, 3)) return 0;
-  r->pos = from + length;
-  *q = stretch(from, r->pos);
-  return 1;
+  octets(r, es256 ? 0xa4010220 : 0xa3010120, 4);
+  octets(r, es256 ? 0x0121 : 0x0621, 2);
+  bytes(r, 32, &c->x);
+  //@ assert r->bad == 0 ==> c->x.n == 32 && piece_in(c->x, 0, r->pos);
+  //@ assert r->bad == 0 ==> c->y.n == 0 || (c->y.n == 32 && piece_in(c->y, 0, r->pos));
+  if (es256) {
+    octets(r, 0x22, 1);
+    bytes(r, 32, &c->y);
+    //@ assert r->bad == 0 ==> c->y.n == 32 && piece_in(c->y, 0, r->pos);
+  }
+  c->key = stretch(from, r->pos);
+  //@ assert r->bad == 0 ==> piece_in(c->key, 0, r->pos) && c->x.n == 32 && piece_in(c->x, 0, r->pos);
+  //@ assert r->bad == 0 ==> c->epoch.n == 0 || (c->epoch.n == 8 && piece_in(c->epoch, 0, r->pos));
+  //@ assert r->bad == 0 ==> c->nonce.n == 0 || (c->nonce.n == 16 && piece_in(c->nonce, 0, r->pos));
+  //@ assert r->bad == 0 ==> c->y.n == 0 || (c->y.n == 32 && piece_in(c->y, 0, r->pos));
 }
 
-/* How the value of a key is read, four bits for each key from 0 on. */
-enum { SKIP = 0, REFUSE, NUMBER, BITS16, FROM1TO15, STATE, NONCE, EPOCH, TIME, KEY };
+/* The largest values of the keys 4 to 8. */
+static const uint16_t most[5] = {2, 15, 3, 0xff, 0xffff};
 
-#define NIBBLES(a, b, c, d, e, f, g, h) \
-  ((uint32_t)(a) | (uint32_t)(b) << 4 | (uint32_t)(c) << 8 | (uint32_t)(d) << 12 | (uint32_t)(e) << 16 | \
-   (uint32_t)(f) << 20 | (uint32_t)(g) << 24 | (uint32_t)(h) << 28)
+/* field reads the value of a key of beacons and responses. */
+/*@ requires \valid(r) && reader_ok(r) && k < NTSGW_VALUES;
+    requires \valid(c) && \separated(r, c) && numbers_ok(c) && (r->bad == 0 ==> pieces_ok(c, r->pos));
+    assigns r->pos, r->bad, r->major, r->width, r->high, r->low, c->seconds, c->nanoseconds, c->error_seconds, c->error_nanoseconds,
+      c->value[0 .. NTSGW_VALUES - 1], c->epoch, c->nonce;
+    ensures r->p == \old(r->p) && r->end == \old(r->end);
+    ensures reader_ok(r) && r->pos >= \old(r->pos);
+    ensures numbers_ok(c);
+    ensures r->bad == 0 ==> \old(r->bad) == 0;
+    ensures r->bad == 0 ==> pieces_ok(c, r->pos);
+*/
+static void field(reader *r, uint32_t k, ntsgw_claims *c) {
+  uint32_t v;
+  if (k == 1) {
+    extended_time(r, c);
+  } else if (k == 2) {
+    bytes(r, 8, &c->epoch);
+    //@ assert r->bad == 0 ==> c->epoch.n == 8 && piece_in(c->epoch, 0, r->pos);
+    //@ assert r->bad == 0 ==> pieces_ok(c, r->pos);
+  } else if (k == 9) {
+    bytes(r, 16, &c->nonce);
+    //@ assert r->bad == 0 ==> c->nonce.n == 16 && piece_in(c->nonce, 0, r->pos);
+    //@ assert r->bad == 0 ==> pieces_ok(c, r->pos);
+  } else if (k == NTSGW_LEAP) {
+    next(r);
+    v = r->major == UINT ? r->low + 1u : 0u - r->low;
+    if (r->major > NEGINT || r->high != 0 || v > 3) {
+      r->bad = 1;
+      v = 0;
+    }
+    c->value[NTSGW_LEAP] = v;
+  } else {
+    //@ assert most[3] == 255;
+    v = number(r, k >= NTSGW_STATE && k <= NTSGW_NEXT ? most[k - NTSGW_STATE] : 0xffffffff);
+    if (v == 0 && (k == NTSGW_STATE || k == NTSGW_STRATUM)) r->bad = 1;
+    c->value[k] = v;
+    //@ assert numbers_ok(c);
+    //@ assert r->bad == 0 ==> pieces_ok(c, r->pos);
+  }
+}
 
-#define BEACON_LOW NIBBLES(SKIP, TIME, EPOCH, NUMBER, STATE, FROM1TO15, NUMBER, NUMBER)
-#define BEACON_HIGH NIBBLES(BITS16, REFUSE, REFUSE, REFUSE, SKIP, REFUSE, SKIP, SKIP)
+/* Keys of payloads, a bit each: those that are defined, and those that a kind has. */
+#define TIME_KEYS 0x2ffeu
 #define BEACON_KEYS 0x1feu
-#define RESPONSE_LOW NIBBLES(SKIP, TIME, EPOCH, REFUSE, STATE, FROM1TO15, NUMBER, NUMBER)
-#define RESPONSE_HIGH NIBBLES(REFUSE, NONCE, NUMBER, NUMBER, SKIP, REFUSE, SKIP, SKIP)
 #define RESPONSE_KEYS 0xef6u
-#define DELEGATION_LOW NIBBLES(SKIP, KEY, NUMBER, NUMBER, NUMBER, SKIP, SKIP, SKIP)
 #define DELEGATION_KEYS 0x1eu
 
-/* field reads the value of one key. */
-/*@ requires \valid(r) && reader_ok(r) && from < r->pos && (k < NTSGW_VALUES || how == SKIP);
-    requires \valid(c) && \separated(r, c) && in_range(c, from, r->end);
-    assigns r->pos, *c;
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> in_range(c, from, r->end);
-    ensures \result == 1 ==> c->key.n == \old(c->key.n) || c->key.n == (es256 ? 75 : 40);
+/*@ predicate delegation(integer kind) = kind == NTSGW_CLAIMS_ED25519 || kind == NTSGW_CLAIMS_ES256;
+    predicate claims_ok{L}(reader *r, integer kind, ntsgw_claims *c) =
+      (!delegation(kind) ==> numbers_ok(c)) && (kind != NTSGW_CLAIMS_ES256 ==> c->y.n == 0) &&
+      (r->bad == 0 ==> pieces_ok(c, r->pos)) &&
+      (r->bad == 0 && kind == NTSGW_CLAIMS_ES256 && c->key.n != 0 ==> c->y.n == 32);
 */
-static int field(reader *r, uint32_t how, uint32_t k, int es256, ntsgw_claims *c, uint32_t from) {
-  uint32_t least = 0, most = 0xffffffff;
-  head h;
-  (void)from;
-  switch (how) {
-    case SKIP: return skip(r);
-    case TIME: return extended_time(r, c);
-    case KEY: return cose_key(r, es256, &c->key);
-    case EPOCH: return bytes(r, 8, &c->epoch);
-    case NONCE: return bytes(r, 16, &c->nonce);
-    case STATE: least = 1, most = 2; break;
-    case FROM1TO15: least = 1, most = 15; break;
-    case BITS16: most = 0xffff; break;
-    case NUMBER: break;
-    default: return 0;
+
+/* entry reads a key and its value. */
+/*@ requires \valid(r) && reader_ok(r);
+    requires \valid(last) && \valid(missing) && \valid(c) && \separated(r, last, missing, c);
+    requires last->at + last->n <= r->pos && claims_ok(r, kind, c);
+    assigns r->pos, r->bad, r->major, r->width, r->high, r->low, *last, *missing, *c;
+    ensures r->p == \old(r->p) && r->end == \old(r->end);
+    ensures reader_ok(r) && r->pos >= \old(r->pos);
+    ensures last->at + last->n <= r->pos;
+    ensures claims_ok(r, kind, c);
+*/
+static void entry(reader *r, ntsgw_piece *last, int kind, uint32_t *missing, ntsgw_claims *c) {
+  int delegation = kind == NTSGW_CLAIMS_ED25519 || kind == NTSGW_CLAIMS_ES256;
+  uint32_t k;
+  key(r, last);
+  //@ assert r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
+  //@ assert claims_ok(r, kind, c);
+  k = r->low;
+  if (r->major != UINT || r->high != 0 || k >= NTSGW_VALUES || !((delegation ? DELEGATION_KEYS : TIME_KEYS) >> k & 1u)) {
+    skip(r);
+    //@ assert r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
+    //@ assert claims_ok(r, kind, c);
+    return;
   }
-  if (k == NTSGW_LEAP) {
-    c->value[k] = 0;
-    if (!next(r, &h) || h.width != 0) return 0;
-    if (h.major == NEGINT) return h.low == 0;
-    if (h.major != UINT || h.low > 2) return 0;
-    c->value[k] = h.low + 1;
-    return 1;
+  /* Keys come once, so that one which the kind doesn't have is missing from then on. */
+  *missing ^= (uint32_t)1 << k;
+  //@ assert claims_ok(r, kind, c);
+  if (!delegation) {
+    field(r, k, c);
+    //@ assert r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
+    //@ assert claims_ok(r, kind, c);
+  } else if (k == 1) {
+    cose_key(r, kind == NTSGW_CLAIMS_ES256, c);
+    //@ assert r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
+    //@ assert claims_ok(r, kind, c);
+  } else {
+    uint32_t v = number(r, 0xffffffff);
+    //@ assert r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
+    //@ assert claims_ok(r, kind, c) && k < NTSGW_VALUES;
+    c->value[k] = v;
+    //@ assert r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
+    //@ assert claims_ok(r, kind, c);
   }
-  if (k == NTSGW_TAI_UTC) most = 0xff;
-  return number(r, least, most, &c->value[k]);
 }
 
 int ntsgw_cbor_claims(const uint8_t *p, uint32_t from, uint32_t to, int kind, ntsgw_claims *c) {
-  uint32_t low = DELEGATION_LOW, high = 0, missing = DELEGATION_KEYS;
+  uint32_t missing = kind == NTSGW_CLAIMS_BEACON ? BEACON_KEYS : kind == NTSGW_CLAIMS_RESPONSE ? RESPONSE_KEYS : DELEGATION_KEYS, left;
+  ntsgw_piece last = stretch(from, from);
   reader r;
-  map m;
-  if (kind == NTSGW_CLAIMS_BEACON) low = BEACON_LOW, high = BEACON_HIGH, missing = BEACON_KEYS;
-  if (kind == NTSGW_CLAIMS_RESPONSE) low = RESPONSE_LOW, high = RESPONSE_HIGH, missing = RESPONSE_KEYS;
   r.p = p;
   r.pos = from;
   r.end = to;
+  r.bad = 0;
   c->nanoseconds = c->error_seconds = c->error_nanoseconds = 0;
   c->value[NTSGW_LEAP] = c->value[NTSGW_TAI_UTC] = 0;
-  c->epoch = c->nonce = c->key = stretch(from, from);
-  if (!open_map(&r, &m)) return 0;
-  /*@ loop invariant reader_ok(&r) && r.pos > from && r.p == p && r.end == to && m.left <= NTSGW_MESSAGE_MAX;
-      loop invariant in_range(c, from, to);
-      loop invariant c->key.n == 0 || c->key.n == (kind == NTSGW_CLAIMS_ES256 ? 75 : 40);
-      loop assigns r.pos, m, missing, *c;
-      loop variant m.left;
+  c->epoch.n = c->nonce.n = c->key.n = c->x.n = c->y.n = 0;
+  /*@ loop invariant reader_ok(&r);
+      loop invariant r.p == p && r.end == to;
+      loop invariant last.at + last.n <= r.pos;
+      loop invariant claims_ok(&r, kind, c);
+      loop assigns r.pos, r.bad, r.major, r.width, r.high, r.low, left, last, missing, *c;
+      loop variant left;
   */
-  while (m.left > 0) {
-    uint32_t how = SKIP, k;
-    if (!key(&r, &m)) return 0;
-    k = m.key.low;
-    if (m.key.major == UINT && m.key.width == 0 && k < 14) {
-      how = (k < 8 ? low >> (4 * k) : high >> (4 * (k - 8))) % 16u;
-      if (how != SKIP) missing &= ~((uint32_t)1 << k);
-    }
-    if (k >= NTSGW_VALUES && how != SKIP) return 0;
-    if (!field(&r, how, k, kind == NTSGW_CLAIMS_ES256, c, from)) return 0;
-  }
+  for (left = length(&r, MAP); left > 0; left--) entry(&r, &last, kind, &missing, c);
   /* That nothing is missing says this already; here it is said so that it can be proved. */
-  if (kind == NTSGW_CLAIMS_RESPONSE && c->nonce.n == 0) return 0;
-  if (kind >= NTSGW_CLAIMS_ED25519 && c->key.n == 0) return 0;
-  return r.pos == to && missing == 0;
-}
-
-/* protected_header reads exactly {1: alg, 4: kid}. */
-/*@ requires \valid(r) && reader_ok(r);
-    requires \valid(e) && \separated(r, e);
-    assigns r->pos, e->alg, e->kid;
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> piece_in(e->kid, 0, r->pos);
-*/
-static int protected_header(reader *r, ntsgw_envelope *e) {
-  head h;
-  if (!octets(r, 0xa201, 2) || !next(r, &h) || h.major > NEGINT) return 0;
-  e->alg = 0;
-  if (h.width <= 1 && h.low <= 0xff) e->alg = (int16_t)(h.major == UINT ? (int32_t)h.low : -1 - (int32_t)h.low);
-  return octets(r, 4, 1) && bytes(r, 0, &e->kid);
+  if (kind == NTSGW_CLAIMS_RESPONSE ? c->nonce.n == 0 : kind != NTSGW_CLAIMS_BEACON && c->key.n == 0) return 0;
+  return r.bad == 0 && r.pos == to && missing == 0;
 }
 
 int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint8_t tag, ntsgw_envelope *e) {
-  reader r, inner;
-  uint32_t from;
+  reader r;
+  uint32_t end, from;
+  ntsgw_piece q;
   r.p = p;
   r.pos = 0;
   r.end = len;
-  if (!octets(&r, 0xc084u + tag * 256u, 2)) return 0;
+  r.bad = 0;
+  octets(&r, 0xc084u + tag * 256u, 2);
   from = r.pos;
-  if (!bytes(&r, 0, &e->proof)) return 0;
-  e->protected_item = stretch(from, r.pos);
-  inner.p = p;
-  inner.pos = e->proof.at;
-  inner.end = r.pos;
-  if (!protected_header(&inner, e) || inner.pos != inner.end) return 0;
-  if (!octets(&r, 0xa0, 1)) return 0;
+  bytes(&r, 0, &q);
+  end = r.pos;
+  e->protected_item = stretch(from, end);
+  /* The protected header: exactly {1: alg, 4: kid}. */
+  r.pos = q.at;
+  octets(&r, 0xa201, 2);
+  next(&r);
+  if (r.major > NEGINT) r.bad = 1;
+  e->alg = r.high != 0 ? 0 : (int32_t)(r.major == UINT ? r.low : ~r.low);
+  octets(&r, 4, 1);
+  bytes(&r, 0, &e->kid);
+  if (r.pos != end) r.bad = 1;
+  octets(&r, 0xa0, 1);
   from = r.pos;
-  if (!bytes(&r, 0, &e->payload)) return 0;
+  bytes(&r, 0, &e->payload);
   e->payload_item = stretch(from, r.pos);
-  return bytes(&r, tag == 17 ? 32 : 64, &e->proof) && r.pos == len;
+  bytes(&r, tag == 17 ? 32 : 64, &q);
+  return r.bad == 0 && r.pos == len;
 }
 
-int64_t ntsgw_claims_time(const ntsgw_claims *c, ntsgw_bounds *bounds) {
-  int64_t t = ((int64_t)c->seconds + c->value[NTSGW_TAI_UTC]) * 1000000000 + c->nanoseconds;
-  int64_t e = (int64_t)c->error_seconds * 1000000000 + c->error_nanoseconds;
-  bounds->lo = t - e;
-  bounds->hi = t + e;
+int64_t ntsgw_claims_time(const ntsgw_claims *c, ntsgw_interval *e) {
+  int64_t t = ntsgw_later(c->nanoseconds, (int64_t)c->seconds + c->value[NTSGW_TAI_UTC]);
+  int64_t error = ntsgw_later(c->error_nanoseconds, c->error_seconds);
+  e->lo.tai = t - error;
+  e->hi.tai = t + error;
   return t;
 }
 

@@ -29,7 +29,7 @@ enum { NTSGW_LO = 1, NTSGW_HI = 2 };
 
     predicate lo_range(integer x) = x == NTSGW_LO_UNKNOWN || NTSGW_TIME_MIN <= x <= NTSGW_TIME_MAX;
     predicate hi_range(integer x) = x == NTSGW_HI_UNKNOWN || NTSGW_TIME_MIN <= x <= NTSGW_TIME_MAX;
-    predicate iv_ok{L}(ntsgw_interval *v) = lo_range(v->lo) && hi_range(v->hi);
+    predicate iv_ok{L}(ntsgw_interval *v) = lo_range(v->lo.tai) && hi_range(v->hi.tai);
 
     // Counts that certainly (fewest) and at most (most) passed between two readings.
     logic integer fewest(integer m0, integer m1, ntsgw_rate r) = m1 - m0 > r.tick ? m1 - m0 - r.tick : 0;
@@ -55,8 +55,15 @@ enum { NTSGW_LO = 1, NTSGW_HI = 2 };
       (\exists real a; a <= t && shown(a) == at && lo <= a);
     predicate hi_sound(integer hi, integer at, real t) = hi == NTSGW_HI_UNKNOWN ||
       (\exists real a; a <= t && shown(a) == at && a <= hi);
-    predicate sound{L}(ntsgw_interval *v, real t) = lo_sound(v->lo, v->lo_at, t) && hi_sound(v->hi, v->hi_at, t);
+    predicate sound{L}(ntsgw_interval *v, real t) = lo_sound(v->lo.tai, v->lo.at, t) && hi_sound(v->hi.tai, v->hi.at, t);
 */
+
+/* ntsgw_later gives the time s seconds after t, in nanoseconds. */
+/*@ requires -9000000000 <= s <= 9000000000 && -9000000000000000000 <= t + s * 1000000000 <= 9000000000000000000;
+    assigns \nothing;
+    ensures \result == t + s * 1000000000;
+*/
+int64_t ntsgw_later(int64_t t, int64_t s);
 
 /* ntsgw_rate_limit gives r->limit for a rate whose other fields are set. */
 /*@ requires 1 <= unit_ns <= NTSGW_UNIT_MAX;
@@ -77,88 +84,67 @@ uint64_t ntsgw_rate_limit(uint32_t unit_ns);
 */
 int64_t ntsgw_elapsed(uint64_t m0, uint64_t m1, const ntsgw_rate *r, int most);
 
-/* ntsgw_lo and ntsgw_hi carry an end to reading m; unknown when m lies before
+/* ntsgw_at carries both ends to reading m; an end is unknown when m lies before
  * the end's own reading. */
-/*@ requires \valid_read(v) && \valid_read(r) && rate_ok(*r) && iv_ok(v);
-    assigns \nothing;
-    ensures lo_range(\result);
-    ensures \forall real t; clock_ok(*r) && shown(t) == m && lo_sound(v->lo, v->lo_at, t) ==> below(\result, t);
+/*@ requires \valid_read(v) && \valid_read(r) && \valid(out) && \separated(out, v) && \separated(out, r);
+    requires rate_ok(*r) && iv_ok(v);
+    assigns *out;
+    ensures lo_range(out->lo) && hi_range(out->hi);
+    ensures \forall real t; clock_ok(*r) && shown(t) == m && lo_sound(v->lo.tai, v->lo.at, t) ==> below(out->lo, t);
+    ensures \forall real t; clock_ok(*r) && shown(t) == m && hi_sound(v->hi.tai, v->hi.at, t) ==> above(out->hi, t);
 */
-int64_t ntsgw_lo(const ntsgw_interval *v, uint64_t m, const ntsgw_rate *r);
+void ntsgw_at(const ntsgw_interval *v, uint64_t m, const ntsgw_rate *r, ntsgw_bounds *out);
 
-/*@ requires \valid_read(v) && \valid_read(r) && rate_ok(*r) && iv_ok(v);
-    assigns \nothing;
-    ensures hi_range(\result);
-    ensures \forall real t; clock_ok(*r) && shown(t) == m && hi_sound(v->hi, v->hi_at, t) ==> above(\result, t);
-*/
-int64_t ntsgw_hi(const ntsgw_interval *v, uint64_t m, const ntsgw_rate *r);
-
-/* ntsgw_raise applies "true time is at least lower at reading m" (a beacon). */
-/*@ requires \valid(v) && \valid_read(r) && \separated(v, r) && rate_ok(*r) && iv_ok(v);
-    requires NTSGW_TIME_MIN <= lower <= NTSGW_TIME_MAX;
-    assigns v->lo, v->lo_at;
-    ensures iv_ok(v);
-    ensures -NTSGW_LO <= \result <= NTSGW_LO;
-    ensures \result <= 0 ==> v->lo == \old(v->lo) && v->lo_at == \old(v->lo_at);
-    ensures \forall real t; clock_ok(*r) && shown(t) == m && \old(sound(v, t)) && lower <= t
-      ==> \result >= 0 && sound(v, t);
-*/
-int ntsgw_raise(ntsgw_interval *v, uint64_t m, int64_t lower, const ntsgw_rate *r);
-
-/* ntsgw_exchange applies "true time was at most upper at reading m1, and is at
- * least lower at reading m4" (an answered request). */
-/*@ requires \valid(v) && \valid_read(r) && \separated(v, r) && rate_ok(*r) && iv_ok(v);
-    requires NTSGW_TIME_MIN <= lower <= NTSGW_TIME_MAX && NTSGW_TIME_MIN <= upper <= NTSGW_TIME_MAX;
-    requires m1 <= m4;
+/* ntsgw_intersect applies evidence at reading m: a beacon is an interval without
+ * an upper end, an answer to a request has the two of its two readings. */
+/*@ requires \valid(v) && \valid_read(e) && \valid_read(r) && \separated(v, r, e);
+    requires rate_ok(*r) && iv_ok(v) && iv_ok(e);
     assigns *v;
     ensures iv_ok(v);
     ensures -3 <= \result <= 3;
-    ensures \result <= 0 ==> v->lo == \old(v->lo) && v->hi == \old(v->hi) && v->lo_at == \old(v->lo_at) && v->hi_at == \old(v->hi_at);
-    ensures \forall real a, real t; clock_ok(*r) && a <= t && shown(a) == m1 && shown(t) == m4 &&
-      \old(sound(v, t)) && a <= upper && lower <= t
+    ensures \result <= 0 ==> v->lo.tai == \old(v->lo.tai) && v->lo.at == \old(v->lo.at) && v->hi.tai == \old(v->hi.tai) && v->hi.at == \old(v->hi.at);
+    ensures \forall real t; clock_ok(*r) && shown(t) == m && \old(sound(v, t)) && sound(e, t)
       ==> \result >= 0 && sound(v, t);
 */
-int ntsgw_exchange(ntsgw_interval *v, uint64_t m1, int64_t upper, uint64_t m4, int64_t lower, const ntsgw_rate *r);
+int ntsgw_intersect(ntsgw_interval *v, const ntsgw_interval *e, uint64_t m, const ntsgw_rate *r);
 
 /* ntsgw_hull gives the smallest and the largest point that at least need of n
- * intervals cover; 0 when no point is. Unknown ends cover all on their side. */
+ * intervals cover; 0, and an interval without ends, when no point is. Unknown ends
+ * cover all on their side. */
 /*@ axiomatic Moment { logic real moment; } // any time at all: what holds of it holds of every one
 
-    predicate covers{L}(int64_t *lo, int64_t *hi, integer k) = below(lo[k], moment) && above(hi[k], moment);
-    logic integer hit{L}(int64_t *lo, int64_t *hi, integer n, integer k) = k < n &&
-      (lo[k] == NTSGW_LO_UNKNOWN || lo[k] <= moment) && (hi[k] == NTSGW_HI_UNKNOWN || moment <= hi[k]) ? 1 : 0;
+    predicate covers{L}(ntsgw_bounds *b, integer k) = below(b[k].lo, moment) && above(b[k].hi, moment);
+    logic integer hit{L}(ntsgw_bounds *b, integer n, integer k) = k < n &&
+      (b[k].lo == NTSGW_LO_UNKNOWN || b[k].lo <= moment) && (b[k].hi == NTSGW_HI_UNKNOWN || moment <= b[k].hi) ? 1 : 0;
     // How many of the first n intervals cover the moment; NTSGW_GATEWAYS_MAX terms.
-    logic integer covering{L}(int64_t *lo, int64_t *hi, integer n) =
-      hit(lo, hi, n, 0) + hit(lo, hi, n, 1) + hit(lo, hi, n, 2) + hit(lo, hi, n, 3) +
-      hit(lo, hi, n, 4) + hit(lo, hi, n, 5) + hit(lo, hi, n, 6) + hit(lo, hi, n, 7);
+    logic integer covering{L}(ntsgw_bounds *b, integer n) =
+      hit(b, n, 0) + hit(b, n, 1) + hit(b, n, 2) + hit(b, n, 3) + hit(b, n, 4) + hit(b, n, 5) + hit(b, n, 6) + hit(b, n, 7);
 
     // The highest lower end that is not above the moment, and the lowest upper end that is not below it.
-    predicate last_lo{L}(int64_t *lo, integer n, integer k) = 0 <= k < n && below(lo[k], moment) &&
-      (\forall integer j; 0 <= j < n && below(lo[j], moment) ==> lo[j] <= lo[k]);
-    predicate first_hi{L}(int64_t *hi, integer n, integer k) = 0 <= k < n && above(hi[k], moment) &&
-      (\forall integer j; 0 <= j < n && above(hi[j], moment) ==> hi[k] <= hi[j]);
+    predicate last_lo{L}(ntsgw_bounds *b, integer n, integer k) = 0 <= k < n && below(b[k].lo, moment) &&
+      (\forall integer j; 0 <= j < n && below(b[j].lo, moment) ==> b[j].lo <= b[k].lo);
+    predicate first_hi{L}(ntsgw_bounds *b, integer n, integer k) = 0 <= k < n && above(b[k].hi, moment) &&
+      (\forall integer j; 0 <= j < n && above(b[j].hi, moment) ==> b[k].hi <= b[j].hi);
 */
 /*@ requires 1 <= need <= n <= NTSGW_GATEWAYS_MAX;
-    requires \valid_read(lo + (0 .. n - 1)) && \valid_read(hi + (0 .. n - 1)) && \valid(out);
-    requires \separated(out, lo + (0 .. n - 1)) && \separated(out, hi + (0 .. n - 1));
+    requires \valid_read(b + (0 .. n - 1)) && \valid(out) && \separated(out, b + (0 .. n - 1));
     assigns *out;
     ensures \result == 0 || \result == 1;
-    ensures \old(covering(lo, hi, n)) >= need ==> \result == 1 && below(out->lo, moment) && above(out->hi, moment);
+    ensures \old(covering(b, n)) >= need ==> \result == 1 && below(out->lo, moment) && above(out->hi, moment);
 */
-int ntsgw_hull(const int64_t *lo, const int64_t *hi, int n, int need, ntsgw_bounds *out);
+int ntsgw_hull(const ntsgw_bounds *b, int n, int need, ntsgw_bounds *out);
 
-/* ntsgw_month puts the first day of the month of a day, and of the next one, into
- * r; days are counted from 1970-01-01. */
-/*@ requires day <= 49711 && \valid(r);
-    assigns r->begin, r->end;
-    ensures r->begin <= day && r->end <= day + 31;
+/* ntsgw_month gives the month of a UTC time, counted from January 1968. */
+/*@ requires -1500000000000000 <= utc <= 4600000000000000000;
+    assigns \nothing;
+    ensures 1 <= \result <= 1800;
 */
-void ntsgw_month(uint32_t day, ntsgw_leaps *r);
+uint16_t ntsgw_month(int64_t utc);
 
 /* ntsgw_utc converts one end of an interval, TAI to UTC, by a gateway's latest
  * record: outward wherever the record does not say which second it is. Unknown
  * ends stay so, and without a record all are. */
-/*@ requires \valid_read(r) && r->end <= 49742 && -1 <= r->leap <= 2;
+/*@ requires \valid_read(r) && r->month <= 1800 && -1 <= r->leap <= 2;
     requires upper ? hi_range(tai) : lo_range(tai);
     assigns \nothing;
     ensures \result == NTSGW_LO_UNKNOWN || \result == NTSGW_HI_UNKNOWN || 2 * NTSGW_TIME_MIN <= \result <= NTSGW_TIME_MAX;

@@ -29,7 +29,9 @@ extern "C" {
 
 #define NTSGW_VERSION "1.0.0"
 
-#define NTSGW_GATEWAYS_MAX 8    /* of one node */
+#ifndef NTSGW_GATEWAYS_MAX
+#define NTSGW_GATEWAYS_MAX 8    /* of one node; built with 1, the library leaves out what several need */
+#endif
 #define NTSGW_NAME_MAX 16       /* characters of a gateway's or a node's name */
 #define NTSGW_MESSAGE_MAX 200   /* bytes of any message */
 #define NTSGW_REQUEST_MAX 74    /* bytes of a request */
@@ -175,17 +177,19 @@ typedef struct {
 } ntsgw_rate;
 
 typedef struct {
-  int64_t lo;
-  int64_t hi;
-  uint64_t lo_at;
-  uint64_t hi_at;
+  int64_t tai;
+  uint64_t at;
+} ntsgw_end;
+
+typedef struct {
+  ntsgw_end lo;
+  ntsgw_end hi;
 } ntsgw_interval;
 
 /* What the latest message of a gateway said about UTC. Not for the caller. */
 typedef struct {
   int64_t tai;
-  uint16_t begin; /* its month's first day and the next one's, since 1970 */
-  uint16_t end;   /* 0: there is none */
+  uint16_t month; /* counted from January 1968; 0: there is no message */
   uint16_t error_s;
   uint8_t tai_utc;
   int8_t leap;
@@ -196,9 +200,9 @@ typedef struct {
 typedef struct {
   int64_t tai;
   uint64_t at;
-  int32_t rate_ppb;     /* true time gains that much on the count */
-  int32_t doubt_ns;     /* 0: there is no guess */
-  uint32_t epoch;       /* the first bytes of the timeline's name */
+  int32_t rate;   /* true time gains that many ns on 2^30 ns of the count */
+  uint32_t doubt; /* 2^16 ns; 0: there is no guess */
+  uint8_t epoch[8]; /* the timeline's name */
 } ntsgw_guess;
 
 /* What readers see of a gateway. Not for the caller. */
@@ -206,28 +210,29 @@ typedef struct {
   ntsgw_interval interval;
   ntsgw_leaps leaps;
   ntsgw_guess guess;
+  uint32_t unanchored; /* the lower end waits for a reading to hold at */
 } ntsgw_view;
 
 /* One gateway's state, 272 bytes of it evidence. Not for the caller, but to
  * reserve room: one a gateway. */
 typedef struct {
   const ntsgw_enrolment *who;
-  ntsgw_view view[2];
-  uint64_t asked_at;
-  uint8_t nonce[16];
-  uint8_t key[64]; /* the online key: 32 or 64 bytes */
-  uint8_t kid[8];
   uint32_t not_before;
   uint32_t not_after;
   uint32_t serial;
   uint32_t floor;
   uint32_t asked_floor;
+  uint64_t asked_at;
   uint8_t open;
-  uint8_t key_state;
+  uint8_t held; /* key, kid and validity are those to judge beacons by */
   uint8_t unanswered;
   uint8_t frozen;
   uint8_t lo_n;
   uint8_t hi_n;
+  uint8_t kid[8];
+  uint8_t nonce[16];
+  uint8_t key[64]; /* the online key: 32 or 64 bytes */
+  ntsgw_view view[2];
   uint8_t evidence[NTSGW_EVIDENCE_LO + NTSGW_EVIDENCE_HI];
 } ntsgw_gateway;
 
@@ -241,11 +246,10 @@ typedef struct {
   uint8_t boot[16];
   ntsgw_rate rate;
   uint32_t reserved;
-  volatile uint32_t version; /* low bit: which view readers take */
-  volatile uint16_t generation;
-  volatile uint8_t alarms;
+  uint32_t version; /* low bit: which view readers take */
+  uint16_t generation;
+  uint8_t alarms;
   uint8_t gateways;
-  uint8_t unanchored;
   uint8_t seeded;
 } ntsgw_node;
 

@@ -82,7 +82,7 @@ static void ready(const struct vector_message *v) {
   memcpy(ram.gateway.key, key, 64);
   from_hex(vector_keys[v->key].kid, ram.gateway.kid);
   memcpy(who.root_kid, ram.gateway.kid, 8);
-  ram.gateway.key_state = 2;
+  ram.gateway.held = 1;
   ram.gateway.not_before = v->not_before;
   ram.gateway.not_after = v->not_after || v->not_before ? v->not_after : UINT32_MAX;
 }

@@ -21,6 +21,10 @@ build, bearssl = sys.argv[1], sys.argv[2]
 BEARSSL = ["hash/*.c", "mac/hmac.c", "ec/ec_p256_m15.c", "ec/ec_secp*.c", "ec/ecdsa_i15_*.c", "int/i15_*.c", "codec/*.c"]
 OURS = ["ntsgw_node.o", "ntsgw_cbor.o", "ntsgw_interval.o"]
 
+# Functions that a node may use and the one that is run does not.
+REST = ["alarm", "alarm_clear", "bound", "discontinuity", "evidence", "exchange_in", "interval_tai", "interval_utc", "match",
+        "monotonic_now", "restore", "retry_ms", "state", "ticks_extend", "topic", "would_raise"]
+
 TARGETS = {
     "lx106": {
         "cc": "xtensa-lx106-elf-gcc", "prefix": "xtensa-lx106-elf-",
@@ -54,13 +58,13 @@ def run(args, **more):
 def make(name):
     t = TARGETS[name]
     out = os.path.join(build, name)
-    os.makedirs(out, exist_ok=True)
+    os.makedirs(os.path.join(out, "one"), exist_ok=True)
     cc = [t["cc"], "-std=gnu99", "-ffreestanding", "-ffunction-sections", "-fdata-sections", *t["flags"]]
     if t["isystem"]:
         cc += ["-isystem", t["isystem"]]
     include = ["-I" + os.path.join(bearssl, "inc"), "-I" + os.path.join(bearssl, "src")]
     archive = os.path.join(out, "bearssl.a")
-    jobs = []
+    jobs, one = [], []
     if not os.path.exists(archive):
         for pattern in BEARSSL:
             for f in glob.glob(os.path.join(bearssl, "src", pattern)):
@@ -80,6 +84,9 @@ def make(name):
         objects.append(o)
         more = ["-Wa,--text-section-literals"] if f.endswith(".S") else ["-Os", "-Wall", "-Wextra", "-Werror", *define, *include]
         jobs.append([*cc, *more, "-c", "-o", o, f])
+        if os.path.basename(o) in OURS + ["main.o"]:
+            one.append(os.path.join(out, "one", os.path.basename(o)))
+            jobs.append([*cc, *more, "-DNTSGW_GATEWAYS_MAX=1", "-c", "-o", one[-1], f])
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(run, jobs))
     if not os.path.exists(archive):
@@ -90,7 +97,14 @@ def make(name):
     ld = os.path.join(out, "link.ld")
     open(ld, "w").write(script)
     elf = os.path.join(out, "node.elf")
-    run([t["cc"], *t["flags"], "-nostdlib", "-Wl,--gc-sections", "-Wl,-Map," + elf + ".map", "-T", ld, "-o", elf, *objects, archive, "-lgcc"])
+
+
+    def link(to, objects, *more):
+        run([t["cc"], *t["flags"], "-nostdlib", "-Wl,--gc-sections", *more, "-Wl,-Map," + to + ".map", "-T", ld, "-o", to, *objects, archive, "-lgcc"])
+
+    link(elf, objects)
+    link(elf + ".all", objects, *["-Wl,-u,ntsgw_" + f for f in REST])
+    link(elf + ".one", [os.path.join(out, "one", os.path.basename(o)) if o in [os.path.join(out, os.path.basename(x)) for x in one] else o for o in objects])
     return elf
 
 
@@ -124,6 +138,10 @@ def measure(name, elf):
             got[k[:-6] + ".instructions"] = round(got[k] / t["per"])
     got["flash"], got["rodata"] = flash(elf, OURS)
     got["flash.ed25519"], _ = flash(elf, ["ntsgw_ed25519"])
+    for o in OURS:
+        got["flash." + o], _ = flash(elf, [o])
+    got["flash.one"], _ = flash(elf + ".one", OURS)
+    got["flash.all"], _ = flash(elf + ".all", OURS)
     return got
 
 
@@ -136,8 +154,8 @@ def main():
             continue
         results[name] = measure(name, make(name))
         r = results[name]
-        print("%s: %d vectors judged, %d wrong; library %d bytes of flash, exchange %d instructions, ES256 beacon %d, Ed25519 beacon %s" % (
-            name, r["vectors.judged"], r["vectors.wrong"], r["flash"], r["request.instructions"] + r["response.instructions"],
+        print("%s: %d vectors judged, %d wrong; library %d bytes of flash (%d for one gateway, %d with every function), exchange %d instructions, ES256 beacon %d, Ed25519 beacon %s" % (
+            name, r["vectors.judged"], r["vectors.wrong"], r["flash"], r["flash.one"], r["flash.all"], r["request.instructions"] + r["response.instructions"],
             r["beacon-es256.instructions"], r.get("beacon-ed25519.instructions", "not built")))
     if "--write" in sys.argv and results:
         write(sys.argv[sys.argv.index("--write") + 1], results)
@@ -155,6 +173,10 @@ def write(path, results):
         rows.append("| %s | %s |" % (what, " | ".join(f(results[n]) for n in names)))
 
     row("library without cryptography, flash (bytes)", lambda r: "%d" % r["flash"])
+    for o, what in zip(OURS, ["state, requests, estimate", "decoder", "interval arithmetic, UTC"]):
+        row("- of it: " + what, lambda r, o=o: "%d" % r["flash." + o])
+    row("the same, built for one gateway", lambda r: "%d" % r["flash.one"])
+    row("the same, every function of the header", lambda r: "%d" % r["flash.all"])
     if any(r["flash.ed25519"] for r in results.values()):
         row("own Ed25519, flash (bytes)", lambda r: "%d" % r["flash.ed25519"])
     row("static RAM: the node, and constants (bytes)", lambda r: "%d" % (r["ram.node"] + r["rodata"]))
@@ -183,11 +205,14 @@ def write(path, results):
         f.write("""# What the node library costs
 
 Made by `make -C node cost`; `make -C node test` runs the same. The library is compiled with `-Os` by Debian's cross compilers,
-linked as one whole node (delegations, beacons, exchanges, reading, with unused functions left out) and run in QEMU: the ESP8266's
-core (lx106), a Cortex-M4 (machine mps2-an386) and a Cortex-M33 (mps2-an505). Cryptography is BearSSL's, built from Debian's source
-package (`-O1`, which is faster there than `-O2` and `-Os`) with the 15-bit code for P-256, and the library's own Ed25519. Each target
-judges the protocol's test vectors first. For comparison, on lx106: libsodium's portable ref10 verifies a 160-byte message in
+linked as one whole node (delegations, beacons, exchanges, UTC, up to 8 gateways; unused functions left out) and run in QEMU: the
+ESP8266's core (lx106), a Cortex-M4 (machine mps2-an386) and a Cortex-M33 (mps2-an505). Cryptography is BearSSL's, built from Debian's
+source package (`-O1`, which is faster there than `-O2` and `-Os`) with the 15-bit code for P-256, and the library's own Ed25519. Each
+target judges the protocol's test vectors first. For comparison, on lx106: libsodium's portable ref10 verifies a 160-byte message in
 10.3 million instructions with 3.5 KB of stack.
+
+"Built for one gateway" is with `-DNTSGW_GATEWAYS_MAX=1`; "every function of the header" is what a program takes that calls them all.
+On lx106 an addition or a comparison of 64 bits takes four to six instructions, and times and readings have 64 bits.
 
 Instructions are the difference of the core's cycle counter, scaled for QEMU's instruction clock (lx106: CCOUNT / 1.28; Cortex-M:
 SysTick, good to some dozens). What the ESP8266 has in its ROM (64-bit multiplication, division and shifts) is supplied by the test in
