@@ -325,7 +325,7 @@ func (f *filter) survey(s int) {
 		}
 	}
 	gap := last - w.least[0]
-	w.floor = w.least[0] - deltaK*gap
+	w.floor = math.Max(w.least[0]-deltaK*gap, 0)
 	// Of few samples nothing is known of the noise yet; a share of the delay stands in for it.
 	n := float64(w.n)
 	w.gap = gap
@@ -338,6 +338,7 @@ func (f *filter) survey(s int) {
 const fewShare = 0.05
 
 const (
+	sidedK = 0.4  // the same where one way makes all of it: least samples then come nearer
 	deltaK = 0.8  // how far below its least sample the least delay lies, in gaps to the fourth
 	softK  = 0.15 // how soft that makes the edges of a box
 	thinK  = 0.05 // the same of a floored one: the classes differ in where they begin
@@ -505,7 +506,11 @@ func (h *hypothesis) update(m *sampleAt, w *way, n int, heat bool, col []float64
 	if !(vs > 0) {
 		vs = 1
 	}
-	e := math.Max(m.delay-w.used.floor, 0)
+	floor := w.used.floor
+	if h.shape.sided() {
+		floor = math.Max(w.used.least-sidedK*w.used.gap, 0)
+	}
+	e := math.Max(m.delay-floor, 0)
 	soft := w.used.soft
 	// Each class gives its evidence and the moments that s has after the sample.
 	var logs, ms, vars [nc]float64

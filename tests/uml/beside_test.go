@@ -38,16 +38,41 @@ type outcome struct {
 	rms   time.Duration
 	worst time.Duration
 	bound time.Duration // median of what the kernel was told
-	at100 time.Duration // from the start until the error stayed once below 100 µs; 0: never
+	at100 time.Duration // from the start until the error was first below 100 µs
+	on100 time.Duration // … and until it was for a minute without a break
+}
+
+// never is the time until what did not happen.
+const never = time.Duration(math.MaxInt64)
+
+func after(d time.Duration) string {
+	if d == never {
+		return "never"
+	}
+	return d.Round(100 * time.Millisecond).String()
+}
+
+// below finds the first time from which on all probes for span show less than 100 µs.
+func below(all []sample, begun time.Time, span time.Duration) time.Duration {
+	var since time.Time
+	for _, s := range all {
+		switch {
+		case s.err.Abs() >= 100*time.Microsecond:
+			since = time.Time{}
+			continue
+		case since.IsZero():
+			since = s.at
+		}
+		if s.at.Sub(since) >= span {
+			return since.Sub(begun)
+		}
+	}
+	return never
 }
 
 func (o outcome) String() string {
-	first := "never"
-	if o.at100 > 0 {
-		first = o.at100.Round(100 * time.Millisecond).String()
-	}
-	return fmt.Sprintf("%-7s RMS %9v  worst %9v  stated %9v  below 100 µs after %s", o.name,
-		o.rms.Round(100*time.Nanosecond), o.worst.Round(100*time.Nanosecond), o.bound.Round(time.Microsecond), first)
+	return fmt.Sprintf("%-7s RMS %9v  worst %9v  stated %9v  first below 100 µs after %s, for a minute after %s", o.name,
+		o.rms.Round(100*time.Nanosecond), o.worst.Round(100*time.Nanosecond), o.bound.Round(time.Microsecond), after(o.at100), after(o.on100))
 }
 
 // beside runs ntsgw and chrony in two guests against one server over equally delayed paths, and
@@ -68,12 +93,7 @@ func beside(t *testing.T, d delays, pollExponent int, warm, span time.Duration, 
 	judge := func(name string, g *guest) outcome {
 		o := outcome{name: name}
 		all := g.since(begun)
-		for _, s := range all {
-			if s.err.Abs() < 100*time.Microsecond {
-				o.at100 = s.at.Sub(begun)
-				break
-			}
-		}
+		o.at100, o.on100 = below(all, begun, 0), below(all, begun, time.Minute)
 		o.rms, o.worst, o.bound = spread(g.since(begun.Add(warm)))
 		if len(all) < int((warm+span).Seconds()/2) {
 			t.Errorf("%s: only %d probes", name, len(all))
@@ -135,27 +155,27 @@ func TestBesideChrony(t *testing.T) {
 				return
 			}
 			rms := func(o outcome) time.Duration { return o.rms }
-			t.Logf("%s, medians of %d runs: RMS %v beside chrony's %v, ratio %.2f; stated %v beside %v; below 100 µs after %v beside %v", d.name, runs,
+			t.Logf("%s, medians of %d runs: RMS %v beside chrony's %v, ratio %.2f; stated %v beside %v; first below 100 µs after %v beside %v, for a minute after %v beside %v", d.name, runs,
 				medianOf(ours, rms), medianOf(theirs, rms), float64(medianOf(ours, rms))/float64(medianOf(theirs, rms)),
-				medianOf(ours, outcome.stated), medianOf(theirs, outcome.stated), medianOf(ours, outcome.first), medianOf(theirs, outcome.first))
+				medianOf(ours, outcome.stated), medianOf(theirs, outcome.stated),
+				after(medianOf(ours, outcome.first)), after(medianOf(theirs, outcome.first)), after(medianOf(ours, outcome.minute)), after(medianOf(theirs, outcome.minute)))
 		})
 	}
 }
 
 func (o outcome) stated() time.Duration { return o.bound }
 
-// first is when the error was first below 100 µs; the largest Duration: never.
-func (o outcome) first() time.Duration {
-	if o.at100 == 0 {
-		return math.MaxInt64
-	}
-	return o.at100
-}
+func (o outcome) first() time.Duration  { return o.at100 }
+func (o outcome) minute() time.Duration { return o.on100 }
 
 func medianOf(list []outcome, of func(outcome) time.Duration) time.Duration {
 	var v []time.Duration
 	for _, o := range list {
 		v = append(v, of(o))
 	}
-	return median(v).Round(100 * time.Nanosecond)
+	m := median(v)
+	if m == never {
+		return never
+	}
+	return m.Round(100 * time.Nanosecond)
 }
