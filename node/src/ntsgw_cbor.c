@@ -226,6 +226,47 @@ typedef struct {
   uint8_t key_end;
 } container;
 
+/*@ predicate open_ok{L}(container *open, integer depth, integer pos) = depth <= NTSGW_DEPTH_MAX &&
+      (\forall integer k; 0 <= k < depth ==> 1 <= open[k].left) &&
+      (\forall integer k; 0 <= k < depth ==> open[k].self <= pos) &&
+      (\forall integer k; 0 <= k < depth ==> open[k].key <= open[k].key_end <= pos);
+*/
+
+/* complete takes note of an item that began at start and is complete; it may complete
+ * those that it lies in. How many are still open comes back. */
+/*@ requires \valid(r) && reader_ok(r) && start <= r->pos;
+    requires \valid(open + (0 .. NTSGW_DEPTH_MAX - 1)) && \separated(r, open + (0 .. NTSGW_DEPTH_MAX - 1));
+    requires open_ok(open, depth, r->pos);
+    assigns r->bad, open[0 .. NTSGW_DEPTH_MAX - 1];
+    ensures \result <= depth;
+    ensures open_ok(open, \result, r->pos);
+    ensures r->bad == 0 ==> \old(r->bad) == 0;
+*/
+static uint32_t complete(reader *r, container *open, uint32_t depth, uint32_t start) {
+  /*@ loop invariant depth <= \at(depth, Pre) && open_ok(open, depth, r->pos) && start <= r->pos;
+      loop invariant r->bad == 0 ==> \at(r->bad, Pre) == 0;
+      loop assigns depth, start, r->bad, open[0 .. NTSGW_DEPTH_MAX - 1];
+      loop variant depth;
+  */
+  while (depth > 0) {
+    container *c = &open[depth - 1];
+    if (c->is_map && c->left % 2 == 0) {
+      if (!before(r->p, c->key, c->key_end, start, r->pos)) r->bad = 1;
+      c->key = (uint8_t)start;
+      c->key_end = (uint8_t)r->pos;
+    }
+    c->left--;
+    //@ assert reader_ok(r) && start <= r->pos && r->pos <= NTSGW_MESSAGE_MAX;
+    //@ assert c->left > 0 ==> \forall integer k; 0 <= k < depth ==> 1 <= open[k].left;
+    //@ assert \forall integer k; 0 <= k < depth ==> open[k].self <= r->pos;
+    //@ assert \forall integer k; 0 <= k < depth ==> open[k].key <= open[k].key_end <= r->pos;
+    if (c->left > 0) break;
+    start = c->self;
+    depth--;
+  }
+  return depth;
+}
+
 /* skip passes over one item of any kind, nested at most NTSGW_DEPTH_MAX deep,
  * and holds it to the same encoding: the keys of every map ascend bytewise. */
 /*@ requires \valid(r) && reader_ok(r);
@@ -237,17 +278,14 @@ typedef struct {
 static APART void skip(reader *r) {
   container open[NTSGW_DEPTH_MAX];
   uint32_t depth = 0, items, start;
-  /*@ loop invariant reader_ok(r) && r->pos >= \at(r->pos, Pre) && depth <= NTSGW_DEPTH_MAX;
+  /*@ loop invariant reader_ok(r) && r->pos >= \at(r->pos, Pre);
       loop invariant r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
       loop invariant r->bad == 0 ==> \at(r->bad, Pre) == 0;
-      loop invariant depth > 0 ==> r->pos > \at(r->pos, Pre);
-      loop invariant \forall integer k; 0 <= k < depth ==> 1 <= open[k].left;
-      loop invariant \forall integer k; 0 <= k < depth ==> open[k].self <= r->pos;
-      loop invariant \forall integer k; 0 <= k < depth ==> open[k].key <= open[k].key_end <= r->pos;
+      loop invariant open_ok(&open[0], depth, r->pos);
       loop assigns r->pos, r->bad, r->major, r->width, r->high, r->low, depth, items, start, open[0 .. NTSGW_DEPTH_MAX - 1];
       loop variant r->end - r->pos;
   */
-  for (;;) {
+  do {
     start = r->pos;
     next(r);
     items = 0;
@@ -264,38 +302,23 @@ static APART void skip(reader *r) {
     }
     if (r->major >= ARRAY && r->major <= TAG && depth == NTSGW_DEPTH_MAX) r->bad = 1;
     if (r->bad) return;
+    //@ assert r->pos > \at(r->pos, LoopCurrent) && start == \at(r->pos, LoopCurrent) && r->end == \at(r->end, LoopCurrent);
+    //@ assert items <= 2 * NTSGW_MESSAGE_MAX && start < r->pos <= NTSGW_MESSAGE_MAX;
+    //@ assert open_ok(&open[0], depth, r->pos);
     if (items > 0) {
       open[depth].left = (uint16_t)items;
       open[depth].is_map = r->major == MAP;
       open[depth].self = (uint8_t)start;
       open[depth].key = open[depth].key_end = 0;
       depth++;
-      continue;
+      //@ assert \forall integer k; 0 <= k < depth ==> 1 <= open[k].left;
+      //@ assert \forall integer k; 0 <= k < depth ==> open[k].self <= r->pos;
+      //@ assert \forall integer k; 0 <= k < depth ==> open[k].key <= open[k].key_end <= r->pos;
+      //@ assert r->pos > \at(r->pos, LoopCurrent) && r->end == \at(r->end, LoopCurrent);
+    } else {
+      depth = complete(r, open, depth, start);
     }
-    /* An item is complete; it may complete those that it lies in. */
-    /*@ loop invariant depth <= NTSGW_DEPTH_MAX && start <= r->pos;
-        loop invariant \forall integer k; 0 <= k < depth ==> 1 <= open[k].left;
-        loop invariant \forall integer k; 0 <= k < depth ==> open[k].self <= r->pos;
-        loop invariant \forall integer k; 0 <= k < depth ==> open[k].key <= open[k].key_end <= r->pos;
-        loop invariant r->bad == 0 ==> \at(r->bad, Pre) == 0;
-        loop assigns depth, start, r->bad, open[0 .. NTSGW_DEPTH_MAX - 1];
-        loop variant depth;
-    */
-    for (;;) {
-      container *c;
-      if (depth == 0) return;
-      c = &open[depth - 1];
-      if (c->is_map && c->left % 2 == 0) {
-        if (!before(r->p, c->key, c->key_end, start, r->pos)) r->bad = 1;
-        c->key = (uint8_t)start;
-        c->key_end = (uint8_t)r->pos;
-      }
-      c->left--;
-      if (c->left > 0) break;
-      start = c->self;
-      depth--;
-    }
-  }
+  } while (depth > 0);
 }
 
 /* key reads a map's next key, an integer that sorts after the last one, which it
