@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   uint64_t m = 0;
   size_t n;
   ntsgw_init(&node, &config, who, &gateway, 1);
-  gateway.key_state = 2;
+  gateway.held = 1;
   gateway.not_after = UINT32_MAX;
   /* Messages one after the other: kind, length, bytes. */
   while (size >= 2) {

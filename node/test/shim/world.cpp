@@ -170,7 +170,7 @@ extern "C" int main() {
   for (int i = 0; i < 60000; i++) loop();
   uint64_t m = micros64();
   bool good = ntsgw_state(&node, m) == NTSGW_BOUNDED && ntsgw_now(&node, m, &utc) == NTSGW_OK && ntsgw_bound(&node, m, &bound) == NTSGW_OK &&
-              ntsgw_alarm(&node) == 0 && connects == 1 && requests >= 1 && requests <= 3 && gateway.key_state == 2 && EEPROM.commits >= 2;
+              ntsgw_alarm(&node) == 0 && connects == 1 && requests >= 1 && requests <= 3 && gateway.held == 1 && EEPROM.commits >= 2;
   // The gateway said 1,790,000,000 s, some seconds of the shim's clock ago.
   good = good && utc / 1000000000 - 1790000000 < 60 && bound < 100000000;
   if (shim_clock) good = good && shim_clock - 1790000000 < 60;
