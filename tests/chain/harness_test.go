@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 )
 
 var program struct {
@@ -148,26 +150,18 @@ func (p *process) stop() {
 // port returns a TCP and UDP port of loopback that was free just now.
 func port(t *testing.T) int {
 	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		n := l.Addr().(*net.TCPAddr).Port
-		u, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", n))
-		l.Close()
-		if err == nil {
-			u.Close()
-			return n
-		}
+	_, n, _ := net.SplitHostPort(loopback.Free(t))
+	p, err := strconv.Atoi(n)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no free port")
-	return 0
+	return p
 }
 
 // eventually waits until f says that it holds.
 func eventually(t *testing.T, within time.Duration, what string, f func() bool) {
 	t.Helper()
+	within *= 4 // a busy machine is slow
 	deadline := time.Now().Add(within)
 	for !f() {
 		if time.Now().After(deadline) {

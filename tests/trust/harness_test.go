@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 )
 
 // patience bounds every wait: what has not come by then does not come.
@@ -99,7 +100,7 @@ func newGateway(t *testing.T, extra string, servers ...string) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gateway{t: t, dir: dir, page: freeAddress(t)}
+	g := &gateway{t: t, dir: dir, page: loopback.Free(t)}
 	t.Cleanup(func() {
 		g.stop()
 		if t.Failed() && g.out != nil {

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/downstream/nts"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 	"github.com/ntsgw/ntsgw/upstream/ntp"
 )
 
@@ -117,7 +117,7 @@ func (s *server) start(t *testing.T) {
 
 func (s *server) anyAddress(t *testing.T) string {
 	t.Helper()
-	_, port, _ := net.SplitHostPort(freeAddress(t))
+	_, port, _ := net.SplitHostPort(loopback.Free(t))
 	return net.JoinHostPort(s.host, port)
 }
 
@@ -172,32 +172,4 @@ func honest(t *testing.T, pki *certstest.PKI, n int, ahead time.Duration) (list 
 		sections = append(sections, s.section(fmt.Sprintf("h%d", i+1), pki.CAFile(t)))
 	}
 	return list, sections
-}
-
-// ports counts those given away, so that no two tests get the same.
-var ports = func() *atomic.Int32 {
-	var n atomic.Int32
-	n.Store(rand.Int32N(18000))
-	return &n
-}()
-
-// freeAddress returns an address of loopback that was free just now, for TCP and UDP. It lies below
-// the ports that the kernel gives to whoever asks for any, so that it can be closed and opened again.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 1000 {
-		a := fmt.Sprintf("127.0.0.1:%d", 12000+ports.Add(1)%20000)
-		l, err := net.Listen("tcp", a)
-		if err != nil {
-			continue
-		}
-		u, err := net.ListenPacket("udp", a)
-		l.Close()
-		if err == nil {
-			u.Close()
-			return a
-		}
-	}
-	t.Fatal("no free port")
-	return ""
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 	"github.com/ntsgw/ntsgw/upstream"
 	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
 )
@@ -70,7 +71,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		sections = append(sections, strings.NewReplacer(`"1s"`, `"3s"`, `"2s"`, `"3s"`).Replace(section))
 	}
 	restarted := letter(len(servers) - 1)
-	broker, ke := freeAddress(t), freeAddress(t)
+	broker, ke := loopback.Free(t), loopback.Free(t)
 	g := newGateway(t, fmt.Sprintf("[trust]\ncrl = [%q]\n[mqtt]\nlisten = %q\ninterval = \"1s\"\n[nts_server]\nlisten = %q\nntp_listen = %q\ncert = %q\nkey = %q\n",
 		f.at("list.crl"), broker, ke, ke, f.at("server.pem"), f.at("server.key")), sections...).start()
 	before := g.await(t, "all are used", func(r *status.Report) bool {

@@ -1,0 +1,44 @@
+// Package loopback gives tests addresses of loopback that nobody else has.
+package loopback
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync/atomic"
+	"testing"
+)
+
+// The kernel gives ports from 32768 on to whoever asks for any (net.ipv4.ip_local_port_range). Ours lie
+// below, so that one can be closed and opened again without another's connection on it meanwhile.
+const (
+	first = 12000
+	count = 20000
+)
+
+var next = func() *atomic.Int32 {
+	var n atomic.Int32
+	n.Store(rand.Int32N(count)) // packages are tested at the same time
+	return &n
+}()
+
+// Free returns an address, host and port, that was free for TCP and UDP just now. It is given to
+// nobody else in this process.
+func Free(t testing.TB) string {
+	t.Helper()
+	for range count {
+		a := fmt.Sprintf("127.0.0.1:%d", first+next.Add(1)%count)
+		l, err := net.Listen("tcp", a)
+		if err != nil {
+			continue
+		}
+		u, err := net.ListenPacket("udp", a)
+		l.Close()
+		if err == nil {
+			u.Close()
+			return a
+		}
+	}
+	t.Fatal("no port of loopback is free")
+	return ""
+}
