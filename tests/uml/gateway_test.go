@@ -35,6 +35,7 @@ type status struct {
 	State    string  `json:"state"`
 	Epoch    string  `json:"epoch"`
 	MaxError float64 `json:"max_error_seconds"`
+	Rate     float64 `json:"frequency_ppm"`
 	Warnings []struct {
 		ID string `json:"id"`
 	} `json:"warnings"`
