@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/certs/revocation"
 	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 )
 
 // peer starts a program of another implementation and ends it with the test.
@@ -47,29 +49,6 @@ func peer(t *testing.T, name string, args ...string) *journal {
 		}
 	})
 	return out
-}
-
-// freePort asks the kernel for a port.
-func freePort(t *testing.T, network string) string {
-	t.Helper()
-	var addr string
-	if network == "udp" {
-		c, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		addr = c.LocalAddr().String()
-	} else {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		addr = l.Addr().String()
-	}
-	_, port, _ := net.SplitHostPort(addr)
-	return port
 }
 
 // until waits for done; a program of another project gives no better notice.
@@ -134,7 +113,7 @@ func TestOpenSSLResponder(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			pki := certstest.New(t)
 			dir := t.TempDir()
-			port := freePort(t, "tcp")
+			port := strconv.Itoa(loopback.Port(t))
 			cert := pki.Issue(t, certstest.Leaf{NoCRL: true, OCSP: "http://127.0.0.1:" + port})
 			index := ""
 			if c.known {
@@ -185,7 +164,7 @@ func TestOpenSSLServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	client, clientKey := certstest.WritePair(t, dir, "client", pki.Issue(t, certstest.Leaf{Hosts: []string{"gateway"}, Usage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}))
-	port := freePort(t, "tcp")
+	port := strconv.Itoa(loopback.Port(t))
 	addr := "127.0.0.1:" + port
 	out := peer(t, "openssl", "s_server", "-accept", addr, "-tls1_3", "-alpn", "ntske/1", "-cert", certPath, "-key", keyPath,
 		"-cert_chain", chainPath, "-status_file", staple, "-Verify", "2", "-verify_return_error", "-CAfile", pki.CAFile(t))
@@ -245,7 +224,7 @@ func TestChrony(t *testing.T) {
 			}
 			t.Cleanup(func() { os.RemoveAll(dir) })
 			certPath, keyPath := certstest.WritePair(t, dir, "server", pki.Issue(t, c.leaf))
-			ke, ntp := freePort(t, "tcp"), freePort(t, "udp")
+			ke, ntp := strconv.Itoa(loopback.Port(t)), strconv.Itoa(loopback.Port(t))
 			conf := filepath.Join(dir, "chrony.conf")
 			text := fmt.Sprintf("ntsserverkey %s\nntsservercert %s\nntsport %s\nport %s\nlocal stratum 1\nallow 127.0.0.1\nbindaddress 127.0.0.1\ncmdport 0\nbindcmdaddress /\npidfile %s/pid\nntsdumpdir %s\nuser root\n",
 				keyPath, certPath, ke, ntp, dir, dir)

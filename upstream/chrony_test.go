@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 	"github.com/ntsgw/ntsgw/upstream"
 	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
 )
@@ -44,7 +45,7 @@ func newChrony(t testing.TB, ca *upstreamtest.CA, extra ...string) *chrony {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	cert, key := ca.Files(t, dir)
 	c := &chrony{tb: t, dir: dir, conf: filepath.Join(dir, "chrony.conf")}
-	ke, ntp := freePort(t, "tcp"), freePort(t, "udp")
+	ke, ntp := loopback.Port(t), loopback.Port(t)
 	c.address = fmt.Sprintf("127.0.0.1:%d", ke)
 	lines := append([]string{
 		"ntsservercert " + cert, "ntsserverkey " + key, "ntsprocesses 0",
@@ -60,25 +61,6 @@ func newChrony(t testing.TB, ca *upstreamtest.CA, extra ...string) *chrony {
 	t.Cleanup(c.stop)
 	c.start()
 	return c
-}
-
-// freePort asks the kernel for one; another program could take it before chronyd does.
-func freePort(t testing.TB, network string) int {
-	t.Helper()
-	if network == "tcp" {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		return l.Addr().(*net.TCPAddr).Port
-	}
-	l, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.LocalAddr().(*net.UDPAddr).Port
 }
 
 func (c *chrony) start() {

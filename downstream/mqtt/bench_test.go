@@ -20,6 +20,7 @@ import (
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 	"github.com/ntsgw/ntsgw/downstream/suspend"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 )
 
 func percentile(d []time.Duration, p float64) time.Duration {
@@ -106,7 +107,7 @@ func BenchmarkFanOut(b *testing.B) {
 		p99[0] = fanOut(b, l, l.addr(), n)
 	})
 	b.Run("mosquitto", func(b *testing.B) {
-		port := freePort(b)
+		port := loopback.Port(b)
 		newMosquitto(b, fmt.Sprintf("listener %d 127.0.0.1", port), "allow_anonymous true", "max_connections -1", "set_tcp_nodelay true")
 		l := startLab(b, func(c *configs.MQTT) { c.Interval, c.Broker = time.Hour, brokerAt(port) })
 		until(b, "connected", 5*time.Second, func() bool { return l.server.Status().Brokers[0].State == BrokerConnected })

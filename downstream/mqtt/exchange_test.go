@@ -15,6 +15,7 @@ import (
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 	"github.com/ntsgw/ntsgw/downstream/suspend"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 )
 
 // testNode is a node with an MQTT client of its own.
@@ -166,7 +167,7 @@ func TestExchange(t *testing.T) {
 			addr := ""
 			l := startLab(t, func(c *configs.MQTT) {
 				if through == "mosquitto" {
-					port := freePort(t)
+					port := loopback.Port(t)
 					newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", port), "allow_anonymous true")
 					c.Broker, addr = brokerAt(port), fmt.Sprintf("127.0.0.1:%d", port)
 				}
@@ -220,7 +221,7 @@ func TestExchange(t *testing.T) {
 // reason, none is answered, and the next honest request is.
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := loopback.Port(t)
 	newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", port), "allow_anonymous true")
 	l := startLab(t, func(c *configs.MQTT) { c.Broker, c.RequestRate, c.RequestBurst = brokerAt(port), 1000, 1000 })
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
@@ -370,7 +371,7 @@ func TestRateAndFlood(t *testing.T) {
 // asks in between.
 func TestForgedFloodSpendsNoTokens(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := loopback.Port(t)
 	newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", port), "allow_anonymous true", "max_queued_messages 0")
 	l := startLab(t, func(c *configs.MQTT) { c.Broker = brokerAt(port) })
 	addr := fmt.Sprintf("127.0.0.1:%d", port)

@@ -173,17 +173,6 @@ func needs(t testing.TB, programs ...string) {
 	}
 }
 
-// freePort asks the kernel for a port that is free now.
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // mosquitto is a running broker.
 type mosquitto struct {
 	t    testing.TB

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/suspend"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 )
 
 // TestNonceMemory: a replay among a node's last 1,024 requests is refused, whatever came between.
@@ -94,7 +95,7 @@ func TestTwoHundredNodes(t *testing.T) {
 // TestRetainedRequest: a request that somebody had the broker retain is not answered at each connect.
 func TestRetainedRequest(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := loopback.Port(t)
 	newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", port), "allow_anonymous true")
 	nodes, dir := openTestNodes(t)
 	e := enrol(t, nodes, "node-a")
@@ -134,7 +135,7 @@ func TestDiscovery(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	l := startLab(t, func(c *configs.MQTT) { c.Listen, c.Also = "0.0.0.0:0", []string{brokerAt(freePort(t))} })
+	l := startLab(t, func(c *configs.MQTT) { c.Listen, c.Also = "0.0.0.0:0", []string{brokerAt(loopback.Port(t))} })
 	until(t, "both warnings", 5*time.Second, func() bool {
 		var ids []string
 		for _, w := range l.server.Warnings() {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 )
 
 // outage is a proxy in front of a broker that can be cut or stalled.
@@ -115,7 +116,7 @@ func (o *outage) cut() {
 // back, says online.
 func TestLastWill(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := loopback.Port(t)
 	newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", port), "allow_anonymous true")
 	o := newOutage(t, fmt.Sprintf("127.0.0.1:%d", port))
 	s := subscribe(t, "-h", "127.0.0.1", "-p", fmt.Sprint(port), "-t", "ntsgw/gw1/#")
@@ -141,7 +142,7 @@ func TestLastWill(t *testing.T) {
 // Beacons made meanwhile are not delivered afterwards.
 func TestSilentBroker(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := loopback.Port(t)
 	newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", port), "allow_anonymous true")
 	o := newOutage(t, fmt.Sprintf("127.0.0.1:%d", port))
 	s := subscribe(t, "-h", "127.0.0.1", "-p", fmt.Sprint(port), "-t", "ntsgw/gw1/beacon")

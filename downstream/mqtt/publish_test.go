@@ -10,6 +10,7 @@ import (
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 )
 
 func TestBeaconsThroughEmbedded(t *testing.T) {
@@ -153,7 +154,7 @@ func TestBeaconsThroughMosquitto(t *testing.T) {
 	writeFile(t, pw, "secret\n")
 	users := filepath.Join(t.TempDir(), "users")
 	mosquittoPasswd(t, users, "gateway", "secret")
-	plain, tls, mtls, ws, wss, auth := freePort(t), freePort(t), freePort(t), freePort(t), freePort(t), freePort(t)
+	plain, tls, mtls, ws, wss, auth := loopback.Port(t), loopback.Port(t), loopback.Port(t), loopback.Port(t), loopback.Port(t), loopback.Port(t)
 	newMosquitto(t,
 		"per_listener_settings true",
 		fmt.Sprintf("listener %d 127.0.0.1", plain), "allow_anonymous true",
@@ -238,7 +239,7 @@ func TestBrokerRestart(t *testing.T) {
 }
 
 func testBrokerRestart(t *testing.T, interval time.Duration) {
-	port := freePort(t)
+	port := loopback.Port(t)
 	m := newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", port), "allow_anonymous true")
 	s := subscribe(t, "-h", "127.0.0.1", "-p", fmt.Sprint(port), "-t", "ntsgw/gw1/#")
 	l := startLab(t, func(c *configs.MQTT) { c.Broker, c.Interval = brokerAt(port), interval })
@@ -273,7 +274,7 @@ func testBrokerRestart(t *testing.T, interval time.Duration) {
 // TestSeveralBrokers publishes one and the same message to all.
 func TestSeveralBrokers(t *testing.T) {
 	t.Parallel()
-	a, b := freePort(t), freePort(t)
+	a, b := loopback.Port(t), loopback.Port(t)
 	newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", a), "allow_anonymous true")
 	mb := newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", b), "allow_anonymous true")
 	l := startLab(t, func(c *configs.MQTT) { c.Also = []string{brokerAt(a), brokerAt(b)} })

@@ -10,6 +10,7 @@ import (
 	"github.com/ntsgw/ntsgw/certs/signing"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 )
 
 func openStore(t testing.TB, dir string) *signing.Store {
@@ -40,7 +41,7 @@ func copyDir(t testing.TB, from, to string) {
 // a restored old backup is noticed by what the broker retains.
 func TestStoreRotation(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := loopback.Port(t)
 	newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", port), "allow_anonymous true")
 	base := t.TempDir()
 	dir, backup := filepath.Join(base, "keys"), filepath.Join(base, "backup")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/certs/certstest"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 )
 
 // The server serves the host clock, so the timeline's true error is its difference to the host clock.
@@ -96,7 +97,7 @@ func TestChronyFollowsTheGateway(t *testing.T) {
 	chrony := startChrony(t, pki)
 	dir := shortDir(t)
 	cert, key := certstest.WritePair(t, dir, "gateway", pki.Issue(t, certstest.Leaf{}))
-	ke, ntp := port(t), port(t)
+	ke, ntp := loopback.Port(t), loopback.Port(t)
 	g := startGateway(t, server(chrony.ke, pki.CAFile(t)), "", fmt.Sprintf("[nts_server]\nlisten = \"127.0.0.1:%d\"\nntp_listen = \"127.0.0.1:%d\"\ncert = %q\nkey = %q\n", ke, ntp, cert, key))
 	g.waitSynced(10 * time.Second)
 

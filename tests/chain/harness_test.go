@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -147,17 +146,6 @@ func (p *process) stop() {
 	}
 }
 
-// port returns a TCP and UDP port of loopback that was free just now.
-func port(t *testing.T) int {
-	t.Helper()
-	_, n, _ := net.SplitHostPort(loopback.Free(t))
-	p, err := strconv.Atoi(n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
 // eventually waits until f says that it holds.
 func eventually(t *testing.T, within time.Duration, what string, f func() bool) {
 	t.Helper()
@@ -182,7 +170,7 @@ func startChrony(t *testing.T, pki *certstest.PKI) *chronyServer {
 	t.Helper()
 	need(t, "chronyd")
 	s := &chronyServer{dir: shortDir(t)}
-	ke, ntp := port(t), port(t)
+	ke, ntp := loopback.Port(t), loopback.Port(t)
 	s.ke = fmt.Sprintf("127.0.0.1:%d", ke)
 	cert, key := certstest.WritePair(t, s.dir, "server", pki.Issue(t, certstest.Leaf{}))
 	conf := fmt.Sprintf("ntsservercert %s\nntsserverkey %s\nntsport %d\nport %d\nlocal stratum 1\nallow 127.0.0.1\ncmdport 0\nbindcmdaddress /\npidfile %s/pid\nntsdumpdir %s\nuser root\n",
@@ -241,8 +229,8 @@ func newGateway(t *testing.T, servers, mqtt, extra string) *gateway {
 	t.Helper()
 	g := &gateway{t: t, dir: shortDir(t)}
 	g.config, g.socket = filepath.Join(g.dir, "ntsgw.toml"), filepath.Join(g.dir, "s")
-	g.page = fmt.Sprintf("127.0.0.1:%d", port(t))
-	g.broker = fmt.Sprintf("127.0.0.1:%d", port(t))
+	g.page = fmt.Sprintf("127.0.0.1:%d", loopback.Port(t))
+	g.broker = fmt.Sprintf("127.0.0.1:%d", loopback.Port(t))
 	if mqtt == "" {
 		mqtt = fmt.Sprintf("listen = %q\n", g.broker)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/certs/certstest"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 )
 
 // startMosquitto runs Debian's broker on a port of loopback.
@@ -83,7 +84,7 @@ func receive(t *testing.T, in <-chan arrival, topic string, within time.Duration
 func TestBeaconsThroughMosquitto(t *testing.T) {
 	pki := certstest.New(t)
 	chrony := startChrony(t, pki)
-	broker := port(t)
+	broker := loopback.Port(t)
 	mosquitto := startMosquitto(t, broker)
 	in := subscribe(t, broker, "ntsgw/#")
 	g := startGateway(t, server(chrony.ke, pki.CAFile(t)), fmt.Sprintf("broker = \"mqtt://127.0.0.1:%d\"\n", broker), "")

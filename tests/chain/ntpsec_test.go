@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/certs/certstest"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 )
 
 // ntpsec's ntpd has a fixed NTP port, so each test gives it a network of its own. Debian's package
@@ -134,14 +135,14 @@ func TestGatewayFollowsNtpsec(t *testing.T) {
 // The gateway's time is 40 ms off the host's, so that nothing but its answers can explain what ntpd measures.
 func TestNtpsecFollowsGateway(t *testing.T) {
 	n, pki := newNtpsec(t), certstest.New(t)
-	ke, ntp := port(t), port(t)
+	ke, ntp := loopback.Port(t), loopback.Port(t)
 	start(t, n.command(ntsgw(t), "lab", "server", "-dir", n.dir, "-server-offset", "40ms", "-server-drift", "0",
 		"-listen", fmt.Sprintf("127.0.0.1:%d", ke), "-ntp-listen", fmt.Sprintf("127.0.0.1:%d", ntp)))
 	ca := filepath.Join(n.dir, "ca.pem")
 	eventually(t, 5*time.Second, "the lab server starts", func() bool { _, err := os.Stat(ca); return err == nil })
 
 	cert, key := certstest.WritePair(t, n.dir, "server", pki.Issue(t, certstest.Leaf{}))
-	serve, serveNTP := port(t), port(t)
+	serve, serveNTP := loopback.Port(t), loopback.Port(t)
 	g := newGateway(t, server(fmt.Sprintf("localhost:%d", ke), ca), "",
 		fmt.Sprintf("[nts_server]\nlisten = \"127.0.0.1:%d\"\nntp_listen = \"127.0.0.1:%d\"\ncert = %q\nkey = %q\n", serve, serveNTP, cert, key))
 	g.process = start(t, n.command(ntsgw(t), "run", "-config", g.config))

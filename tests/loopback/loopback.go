@@ -22,12 +22,18 @@ var next = func() *atomic.Int32 {
 	return &n
 }()
 
-// Free returns an address, host and port, that was free for TCP and UDP just now. It is given to
-// nobody else in this process.
-func Free(t testing.TB) string {
+// Free returns an address, host and port, as Port gives them.
+func Free(t testing.TB) string { return address(Port(t)) }
+
+func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+// Port returns a port that was free for TCP and UDP just now. It is given to nobody else in this
+// process.
+func Port(t testing.TB) int {
 	t.Helper()
 	for range count {
-		a := fmt.Sprintf("127.0.0.1:%d", first+next.Add(1)%count)
+		n := first + int(next.Add(1))%count
+		a := address(n)
 		l, err := net.Listen("tcp", a)
 		if err != nil {
 			continue
@@ -36,9 +42,9 @@ func Free(t testing.TB) string {
 		l.Close()
 		if err == nil {
 			u.Close()
-			return a
+			return n
 		}
 	}
 	t.Fatal("no port of loopback is free")
-	return ""
+	return 0
 }

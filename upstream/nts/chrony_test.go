@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/certs"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 	"github.com/ntsgw/ntsgw/upstream/ntp"
 	"github.com/ntsgw/ntsgw/upstream/nts"
 	"github.com/ntsgw/ntsgw/upstream/ntske"
@@ -44,7 +45,7 @@ func chrony(t *testing.T) (ke string, pool *x509.CertPool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kePort, ntpPort := freePorts(t)
+	kePort, ntpPort := loopback.Port(t), loopback.Port(t)
 	conf := strings.Join([]string{
 		"ntsservercert " + dir + "/cert.pem", "ntsserverkey " + dir + "/key.pem", "ntsprocesses 0", "ntsdumpdir " + dir,
 		fmt.Sprintf("ntsport %d", kePort), fmt.Sprintf("port %d", ntpPort),
@@ -86,22 +87,6 @@ func chrony(t *testing.T) (ke string, pool *x509.CertPool) {
 	pool = x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca.CAPEM)
 	return ke, pool
-}
-
-// freePorts asks the kernel for two; another program could take them before chronyd does.
-func freePorts(t *testing.T) (tcp, udp int) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	p, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	return l.Addr().(*net.TCPAddr).Port, p.LocalAddr().(*net.UDPAddr).Port
 }
 
 // TestChronyAnswers has Debian's chronyd as the server of the codecs: keys, forty cookies spent
