@@ -211,16 +211,15 @@ func oneOf(words []string) func(string) error {
 
 // thermometer allows words and absolute paths: what is relative is a word mistyped.
 func thermometer(s string) error {
-	if filepath.IsAbs(s) {
+	words := []string{"auto", "none"}
+	if filepath.IsAbs(s) || slices.Contains(words, s) {
 		return nil
 	}
-	if oneOf([]string{"auto", "none"})(s) == nil {
-		return nil
+	err := fmt.Errorf("%q is not auto, none or the full path of a file that holds millidegrees", s)
+	if n := Nearest(s, words); n != "" {
+		return fmt.Errorf("%w; did you mean %q?", err, n)
 	}
-	if n := Nearest(s, []string{"auto", "none"}); n != "" {
-		return fmt.Errorf("%q is not auto, none or the full path of a file that holds millidegrees; did you mean %q?", s, n)
-	}
-	return fmt.Errorf("%q is not auto, none or the full path of a file that holds millidegrees", s)
+	return err
 }
 
 func boolean(to *bool) field {

@@ -21,7 +21,6 @@ type Discipline struct {
 
 	rate   rateClock
 	filter filter
-	heat   *thermometer // nil: none
 
 	truth   interval // contains y at heard, if at most a minority lied
 	stated  interval // the same at now, with what a contradicting majority says
@@ -91,10 +90,11 @@ func New(cfg Config) *Discipline {
 	if cfg.Assume.WanderPPM > 0 {
 		d.floor = cfg.Assume.WanderPPM * nsPerPPM
 	}
+	var heat *thermometer
 	if cfg.Thermometer {
-		d.heat = new(thermometer)
+		heat = new(thermometer)
 	}
-	d.filter = newFilter(len(cfg.Sources), d.heat)
+	d.filter = newFilter(len(cfg.Sources), heat)
 	d.edges = make([]edge, 0, 2*len(cfg.Sources))
 	d.ivs = make([]interval, 0, len(cfg.Sources))
 	d.owners = make([]int, 0, len(cfg.Sources))

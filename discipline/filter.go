@@ -273,10 +273,8 @@ func (f *filter) add(s int, t, y, delay, precision float64) {
 	changed := math.Abs(w.floor-u.floor) > 0.1*w.soft || w.soft < 0.7*u.soft || w.soft > 1.5*u.soft ||
 		w.mean < 0.8*u.mean || w.mean > 1.25*u.mean
 	if f.cold && f.in <= coldMost && (f.in <= 8 || f.in%4 == 0) {
-		f.keepHeat()
 		f.decide()
 	} else if !f.started || u.soft == 0 || changed && f.stale >= f.in/8 || f.stale >= len(f.ring)/2 {
-		f.keepHeat()
 		f.again()
 	} else {
 		f.one(&m)
@@ -375,6 +373,7 @@ func (f *filter) quantiles(s int) {
 
 // decide filters the window under each hypothesis on the rate, and keeps what the likelier one gives.
 func (f *filter) decide() {
+	f.keepHeat()
 	f.kept = f.kept[:0]
 	for i := range f.bank {
 		f.kept = append(f.kept, f.bank[i].w...)
@@ -386,7 +385,7 @@ func (f *filter) decide() {
 		for j := range f.bank {
 			kept = kept[copy(f.bank[j].w, kept):]
 		}
-		f.again()
+		f.run()
 	}
 	for i := range coldStds {
 		if try(i); f.evidence > top {
@@ -398,8 +397,14 @@ func (f *filter) decide() {
 	}
 }
 
-// again runs all samples of the window through the bank.
+// again filters the window anew.
 func (f *filter) again() {
+	f.keepHeat()
+	f.run()
+}
+
+// run runs all samples of the window through the bank.
+func (f *filter) run() {
 	f.stale = 0
 	for i := range f.ways {
 		w := &f.ways[i]
@@ -452,7 +457,7 @@ func (f *filter) one(m *sampleAt) {
 	top := math.Inf(-1)
 	for i := range f.bank {
 		h := &f.bank[i]
-		h.log = h.log + (h.shape.prior()-h.log)*memoryLog/float64(f.n) + trust*h.update(m, w, f.n, f.heat != nil, f.col)
+		h.log = h.log + (h.shape.prior()-h.log)*memoryLog/float64(f.n) + trust*h.update(m, w, f.heat != nil, f.col)
 		top = math.Max(top, h.log)
 	}
 	f.evidence += top
@@ -467,7 +472,7 @@ const (
 )
 
 // update enters one sample and returns the logarithm of its likelihood.
-func (h *hypothesis) update(m *sampleAt, w *way, n int, heat bool, col []float64) float64 {
+func (h *hypothesis) update(m *sampleAt, w *way, heat bool, col []float64) float64 {
 	d := len(h.x)
 	p := h.p
 	if dt := m.t - h.at; dt > 0 {
@@ -763,6 +768,5 @@ func (f *filter) drop(s int) {
 		f.started = false
 		return
 	}
-	f.keepHeat()
 	f.again()
 }

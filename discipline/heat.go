@@ -59,7 +59,7 @@ func (h *thermometer) look(at Raw) (warm, sum float64) {
 // some times a minute. A reading that no board survives, that is not newer than the last, or that comes
 // without Config.Thermometer, is ignored.
 func (d *Discipline) Temperature(now Raw, celsius float64) {
-	if d.heat != nil {
-		d.heat.read(now, celsius)
+	if d.filter.heat != nil {
+		d.filter.heat.read(now, celsius)
 	}
 }

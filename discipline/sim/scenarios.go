@@ -67,7 +67,12 @@ func Scenarios() []Scenario {
 		return Scenario{Osc: o, Servers: several(1, symmetric(2*ms, Exponential(200*us))), Poll: 32,
 			Config: func(c *discipline.Config) { c.MaxFrequencyPPM = limit }}
 	}
-	named := func(n string, sc Scenario) Scenario { sc.Name = n; return sc }
+	with := func(name string, sensor Sensor, sc Scenario) Scenario { sc.Name, sc.Sensor = name, sensor; return sc }
+	hot := Scenario{Osc: crystalPi, Servers: several(1, symmetric(1*ms, Exponential(300*us))), Poll: 64}
+	hot.Osc.Swing, hot.Osc.Period = 3000, 7200
+	loaded := Scenario{Osc: crystalPi, Servers: several(1, symmetric(2*ms, Exponential(300*us))), Poll: 32}
+	loaded.Osc.Load, loaded.Osc.LoadTau, loaded.Osc.LoadMean = 2000, 120, 3600
+	held := Scenario{Osc: crystalPi, Servers: several(1, internet), Poll: 64, Outage: 12 * 3600}
 	list := []Scenario{
 		{Name: "lan", Osc: crystalPi, Servers: several(1, symmetric(50*us, Exponential(20*us))), Poll: 16},
 		{Name: "ethernet", Osc: walker, Servers: several(1, symmetric(100*us, Exponential(100*us))), Poll: 64},
@@ -110,22 +115,22 @@ func Scenarios() []Scenario {
 			return x
 		}(), Poll: 64},
 		{Name: "leap second", Osc: crystalPi, Servers: several(3, internet), Poll: 64, LeapAt: 6 * 3600},
-		{Name: "temperature", Osc: func() Oscillator { o := crystalPi; o.Swing, o.Period = 3000, 7200; return o }(), Servers: several(1, symmetric(1*ms, Exponential(300*us))), Poll: 64},
-		{Name: "load", Osc: func() Oscillator { o := crystalPi; o.Load, o.LoadTau, o.LoadMean = 2000, 120, 3600; return o }(), Servers: several(1, symmetric(2*ms, Exponential(300*us))), Poll: 32},
-		{Name: "temperature, measured", Osc: func() Oscillator { o := crystalPi; o.Swing, o.Period = 3000, 7200; return o }(), Servers: several(1, symmetric(1*ms, Exponential(300*us))), Poll: 64, Sensor: NearSensor},
-		{Name: "load, measured", Osc: func() Oscillator { o := crystalPi; o.Load, o.LoadTau, o.LoadMean = 2000, 120, 3600; return o }(), Servers: several(1, symmetric(2*ms, Exponential(300*us))), Poll: 32, Sensor: NearSensor},
+		with("temperature", NoSensor, hot),
+		with("load", NoSensor, loaded),
+		with("temperature, measured", NearSensor, hot),
+		with("load, measured", NearSensor, loaded),
 		{Name: "misleading sensor", Osc: crystalPi, Servers: several(1, symmetric(1*ms, Exponential(1*ms))), Poll: 64, Sensor: DecoySensor},
 		{Name: "virtual machine", Osc: virtual, Servers: several(1, symmetric(500*us, Exponential(200*us))), Poll: 64},
-		named("crystal +405 ppm", fast(405, 500)),
-		named("crystal +600 ppm", fast(600, 1000)),
-		named("crystal -8960 ppm", fast(-8960, 10000)),
+		with("crystal +405 ppm", NoSensor, fast(405, 500)),
+		with("crystal +600 ppm", NoSensor, fast(600, 1000)),
+		with("crystal -8960 ppm", NoSensor, fast(-8960, 10000)),
 		{Name: "gaussian, held up", Osc: Oscillator{}, Servers: several(1, heldUp), Poll: 4, Hours: 4},
 		{Name: "late timers", Osc: Oscillator{Offset: 3000, White: 1}, Servers: several(1, Path{Out: 2.3 * ms, Back: 2.3 * ms, JitterOut: LateTimers(50*us, ms), JitterBack: LateTimers(50*us, ms)}), Poll: 4, Hours: 4},
 		{Name: "all on one way", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 900, JumpMean: 5000}, Servers: several(1, oneway), Poll: 64},
 		{Name: "all on one short way", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 950, JumpMean: 5000}, Servers: several(1, short), Poll: 64},
 		{Name: "most on one way", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 900, JumpMean: 5000}, Servers: several(1, skewed), Poll: 64},
-		{Name: "holdover, crystal", Osc: crystalPi, Servers: several(1, internet), Poll: 64, Outage: 12 * 3600},
-		{Name: "holdover, measured", Osc: crystalPi, Servers: several(1, internet), Poll: 64, Outage: 12 * 3600, Sensor: NearSensor},
+		with("holdover, crystal", NoSensor, held),
+		with("holdover, measured", NearSensor, held),
 		{Name: "holdover, tcxo", Osc: tcxo, Servers: several(4, internet), Poll: 64, Outage: 12 * 3600},
 	}
 	for i := range list {

@@ -33,23 +33,6 @@ static void test_port_damage(const ntsgw_crypto *port) {
   printf("  %ld damaged messages\n", tried);
 }
 
-static void test_port_hmac(void) {
-  uint8_t data[300], key[2][32], a[32], b[32];
-  size_t n;
-  for (n = 0; n < sizeof data; n++) data[n] = (uint8_t)(n * 7);
-  memset(key[0], 1, 32);
-  memset(key[1], 2, 32);
-  for (n = 0; n < sizeof data; n++) {
-    ntsgw_span pieces[3] = {{data, n / 3}, {data, 0}, {data + n / 3, n - n / 3}};
-    ntsgw_sodium_hmac256(key[n % 3 == 0], pieces, 3, a);
-    ntsgw_arduino_hmac256(key[n % 3 == 0], pieces, 3, b);
-    CHECK(memcmp(a, b, 32) == 0);
-    ntsgw_sodium_sha256(pieces, 3, a);
-    ntsgw_arduino_sha256(pieces, 3, b);
-    CHECK(memcmp(a, b, 32) == 0);
-  }
-}
-
 /* A message longer than any that the library signs or checks is refused, not cut. */
 static void test_port_room(void) {
   static uint8_t longer[NTSGW_SIGNED_MAX + 1];
@@ -72,7 +55,7 @@ int main(void) {
   test_name = "arduino-crypto, damage";
   test_port_damage(&arduino);
   test_name = "arduino-crypto, hmac";
-  test_port_hmac();
+  test_hmac_of(&arduino);
   test_name = "room";
   test_port_room();
   printf("%d checks, %d failed\n", checks, failures);

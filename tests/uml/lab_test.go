@@ -199,6 +199,7 @@ func (b *lockedBuffer) String() string {
 type server struct {
 	name    string
 	ke, ntp int
+	conf    string
 	process *process
 }
 
@@ -224,8 +225,15 @@ bindcmdaddress /
 pidfile %s/pid
 user root
 `, bind, s.ntp, s.ke, l.dir, l.dir, dir, dir))
-	s.process = l.run("chronyd", "-x", "-d", "-t", "3600", "-f", conf) // -t: it ends even if the test is killed
+	s.conf = conf
+	l.serve(s)
 	return s
+}
+
+// serve starts a server, also one that was ended.
+func (l *lab) serve(s *server) {
+	l.t.Helper()
+	s.process = l.run("chronyd", "-x", "-d", "-t", "3600", "-f", s.conf) // -t: it ends even if the test is killed
 }
 
 func hostAddress(i int) string  { return fmt.Sprintf("10.77.%d.1", i) }
