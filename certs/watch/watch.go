@@ -117,6 +117,10 @@ func (w *Watcher) Run(ctx context.Context) error {
 		case <-w.renewed:
 			seen = w.look(dirs)
 		case <-w.reload:
+			select {
+			case <-w.renewed: // seen to here: later, a change after the call would be taken for the set's
+			default:
+			}
 			seen = w.look(dirs)
 			w.changed()
 		case _, ok := <-events:
