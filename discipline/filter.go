@@ -135,26 +135,30 @@ type sampleAt struct {
 	heat      float64 // the thermometer's integral, K·s
 }
 
-// way is what is known of one source's path.
-type way struct {
-	n       int
-	least   [4]float64 // its least delays, ascending
-	floor   float64    // the least delay that is taken for real
-	soft    float64    // how soft a box's edges are, ns
-	gap     float64    // from the least delay to the fourth
-	thin    float64    // how soft a floored box's edges are
-	mean    float64    // mean extra delay
-	used    way2       // the values the filters were last run with
-	rebased float64    // instant of its last route change
-	held    int        // samples in a row that lay in the tail
+// delays is what a source's samples in the window say of its path, ns.
+type delays struct {
+	least float64 // the least sample
+	floor float64 // the least delay that is taken for real
+	soft  float64 // how soft a box's edges are
+	gap   float64 // from the least sample to the fourth
+	thin  float64 // how soft a floored box's edges are
+	mean  float64 // mean extra delay
 }
 
-type way2 struct {
-	floor, soft, mean float64
-	least, gap, thin  float64
-	median            float64 // of the delays
-	spread            float64 // the offsets' deviation, were both ways' delays to vary evenly about their usual
-	tail              float64 // what is delayed by more was held up: no model of the others is judged by it
+// way is what is known of one source's path.
+type way struct {
+	n int
+	delays
+	used model // what the filters were last run with
+	held int   // samples in a row that lay in the tail
+}
+
+// model is what a source's noise is judged by.
+type model struct {
+	delays
+	median float64 // of the delays
+	spread float64 // the offsets' deviation, were both ways' delays to vary evenly about their usual
+	tail   float64 // what is delayed by more was held up: no model of the others is judged by it
 }
 
 // hypothesis is one filter of the bank.
@@ -300,7 +304,7 @@ func (f *filter) survey(s int) {
 	w := &f.ways[s]
 	w.n = 0
 	sum, precision := 0.0, 0.0
-	w.least = [4]float64{math.Inf(1), math.Inf(1), math.Inf(1), math.Inf(1)}
+	least := [4]float64{math.Inf(1), math.Inf(1), math.Inf(1), math.Inf(1)}
 	for i := range f.in {
 		m := f.at(i)
 		if m.source != s {
@@ -310,26 +314,26 @@ func (f *filter) survey(s int) {
 		sum += m.delay
 		precision = m.precision
 		d := m.delay
-		for k := range w.least {
-			if d < w.least[k] {
-				w.least[k], d = d, w.least[k]
+		for k := range least {
+			if d < least[k] {
+				least[k], d = d, least[k]
 			}
 		}
 	}
-	last := w.least[0]
-	for _, l := range w.least {
+	last := least[0]
+	for _, l := range least {
 		if !math.IsInf(l, 1) {
 			last = l
 		}
 	}
-	gap := last - w.least[0]
-	w.floor = math.Max(w.least[0]-deltaK*gap, 0)
+	gap := last - least[0]
+	w.least, w.floor = least[0], math.Max(least[0]-deltaK*gap, 0)
 	// Of few samples nothing is known of the noise yet; a share of the delay stands in for it.
 	n := float64(w.n)
 	w.gap = gap
-	few := fewShare * w.least[0] / (n * n)
+	few := fewShare * w.least / (n * n)
 	w.soft, w.thin = precision+softK*gap+few, precision+thinK*gap+few
-	w.mean = math.Max(sum/n-w.floor, precision+fewShare*w.least[0]/n)
+	w.mean = math.Max(sum/n-w.floor, precision+fewShare*w.least/n)
 }
 
 // fewShare is the share of the least delay that a path's noise is taken for until samples tell.
@@ -408,7 +412,7 @@ func (f *filter) run() {
 	f.stale = 0
 	for i := range f.ways {
 		w := &f.ways[i]
-		w.used = way2{floor: w.floor, soft: w.soft, mean: w.mean, least: w.least[0], gap: w.gap, thin: w.thin}
+		w.used = model{delays: w.delays}
 		w.held = 0
 		f.quantiles(i)
 	}
@@ -428,7 +432,7 @@ func (f *filter) run() {
 		h.p[0] = 1e4*first.delay*first.delay + 1e12
 		h.p[d+1] = f.var0
 		for s := range f.n {
-			b := h.bias*f.ways[s].least[0] + 1
+			b := h.bias*f.ways[s].least + 1
 			if f.ways[s].n == 0 {
 				b = 1
 			}

@@ -52,7 +52,7 @@ func TestHeatCovariance(t *testing.T) {
 	x.x, x.p, x.w = append([]float64{}, x.x...), append([]float64{}, x.p...), append([]float64{}, x.w...)
 	w := f.ways[0]
 	// A sample that says nothing moves the state to its instant.
-	x.update(&sampleAt{0, 650, e.y, 1e5, 1e15, h.sum}, &way{used: way2{soft: 1e15, mean: 1e15, median: 1e9, spread: 1e15, least: 1e5, thin: 1e15, tail: math.Inf(1), floor: w.used.floor}}, true, f.col)
+	x.update(&sampleAt{0, 650, e.y, 1e5, 1e15, h.sum}, &way{used: model{delays: delays{soft: 1e15, mean: 1e15, least: 1e5, thin: 1e15, floor: w.used.floor}, median: 1e9, spread: 1e15, tail: math.Inf(1)}}, true, f.col)
 	d := len(x.x)
 	k := d - 1
 	rate := x.x[1] + x.x[k]*h.warm
