@@ -13,6 +13,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // The server serves the host clock, so the timeline's true error is its difference to the host clock.
@@ -48,8 +49,8 @@ func TestGatewayFollowsChrony(t *testing.T) {
 	}
 
 	// The server stops: holdover, with a bound that grows and stays true.
-	chrony.stop()
-	eventually(t, 60*time.Second, "holdover", func() bool { return g.mustReport().State == "holdover" })
+	chrony.Stop()
+	program.Eventually(t, 60*time.Second, "holdover", func() bool { return g.mustReport().State == "holdover" })
 	first := *g.mustReport().MaxError
 	time.Sleep(time.Second)
 	r = g.mustReport()
@@ -95,7 +96,7 @@ func TestChronyFollowsTheGateway(t *testing.T) {
 	pki := certstest.New(t)
 	need(t, "chronyc")
 	chrony := startChrony(t, pki)
-	dir := shortDir(t)
+	dir := program.Folder(t)
 	cert, key := certstest.WritePair(t, dir, "gateway", pki.Issue(t, certstest.Leaf{}))
 	ke, ntp := loopback.Port(t), loopback.Port(t)
 	g := startGateway(t, server(chrony.ke, pki.CAFile(t)), "", fmt.Sprintf("[nts_server]\nlisten = \"127.0.0.1:%d\"\nntp_listen = \"127.0.0.1:%d\"\ncert = %q\nkey = %q\n", ke, ntp, cert, key))
@@ -107,14 +108,14 @@ func TestChronyFollowsTheGateway(t *testing.T) {
 	}
 	socket := filepath.Join(sockets, "c.sock")
 	conf := filepath.Join(dir, "client.conf")
-	write(t, conf, fmt.Sprintf("server 127.0.0.1 nts ntsport %d port %d iburst minpoll 0 maxpoll 2\nntstrustedcerts %s\nport 0\ncmdport 0\nbindcmdaddress %s\npidfile %s/pid\nuser root\n",
+	program.Write(t, conf, fmt.Sprintf("server 127.0.0.1 nts ntsport %d port %d iburst minpoll 0 maxpoll 2\nntstrustedcerts %s\nport 0\ncmdport 0\nbindcmdaddress %s\npidfile %s/pid\nuser root\n",
 		ke, ntp, pki.CAFile(t), socket, dir))
-	start(t, noclock("chronyd", "-x", "-d", "-f", conf))
+	program.Start(t, program.Noclock("chronyd", "-x", "-d", "-f", conf))
 	ask := func(what string) string {
 		out, _ := exec.Command("chronyc", "-h", socket, "-c", what).Output()
 		return string(out)
 	}
-	eventually(t, 20*time.Second, "chronyd selects the gateway", func() bool {
+	program.Eventually(t, 20*time.Second, "chronyd selects the gateway", func() bool {
 		return strings.HasPrefix(ask("sources"), "^,*,127.0.0.1,2,")
 	})
 	if auth := ask("authdata"); !strings.Contains(auth, "NTS") {

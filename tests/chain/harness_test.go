@@ -3,7 +3,6 @@
 package chain
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -12,74 +11,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/downstream/status"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
-var program struct {
-	once sync.Once
-	path string
-	err  error
-}
-
-func TestMain(m *testing.M) {
-	before := realMinusRaw()
-	code := m.Run()
-	if program.path != "" {
-		os.RemoveAll(filepath.Dir(program.path))
-	}
-	// Slewing by others is slow; a step is not.
-	if moved := time.Duration(realMinusRaw() - before); moved.Abs() > 50*time.Millisecond {
-		fmt.Fprintf(os.Stderr, "the machine's clock moved by %v during the tests: one of them sets it\n", moved)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func realMinusRaw() int64 {
-	var raw, real unix.Timespec
-	unix.ClockGettime(unix.CLOCK_MONOTONIC_RAW, &raw)
-	unix.ClockGettime(unix.CLOCK_REALTIME, &real)
-	return real.Nano() - raw.Nano()
-}
-
-// ntsgw returns the path of the built program.
-func ntsgw(t *testing.T) string {
-	t.Helper()
-	program.once.Do(func() {
-		dir, err := os.MkdirTemp("", "ntsgw-chain-")
-		if err != nil {
-			program.err = err
-			return
-		}
-		program.path = filepath.Join(dir, "ntsgw")
-		cmd := exec.Command("go", "build", "-o", program.path, "github.com/ntsgw/ntsgw/cmd/ntsgw")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			program.err = fmt.Errorf("%w\n%s", err, out)
-		}
-	})
-	if program.err != nil {
-		t.Fatal(program.err)
-	}
-	return program.path
-}
-
-// noclock starts a program without the power to set the clock.
-func noclock(name string, args ...string) *exec.Cmd {
-	if os.Getuid() == 0 {
-		args = append([]string{"--bounding-set", "-sys_time", "--inh-caps", "-sys_time", name}, args...)
-		name = "setpriv"
-	}
-	return exec.Command(name, args...)
-}
+func TestMain(m *testing.M) { program.Main(m, 0) }
 
 func need(t *testing.T, programs ...string) {
 	t.Helper()
@@ -92,76 +33,9 @@ func need(t *testing.T, programs ...string) {
 	}
 }
 
-// process is a program that a test started. It is stopped with the test.
-type process struct {
-	cmd  *exec.Cmd
-	out  *buffer
-	done chan struct{}
-	err  error
-}
-
-// buffer is a bytes.Buffer that two goroutines may use.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) { b.mu.Lock(); defer b.mu.Unlock(); return b.b.Write(p) }
-func (b *buffer) String() string              { b.mu.Lock(); defer b.mu.Unlock(); return b.b.String() }
-
-func start(t *testing.T, cmd *exec.Cmd) *process {
-	t.Helper()
-	p := &process{cmd: cmd, out: &buffer{}, done: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = p.out, p.out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		p.err = cmd.Wait()
-		close(p.done)
-	}()
-	t.Cleanup(func() {
-		p.stop()
-		if t.Failed() {
-			t.Logf("%s printed:\n%s", filepath.Base(cmd.Path), tail(p.out.String(), 6000))
-		}
-	})
-	return p
-}
-
-func tail(s string, n int) string {
-	if len(s) > n {
-		return "…" + s[len(s)-n:]
-	}
-	return s
-}
-
-func (p *process) stop() {
-	p.cmd.Process.Signal(unix.SIGTERM)
-	select {
-	case <-p.done:
-	case <-time.After(5 * time.Second):
-		p.cmd.Process.Kill()
-		<-p.done
-	}
-}
-
-// eventually waits until f says that it holds.
-func eventually(t *testing.T, within time.Duration, what string, f func() bool) {
-	t.Helper()
-	within *= 4 // a busy machine is slow
-	deadline := time.Now().Add(within)
-	for !f() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", within, what)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-}
-
 // chronyServer is chronyd as an NTS server that serves the host clock at stratum 1.
 type chronyServer struct {
-	*process
+	*program.Process
 	ke  string
 	dir string
 }
@@ -169,15 +43,15 @@ type chronyServer struct {
 func startChrony(t *testing.T, pki *certstest.PKI) *chronyServer {
 	t.Helper()
 	need(t, "chronyd")
-	s := &chronyServer{dir: shortDir(t)}
+	s := &chronyServer{dir: program.Folder(t)}
 	ke, ntp := loopback.Port(t), loopback.Port(t)
 	s.ke = fmt.Sprintf("127.0.0.1:%d", ke)
 	cert, key := certstest.WritePair(t, s.dir, "server", pki.Issue(t, certstest.Leaf{}))
 	conf := fmt.Sprintf("ntsservercert %s\nntsserverkey %s\nntsport %d\nport %d\nlocal stratum 1\nallow 127.0.0.1\ncmdport 0\nbindcmdaddress /\npidfile %s/pid\nntsdumpdir %s\nuser root\n",
 		cert, key, ke, ntp, s.dir, s.dir)
-	write(t, filepath.Join(s.dir, "chrony.conf"), conf)
-	s.process = start(t, noclock("chronyd", "-x", "-d", "-f", filepath.Join(s.dir, "chrony.conf")))
-	eventually(t, 5*time.Second, "chronyd listens", func() bool {
+	program.Write(t, filepath.Join(s.dir, "chrony.conf"), conf)
+	s.Process = program.Start(t, program.Noclock("chronyd", "-x", "-d", "-f", filepath.Join(s.dir, "chrony.conf")))
+	program.Eventually(t, 5*time.Second, "chronyd listens", func() bool {
 		c, err := net.Dial("tcp", s.ke)
 		if err == nil {
 			c.Close()
@@ -187,27 +61,9 @@ func startChrony(t *testing.T, pki *certstest.PKI) *chronyServer {
 	return s
 }
 
-// shortDir is a folder whose path is short enough for a socket's name.
-func shortDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "ntsgw")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // gateway is the built program, observing.
 type gateway struct {
-	*process
+	*program.Process
 	t      *testing.T
 	dir    string
 	config string
@@ -220,21 +76,21 @@ type gateway struct {
 func startGateway(t *testing.T, servers, mqtt, extra string) *gateway {
 	t.Helper()
 	g := newGateway(t, servers, mqtt, extra)
-	g.process = start(t, noclock(ntsgw(t), "run", "-config", g.config))
+	g.Process = program.Start(t, program.Noclock(program.Path(), "run", "-config", g.config))
 	return g
 }
 
 // newGateway writes the configuration of a gateway that the caller starts.
 func newGateway(t *testing.T, servers, mqtt, extra string) *gateway {
 	t.Helper()
-	g := &gateway{t: t, dir: shortDir(t)}
+	g := &gateway{t: t, dir: program.Folder(t)}
 	g.config, g.socket = filepath.Join(g.dir, "ntsgw.toml"), filepath.Join(g.dir, "s")
 	g.page = fmt.Sprintf("127.0.0.1:%d", loopback.Port(t))
 	g.broker = fmt.Sprintf("127.0.0.1:%d", loopback.Port(t))
 	if mqtt == "" {
 		mqtt = fmt.Sprintf("listen = %q\n", g.broker)
 	}
-	write(t, g.config, fmt.Sprintf(`[gateway]
+	program.Write(t, g.config, fmt.Sprintf(`[gateway]
 id = "gw1"
 state_dir = "state"
 [clock]
@@ -274,7 +130,7 @@ func (g *gateway) mustReport() *status.Report {
 
 func (g *gateway) waitSynced(within time.Duration) *status.Report {
 	g.t.Helper()
-	eventually(g.t, within, "the gateway is synchronized", func() bool {
+	program.Eventually(g.t, within, "the gateway is synchronized", func() bool {
 		r := g.report()
 		return r != nil && r.Synchronized
 	})
@@ -284,15 +140,7 @@ func (g *gateway) waitSynced(within time.Duration) *status.Report {
 // run runs one more command of the program and returns what it printed.
 func (g *gateway) run(stdin string, args ...string) (string, int) {
 	g.t.Helper()
-	cmd := noclock(ntsgw(g.t), args...)
-	cmd.Stdin = strings.NewReader(stdin)
-	out, err := cmd.CombinedOutput()
-	if exit, ok := err.(*exec.ExitError); ok {
-		return string(out), exit.ExitCode()
-	} else if err != nil {
-		g.t.Fatal(err)
-	}
-	return string(out), 0
+	return program.Run(g.t, stdin, args...)
 }
 
 // onlineKey is the public key that beacons are signed with.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/tests/program"
 	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
 )
 
@@ -14,8 +15,8 @@ import (
 func TestHostileAnswers(t *testing.T) {
 	ca := upstreamtest.NewCA(t)
 	s := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
-	dir := shortDir(t)
-	write(t, dir+"/ca.pem", string(ca.PEM()))
+	dir := program.Folder(t)
+	program.Write(t, dir+"/ca.pem", string(ca.PEM()))
 	g := startGateway(t, server(s.Address, dir+"/ca.pem"), "", "")
 	before := g.waitSynced(10 * time.Second)
 
@@ -26,7 +27,7 @@ func TestHostileAnswers(t *testing.T) {
 			defer func() { g.t = nil }()
 			had := source()
 			s.Inject(fault)
-			eventually(t, 8*time.Second, "counted as "+fault.Reason, func() bool {
+			program.Eventually(t, 8*time.Second, "counted as "+fault.Reason, func() bool {
 				return source().Rejected[fault.Reason] == had.Rejected[fault.Reason]+1
 			})
 			counted := source()
@@ -39,7 +40,7 @@ func TestHostileAnswers(t *testing.T) {
 			if r.Epoch != before.Epoch || r.MaxError == nil || math.Abs(*r.Offset) > *r.MaxError {
 				t.Errorf("the timeline moved: epoch %s, offset %v, bound %v", r.Epoch, r.Offset, r.MaxError)
 			}
-			eventually(t, 8*time.Second, "the next honest answer is accepted", func() bool {
+			program.Eventually(t, 8*time.Second, "the next honest answer is accepted", func() bool {
 				return source().Received > had.Received
 			})
 			if now := source(); now.Rejected[fault.Reason] != had.Rejected[fault.Reason]+1 {

@@ -14,16 +14,17 @@ import (
 
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // startMosquitto runs Debian's broker on a port of loopback.
-func startMosquitto(t *testing.T, port int) *process {
+func startMosquitto(t *testing.T, port int) *program.Process {
 	t.Helper()
 	need(t, "mosquitto", "mosquitto_sub")
-	conf := filepath.Join(shortDir(t), "m.conf")
-	write(t, conf, fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\npersistence false\n", port))
-	p := start(t, exec.Command("mosquitto", "-c", conf))
-	eventually(t, 5*time.Second, "mosquitto listens", func() bool {
+	conf := filepath.Join(program.Folder(t), "m.conf")
+	program.Write(t, conf, fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\npersistence false\n", port))
+	p := program.Start(t, exec.Command("mosquitto", "-c", conf))
+	program.Eventually(t, 5*time.Second, "mosquitto listens", func() bool {
 		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			c.Close()
@@ -129,7 +130,7 @@ func TestBeaconsThroughMosquitto(t *testing.T) {
 		t.Errorf("%d %s", code, out)
 	}
 
-	mosquitto.stop()
+	mosquitto.Stop()
 	time.Sleep(3 * time.Second) // beacons that are made now must never arrive
 	restarted := time.Now()
 	startMosquitto(t, broker)
@@ -166,7 +167,7 @@ func TestBeaconsThroughMosquitto(t *testing.T) {
 	}
 
 	// Stopped in order: everyone is told.
-	g.stop()
+	g.Stop()
 	off := receive(t, subscribe(t, broker, "ntsgw/gw1/status"), "status", 3*time.Second)
 	if off.payload != "6f66666c696e65" {
 		t.Errorf("status is %s, want offline", off.payload)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // ntpsec's ntpd has a fixed NTP port, so each test gives it a network of its own. Debian's package
@@ -30,7 +31,7 @@ func newNtpsec(t *testing.T) *ntpsec {
 		t.Skip("a network namespace for ntpsec's ntpd needs root")
 	}
 	need(t, "ip", "nsenter", "apt-get", "dpkg")
-	dir := shortDir(t)
+	dir := program.Folder(t)
 	n := &ntpsec{t: t, ntpd: unpackNtpsec(t), network: filepath.Base(dir), dir: dir}
 	if out, err := exec.Command("ip", "netns", "add", n.network).CombinedOutput(); err != nil {
 		t.Skipf("no network namespace can be made: %s", strings.TrimSpace(string(out)))
@@ -50,7 +51,7 @@ func newNtpsec(t *testing.T) *ntpsec {
 // the tests of one run fetch the package once.
 func unpackNtpsec(t *testing.T) string {
 	t.Helper()
-	cache := filepath.Join(filepath.Dir(ntsgw(t)), "ntpsec")
+	cache := filepath.Join(filepath.Dir(program.Path()), "ntpsec")
 	ntpd := filepath.Join(cache, "usr/sbin/ntpd")
 	if _, err := os.Stat(ntpd); err == nil {
 		return ntpd
@@ -70,7 +71,7 @@ func unpackNtpsec(t *testing.T) string {
 	if out, err := exec.Command("dpkg", "-x", debs[0], cache).CombinedOutput(); err != nil {
 		t.Fatalf("dpkg -x: %v\n%s", err, out)
 	}
-	if out, err := noclock(ntpd, "--version").CombinedOutput(); err != nil {
+	if out, err := program.Noclock(ntpd, "--version").CombinedOutput(); err != nil {
 		os.RemoveAll(cache)
 		t.Skipf("ntpsec's ntpd does not run here: %s", lastLine(out))
 	}
@@ -84,14 +85,14 @@ func lastLine(out []byte) string {
 
 // command runs a program in the namespace. nsenter and not ip netns exec, which mounts /sys anew.
 func (n *ntpsec) command(name string, args ...string) *exec.Cmd {
-	return noclock("nsenter", append([]string{"--net=/run/netns/" + n.network, name}, args...)...)
+	return program.Noclock("nsenter", append([]string{"--net=/run/netns/" + n.network, name}, args...)...)
 }
 
-func (n *ntpsec) start(conf string) *process {
+func (n *ntpsec) start(conf string) *program.Process {
 	n.t.Helper()
 	file := filepath.Join(n.dir, "ntp.conf")
-	write(n.t, file, conf)
-	return start(n.t, n.command(n.ntpd, "-n", "-g", "-c", file))
+	program.Write(n.t, file, conf)
+	return program.Start(n.t, n.command(n.ntpd, "-n", "-g", "-c", file))
 }
 
 // ntpd serves the host clock, so the timeline's true error is its difference to the host clock.
@@ -107,8 +108,8 @@ func TestGatewayFollowsNtpsec(t *testing.T) {
 		Offset  float64 `json:"offset_seconds"`
 		Delay   float64 `json:"delay_seconds"`
 	}
-	eventually(t, 15*time.Second, "ntpd answers ntsgw query", func() bool {
-		out, err := n.command(ntsgw(t), "query", "localhost", "-ca", pki.CAFile(t), "-revocation", "off", "-timeout", "2s", "-json").Output()
+	program.Eventually(t, 15*time.Second, "ntpd answers ntsgw query", func() bool {
+		out, err := n.command(program.Path(), "query", "localhost", "-ca", pki.CAFile(t), "-revocation", "off", "-timeout", "2s", "-json").Output()
 		return err == nil && json.Unmarshal(out, &r) == nil
 	})
 	if r.AEAD != 15 || r.Cookies != 8 || r.Stratum != 1 || math.Abs(r.Offset) > r.Delay/2+1e-6 {
@@ -116,7 +117,7 @@ func TestGatewayFollowsNtpsec(t *testing.T) {
 	}
 
 	g := newGateway(t, server("localhost", pki.CAFile(t)), "", "")
-	g.process = start(t, n.command(ntsgw(t), "run", "-config", g.config))
+	g.Process = program.Start(t, n.command(program.Path(), "run", "-config", g.config))
 	s := g.waitSynced(10 * time.Second)
 	if !s.NTS || s.SourceStratum != 1 || s.Stratum != 2 {
 		t.Errorf("nts %v, source stratum %d, stratum %d", s.NTS, s.SourceStratum, s.Stratum)
@@ -136,16 +137,16 @@ func TestGatewayFollowsNtpsec(t *testing.T) {
 func TestNtpsecFollowsGateway(t *testing.T) {
 	n, pki := newNtpsec(t), certstest.New(t)
 	ke, ntp := loopback.Port(t), loopback.Port(t)
-	start(t, n.command(ntsgw(t), "lab", "server", "-dir", n.dir, "-server-offset", "40ms", "-server-drift", "0",
+	program.Start(t, n.command(program.Path(), "lab", "server", "-dir", n.dir, "-server-offset", "40ms", "-server-drift", "0",
 		"-listen", fmt.Sprintf("127.0.0.1:%d", ke), "-ntp-listen", fmt.Sprintf("127.0.0.1:%d", ntp)))
 	ca := filepath.Join(n.dir, "ca.pem")
-	eventually(t, 5*time.Second, "the lab server starts", func() bool { _, err := os.Stat(ca); return err == nil })
+	program.Eventually(t, 5*time.Second, "the lab server starts", func() bool { _, err := os.Stat(ca); return err == nil })
 
 	cert, key := certstest.WritePair(t, n.dir, "server", pki.Issue(t, certstest.Leaf{}))
 	serve, serveNTP := loopback.Port(t), loopback.Port(t)
 	g := newGateway(t, server(fmt.Sprintf("localhost:%d", ke), ca), "",
 		fmt.Sprintf("[nts_server]\nlisten = \"127.0.0.1:%d\"\nntp_listen = \"127.0.0.1:%d\"\ncert = %q\nkey = %q\n", serve, serveNTP, cert, key))
-	g.process = start(t, n.command(ntsgw(t), "run", "-config", g.config))
+	g.Process = program.Start(t, n.command(program.Path(), "run", "-config", g.config))
 	r := g.waitSynced(15 * time.Second)
 
 	ntpd := n.start(fmt.Sprintf("server localhost:%d nts ca %s minpoll 0 maxpoll 1 iburst\ndisable ntp\nrestrict default\nstatsdir %s/\nstatistics peerstats\nfilegen peerstats file peerstats type none enable\n",
@@ -153,7 +154,7 @@ func TestNtpsecFollowsGateway(t *testing.T) {
 	// RFC 9327 section 2.2: configured, authentication enabled, authentic, reachable, system peer.
 	const selected = 0xf600
 	var last string
-	eventually(t, 20*time.Second, "ntpd selects the gateway", func() bool {
+	program.Eventually(t, 20*time.Second, "ntpd selects the gateway", func() bool {
 		text, _ := os.ReadFile(filepath.Join(n.dir, "peerstats"))
 		for line := range strings.Lines(string(text)) {
 			var day, second, offset, delay, dispersion, jitter float64
@@ -176,7 +177,7 @@ func TestNtpsecFollowsGateway(t *testing.T) {
 		return false
 	})
 	t.Logf("peerstats: %s", last)
-	if out := ntpd.out.String(); !strings.Contains(out, fmt.Sprintf("Using port %d", serveNTP)) || !strings.Contains(out, "Got 8 cookies") {
-		t.Errorf("ntpd took another port or other cookies:\n%s", tail(out, 2000))
+	if out := ntpd.Out.String(); !strings.Contains(out, fmt.Sprintf("Using port %d", serveNTP)) || !strings.Contains(out, "Got 8 cookies") {
+		t.Errorf("ntpd took another port or other cookies:\n%s", program.Tail(out, 2000))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/tests/program"
 	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
 )
 
@@ -15,8 +16,8 @@ import (
 func TestTheConfigurationIsReadAgain(t *testing.T) {
 	ca := upstreamtest.NewCA(t)
 	s := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
-	dir := shortDir(t)
-	write(t, dir+"/ca.pem", string(ca.PEM()))
+	dir := program.Folder(t)
+	program.Write(t, dir+"/ca.pem", string(ca.PEM()))
 	g := startGateway(t, server(s.Address, dir+"/ca.pem"), "", "")
 	before := g.waitSynced(10 * time.Second)
 	good, err := os.ReadFile(g.config)
@@ -25,7 +26,7 @@ func TestTheConfigurationIsReadAgain(t *testing.T) {
 	}
 	replace := func(text string) {
 		t.Helper()
-		write(t, g.config+".new", text)
+		program.Write(t, g.config+".new", text)
 		if err := os.Rename(g.config+".new", g.config); err != nil {
 			t.Fatal(err)
 		}
@@ -43,13 +44,13 @@ func TestTheConfigurationIsReadAgain(t *testing.T) {
 	source := func() status.Source { return g.mustReport().Sources[0] }
 
 	replace(string(good) + "\nmin_pol = 3\n")
-	eventually(t, 5*time.Second, "the bad file is refused", warned("configuration-refused"))
+	program.Eventually(t, 5*time.Second, "the bad file is refused", warned("configuration-refused"))
 	if source().Cookies == 0 {
 		t.Error("the session was lost over a file that was refused")
 	}
 
 	replace(string(good) + "pins = [\"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"]\n")
-	eventually(t, 10*time.Second, "the pin ends the session", func() bool {
+	program.Eventually(t, 10*time.Second, "the pin ends the session", func() bool {
 		return source().Rejected["pin-mismatch"] > 0 && source().Cookies == 0
 	})
 	if warned("configuration-refused")() {
@@ -57,11 +58,11 @@ func TestTheConfigurationIsReadAgain(t *testing.T) {
 	}
 
 	replace(string(good))
-	eventually(t, 30*time.Second, "the server is accepted again", func() bool { return source().Cookies > 0 && source().State == "selected" })
+	program.Eventually(t, 30*time.Second, "the server is accepted again", func() bool { return source().Cookies > 0 && source().State == "selected" })
 	if r := g.mustReport(); r.Epoch != before.Epoch {
 		t.Errorf("epoch %s after %s", r.Epoch, before.Epoch)
 	}
 
 	replace(strings.Replace(string(good), "interval = \"1s\"", "interval = \"2s\"", 1))
-	eventually(t, 5*time.Second, "a restart is asked for", warned("configuration-needs-restart"))
+	program.Eventually(t, 5*time.Second, "a restart is asked for", warned("configuration-needs-restart"))
 }

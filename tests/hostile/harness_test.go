@@ -4,85 +4,23 @@
 package hostile
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/ntsgw/ntsgw/downstream/status"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
-// program is built once, by TestMain.
-var program string
-
-func TestMain(m *testing.M) {
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "ntsgw-hostile-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "ntsgw")
-	if out, err := exec.Command("go", "build", "-o", program, "github.com/ntsgw/ntsgw/cmd/ntsgw").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
-		return 1
-	}
-	// Nearly all of the time is waiting, so the number of processors is no measure.
-	flag.Parse()
-	if err := flag.Set("test.parallel", "32"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	before := realMinusRaw()
-	code := m.Run()
-	// Slewing by others is slow; a step is not.
-	if moved := time.Duration(realMinusRaw() - before); moved.Abs() > 50*time.Millisecond {
-		fmt.Fprintf(os.Stderr, "the machine's clock moved by %v during the tests: one of them sets it\n", moved)
-		return 1
-	}
-	return code
-}
-
-func realMinusRaw() int64 {
-	var raw, real unix.Timespec
-	unix.ClockGettime(unix.CLOCK_MONOTONIC_RAW, &raw)
-	unix.ClockGettime(unix.CLOCK_REALTIME, &real)
-	return real.Nano() - raw.Nano()
-}
-
-// noclock is the program without the power to set the clock.
-func noclock(args ...string) *exec.Cmd {
-	if os.Getuid() == 0 {
-		args = append([]string{"--bounding-set", "-sys_time", "--inh-caps", "-sys_time", program}, args...)
-		return exec.Command("setpriv", args...)
-	}
-	return exec.Command(program, args...)
-}
-
-// buffer is a bytes.Buffer that two goroutines may use.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) { b.mu.Lock(); defer b.mu.Unlock(); return b.b.Write(p) }
-func (b *buffer) String() string              { b.mu.Lock(); defer b.mu.Unlock(); return b.b.String() }
+// Nearly all of the time is waiting, so the number of processors is no measure.
+func TestMain(m *testing.M) { program.Main(m, 32) }
 
 // gateway is the built program, observing.
 type gateway struct {
@@ -95,10 +33,7 @@ type gateway struct {
 	ke     string // of its NTS server, where options ask for it
 	ntp    string
 
-	cmd  *exec.Cmd
-	out  *buffer
-	done chan struct{}
-	code int
+	process *program.Process
 }
 
 // options are what a test wants of a gateway beside its servers.
@@ -112,9 +47,7 @@ type options struct {
 // newGateway writes a configuration for the peers; start runs it.
 func newGateway(t testing.TB, peers []*peer, o options) *gateway {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ntsgw") // short enough for a socket's name
-	must(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := program.Folder(t)
 	g := &gateway{t: t, dir: dir, config: filepath.Join(dir, "ntsgw.toml"), socket: filepath.Join(dir, "s")}
 	g.page, g.broker = loopback.Free(t), loopback.Free(t)
 	var b strings.Builder
@@ -128,56 +61,21 @@ func newGateway(t testing.TB, peers []*peer, o options) *gateway {
 	for i, p := range peers {
 		fmt.Fprintf(&b, "[[server]]\naddress = %q\nname = %q\noperator = \"operator-%d\"\nca = %q\nmin_poll = \"1s\"\nmax_poll = \"1s\"\nrevocation = \"off\"\n", p.address, p.name, i, p.ca)
 	}
-	must(t, os.WriteFile(g.config, []byte(b.String()), 0o600))
+	program.Write(t, g.config, b.String())
 	return g
 }
 
 // start runs the program, which ends with the test.
 func (g *gateway) start() *gateway {
 	g.t.Helper()
-	g.cmd, g.out, g.done = noclock("run", "-config", g.config), &buffer{}, make(chan struct{})
-	g.cmd.Stdout, g.cmd.Stderr = g.out, g.out
-	must(g.t, g.cmd.Start())
-	cmd, done, out := g.cmd, g.done, g.out
-	go func() {
-		cmd.Wait()
-		g.code = cmd.ProcessState.ExitCode()
-		close(done)
-	}()
-	g.t.Cleanup(func() {
-		cmd.Process.Signal(unix.SIGTERM)
-		select {
-		case <-done:
-		case <-time.After(5 * time.Second):
-			cmd.Process.Kill()
-			<-done
-			g.t.Errorf("the program did not end within 5 s of SIGTERM")
-		}
-		if g.t.Failed() {
-			text := out.String()
-			g.t.Logf("it printed:\n%s", text[max(0, len(text)-4000):])
-		}
-		if strings.Contains(out.String(), "goroutine ") {
-			g.t.Errorf("it panicked:\n%s", out.String())
-		}
-	})
+	g.process = program.Start(g.t, program.Command("run", "-config", g.config))
 	return g
 }
 
 // command runs one more command of the program.
 func (g *gateway) command(args ...string) (string, int) {
 	g.t.Helper()
-	cmd, out := noclock(args...), &buffer{}
-	cmd.Stdout, cmd.Stderr = out, out
-	must(g.t, cmd.Start())
-	long := time.AfterFunc(15*time.Second, func() { cmd.Process.Kill() })
-	defer long.Stop()
-	err := cmd.Wait()
-	if exit, ok := err.(*exec.ExitError); ok {
-		return out.String(), exit.ExitCode()
-	}
-	must(g.t, err)
-	return out.String(), 0
+	return program.Run(g.t, "", args...)
 }
 
 // report asks over the control socket; nil when nobody answers.
@@ -200,7 +98,7 @@ func (g *gateway) mustReport() *status.Report {
 
 func (g *gateway) synced(within time.Duration) *status.Report {
 	g.t.Helper()
-	eventually(g.t, within, "the gateway is synchronized", func() bool {
+	program.Eventually(g.t, within, "the gateway is synchronized", func() bool {
 		r := g.report()
 		return r != nil && r.Synchronized
 	})
@@ -294,20 +192,6 @@ func (o *observation) String() string {
 	defer o.mu.Unlock()
 	return fmt.Sprintf("%d reports, %d served, %d lost, %d violations; worst: true error %+.6f s, bound %.6f s at %v; most error %.6f; last %.6f / %.6f; states %v; epochs %d",
 		o.seen, o.served, o.lost, o.violations, o.worstError, o.worstBound, o.at.Round(time.Millisecond), o.most, o.lastError, o.lastBound, o.states, len(o.epochs))
-}
-
-// eventually waits until f says that it holds: within the time on a machine that does nothing else, and
-// several times that on one that is busy.
-func eventually(t testing.TB, within time.Duration, what string, f func() bool) {
-	t.Helper()
-	within *= 4
-	deadline := time.Now().Add(within)
-	for !f() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", within, what)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
 }
 
 func must(t testing.TB, err error) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ntsgw/ntsgw/tests/program"
 	"github.com/ntsgw/ntsgw/upstream/ntp"
 )
 
@@ -132,7 +133,7 @@ func TestOneLiarOfFour(t *testing.T) {
 			}
 			liar.set(func(p *peer) { p.lie, p.edit, p.dispersion = nil, nil, 50*time.Microsecond })
 			_, _, then := source()
-			eventually(t, 10*time.Second, "three honest answers of it are accepted", func() bool {
+			program.Eventually(t, 10*time.Second, "three honest answers of it are accepted", func() bool {
 				_, rejected, received := source()
 				return received >= then+4 && (tt.refused == "" || rejected[tt.refused] < have[tt.refused]+3)
 			})
@@ -257,7 +258,7 @@ func TestALiarThatRepents(t *testing.T) {
 			// Within what the round trips leave open it is named by three samples in a row: on a busy machine it gets
 			// another chance to be caught.
 			begun := time.Now()
-			eventually(t, 15*time.Second, "the liar is named", func() bool {
+			program.Eventually(t, 15*time.Second, "the liar is named", func() bool {
 				lies := int(time.Since(begun)/(10*time.Second))%2 == 0
 				peers[0].set(func(p *peer) {
 					if p.lie = nil; lies {
@@ -267,7 +268,7 @@ func TestALiarThatRepents(t *testing.T) {
 				return is("falseticker")()
 			})
 			peers[0].set(func(p *peer) { p.lie = nil })
-			eventually(t, 40*time.Second, "it is used again", is("selected"))
+			program.Eventually(t, 40*time.Second, "it is used again", is("selected"))
 		})
 	}
 }

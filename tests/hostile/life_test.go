@@ -9,18 +9,20 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // stop ends the program by a signal and returns its exit code.
-func (g *gateway) stop(s os.Signal) int {
+func (g *gateway) stop(s unix.Signal) int {
 	g.t.Helper()
-	g.cmd.Process.Signal(s)
+	g.process.Signal(s)
 	select {
-	case <-g.done:
+	case <-g.process.Done:
 	case <-time.After(8 * time.Second):
 		g.t.Fatal("it did not end within 8 s")
 	}
-	return g.code
+	return g.process.ExitCode()
 }
 
 // Killed at any moment and started again: the keys that devices are enrolled with are the same,
@@ -83,7 +85,7 @@ func TestStormOfReloads(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 500 {
-				g.cmd.Process.Signal(unix.SIGHUP)
+				g.process.Signal(unix.SIGHUP)
 				time.Sleep(2 * time.Millisecond)
 			}
 		})
@@ -194,12 +196,12 @@ func TestAllServersJump(t *testing.T) {
 			before := g.synced(15 * time.Second)
 			time.Sleep(4 * time.Second)
 			// A jump inside what is not known can't be seen: on a busy machine round trips are long.
-			eventually(t, 15*time.Second, "the time is known well", func() bool { return *g.mustReport().MaxError < 0.005 })
+			program.Eventually(t, 15*time.Second, "the time is known well", func() bool { return *g.mustReport().MaxError < 0.005 })
 			for _, p := range peers {
 				p.set(func(p *peer) { p.lie = func(time.Duration) time.Duration { return tt.jump } })
 			}
 			covered, dark := false, false
-			eventually(t, 40*time.Second, "the new time is followed, in a new epoch", func() bool {
+			program.Eventually(t, 40*time.Second, "the new time is followed, in a new epoch", func() bool {
 				r := g.mustReport()
 				covered = covered || r.Epoch == before.Epoch && r.MaxError != nil && *r.MaxError >= tt.jump.Seconds()
 				dark = dark || r.Time == ""

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ntsgw/ntsgw/tests/program"
 	"github.com/ntsgw/ntsgw/upstream/ntp"
 	"github.com/ntsgw/ntsgw/upstream/nts"
 	"github.com/ntsgw/ntsgw/upstream/ntske"
@@ -115,7 +116,7 @@ func (g *gateway) refusals(room string) map[string]float64 {
 func (g *gateway) rises(room string, before map[string]float64, reason string) {
 	g.t.Helper()
 	var now map[string]float64
-	eventually(g.t, 8*time.Second, "counted as "+reason, func() bool {
+	program.Eventually(g.t, 8*time.Second, "counted as "+reason, func() bool {
 		now = g.refusals(room)
 		return now[reason] > before[reason]
 	})
@@ -273,8 +274,8 @@ func TestItsKeyExchange(t *testing.T) {
 			must(t, err)
 			defer c.Close()
 		}
-		eventually(t, 5*time.Second, "the rest is refused", func() bool { return g.refusals("nts")["ke-busy-peer"] >= 84 })
-		eventually(t, 10*time.Second, "the honest client is served again", func() bool { _, err := g.keys(); return err == nil })
+		program.Eventually(t, 5*time.Second, "the rest is refused", func() bool { return g.refusals("nts")["ke-busy-peer"] >= 84 })
+		program.Eventually(t, 10*time.Second, "the honest client is served again", func() bool { _, err := g.keys(); return err == nil })
 		newDevice(g).ask()
 		g.same(line)
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 const year = 365 * day
@@ -56,7 +57,7 @@ func coldCases() []coldCase {
 		{name: "battery-less device offline for a year", truth: year, state: saved(year), players: all(3)},
 		{name: "saved time 14 days old", state: saved(14 * day), players: all(3)},
 		{name: "saved time damaged", state: func(t *testing.T, dir string, truth time.Time) {
-			write(t, filepath.Join(dir, certs.SavedName), `{"utc":"2031-01-01T00:00:00Z","sum":"00"}`)
+			program.Write(t, filepath.Join(dir, certs.SavedName), `{"utc":"2031-01-01T00:00:00Z","sum":"00"}`)
 		}, players: all(3)},
 		{name: "saved time in the future", state: saved(-30 * day), stuck: true, restart: true, warning: "time-before-floor",
 			players: func(time.Time) []player {
@@ -74,7 +75,7 @@ func coldCases() []coldCase {
 			}},
 		{name: "replay of an old certificate below the operator's floor", truth: 2 * year, stuck: true,
 			state: func(t *testing.T, dir string, truth time.Time) {
-				write(t, filepath.Join(dir, certs.OperatorName), truth.Add(-14*day).Format(time.DateOnly)+"\n")
+				program.Write(t, filepath.Join(dir, certs.OperatorName), truth.Add(-14*day).Format(time.DateOnly)+"\n")
 			},
 			players: func(truth time.Time) []player {
 				l := liar(truth, certs.WhyExpired)

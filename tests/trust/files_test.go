@@ -13,6 +13,7 @@ import (
 	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/tests/program"
 	"github.com/ntsgw/ntsgw/upstream/ntske"
 )
 
@@ -50,7 +51,7 @@ func TestFilesAtTheStart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		write(t, path, string(pem.EncodeToMemory(enc)))
+		program.Write(t, path, string(pem.EncodeToMemory(enc)))
 	}
 	cases := []struct {
 		name  string
@@ -61,14 +62,14 @@ func TestFilesAtTheStart(t *testing.T) {
 		{"key not matching certificate", func(t *testing.T, f folder) {
 			other := newFolder(t)
 			other.pair(t, pki.Issue(t, clientLeaf()))
-			write(t, f.at("client.key"), read(t, other.at("client.key")))
+			program.Write(t, f.at("client.key"), read(t, other.at("client.key")))
 		}, certs.WhyKeyMismatch},
 		{"encrypted key", func(t *testing.T, f folder) { encrypted(t, f.at("client.key")) }, certs.WhyEncryptedKey},
 		{"key that everybody may read", func(t *testing.T, f folder) { chmod(t, f.at("client.key"), 0o644) }, certs.WhyWorldReadableKey},
 		{"half-written key", func(t *testing.T, f folder) { halve(t, f.at("client.key")) }, certs.WhyBadFile},
 		{"half-written certificate", func(t *testing.T, f folder) { halve(t, f.at("client.pem")) }, certs.WhyBadFile},
 		{"no CA file", func(t *testing.T, f folder) { remove(t, f.at("ca.pem")) }, certs.WhyUnreadableFile},
-		{"CA file of another kind", func(t *testing.T, f folder) { write(t, f.at("ca.pem"), "# to be done\n") }, certs.WhyBadFile},
+		{"CA file of another kind", func(t *testing.T, f folder) { program.Write(t, f.at("ca.pem"), "# to be done\n") }, certs.WhyBadFile},
 	}
 	// More than those who may lie: what does not answer might be kept away.
 	_, sections := honest(t, pki, len(cases)+1, 0)
@@ -81,7 +82,7 @@ func TestFilesAtTheStart(t *testing.T) {
 		s.start(t)
 		f := newFolder(t)
 		f.pair(t, pki.Issue(t, clientLeaf()))
-		write(t, f.at("ca.pem"), read(t, pki.CAFile(t)))
+		program.Write(t, f.at("ca.pem"), read(t, pki.CAFile(t)))
 		good[i] = map[string]string{}
 		for _, name := range []string{"ca.pem", "client.pem", "client.key"} {
 			good[i][name] = read(t, f.at(name))
@@ -156,11 +157,11 @@ func TestReload(t *testing.T) {
 		change func(t *testing.T, f folder) // makes ca.pem nextCA
 	}{
 		{name: "atomic rename", change: func(t *testing.T, f folder) { replace(t, f.at("ca.pem"), nextCA) }},
-		{name: "written in place", change: func(t *testing.T, f folder) { write(t, f.at("ca.pem"), nextCA) }},
+		{name: "written in place", change: func(t *testing.T, f folder) { program.Write(t, f.at("ca.pem"), nextCA) }},
 		{name: "deleted, then created", bad: &bad{certs.WhyUnreadableFile, func(t *testing.T, f folder) { remove(t, f.at("ca.pem")) }},
-			change: func(t *testing.T, f folder) { write(t, f.at("ca.pem"), nextCA) }},
-		{name: "half-written file during reload", bad: &bad{certs.WhyBadFile, func(t *testing.T, f folder) { write(t, f.at("ca.pem"), nextCA[:len(nextCA)/2]) }},
-			change: func(t *testing.T, f folder) { write(t, f.at("ca.pem"), nextCA) }},
+			change: func(t *testing.T, f folder) { program.Write(t, f.at("ca.pem"), nextCA) }},
+		{name: "half-written file during reload", bad: &bad{certs.WhyBadFile, func(t *testing.T, f folder) { program.Write(t, f.at("ca.pem"), nextCA[:len(nextCA)/2]) }},
+			change: func(t *testing.T, f folder) { program.Write(t, f.at("ca.pem"), nextCA) }},
 		{name: "watch directory deleted", bad: &bad{certs.WhyUnreadableFile, func(t *testing.T, f folder) {
 			if err := os.RemoveAll(string(f)); err != nil {
 				t.Fatal(err)
@@ -169,14 +170,14 @@ func TestReload(t *testing.T) {
 			if err := os.Mkdir(string(f), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			write(t, f.at("ca.pem"), nextCA)
+			program.Write(t, f.at("ca.pem"), nextCA)
 		}},
 		{name: "symlink swap", lay: func(t *testing.T, f folder) {
 			for dir, text := range map[string]string{"..1": oldCA, "..2": nextCA} {
 				if err := os.Mkdir(f.at(dir), 0o755); err != nil {
 					t.Fatal(err)
 				}
-				write(t, f.at(dir+"/ca.pem"), text)
+				program.Write(t, f.at(dir+"/ca.pem"), text)
 			}
 			symlink(t, "..1", f.at("..data"))
 			symlink(t, "..data/ca.pem", f.at("ca.pem"))
@@ -197,7 +198,7 @@ func TestReload(t *testing.T) {
 		if c.lay != nil {
 			c.lay(t, f)
 		} else {
-			write(t, f.at("ca.pem"), oldCA)
+			program.Write(t, f.at("ca.pem"), oldCA)
 		}
 		servers[i], folders[i] = newServer(t, old.Issue(t, certstest.Leaf{}), 0), f
 		sections = append(sections, servers[i].section(c.name, f.at("ca.pem")))
@@ -281,5 +282,5 @@ func symlink(t *testing.T, target, path string) {
 func halve(t *testing.T, path string) {
 	t.Helper()
 	text := read(t, path)
-	write(t, path, text[:len(text)/2])
+	program.Write(t, path, text[:len(text)/2])
 }

@@ -1,9 +1,7 @@
 package trust
 
 import (
-	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -11,8 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,65 +18,14 @@ import (
 
 	"github.com/ntsgw/ntsgw/downstream/status"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // patience bounds every wait: what has not come by then does not come.
-const patience = 30 * time.Second
+const patience = 10 * time.Second
 
-var program struct {
-	once sync.Once
-	path string
-	err  error
-}
-
-// TestMain lets many tests wait at once: they do little else. It fails when one of them stepped
-// this machine's clock.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := flag.Set("test.parallel", "24"); err != nil {
-		panic(err)
-	}
-	before := realMinusRaw()
-	code := m.Run()
-	if program.path != "" {
-		os.RemoveAll(filepath.Dir(program.path))
-	}
-	if moved := time.Duration(realMinusRaw() - before); moved.Abs() > 50*time.Millisecond {
-		fmt.Fprintf(os.Stderr, "the machine's clock moved by %v during the tests: one of them sets it\n", moved)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func realMinusRaw() int64 {
-	var raw, real unix.Timespec
-	unix.ClockGettime(unix.CLOCK_MONOTONIC_RAW, &raw)
-	unix.ClockGettime(unix.CLOCK_REALTIME, &real)
-	return real.Nano() - raw.Nano()
-}
-
-// ntsgw returns the path of the built program. It is built without the time of its commit, so that
-// its floor is the same whenever that was.
-func ntsgw(t *testing.T) string {
-	t.Helper()
-	program.once.Do(func() {
-		dir, err := os.MkdirTemp("", "ntsgw-trust-")
-		if err != nil {
-			program.err = err
-			return
-		}
-		program.path = filepath.Join(dir, "ntsgw")
-		cmd := exec.Command("go", "build", "-buildvcs=false", "-o", program.path, "github.com/ntsgw/ntsgw/cmd/ntsgw")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			program.err = fmt.Errorf("%w\n%s", err, out)
-		}
-	})
-	if program.err != nil {
-		t.Fatal(program.err)
-	}
-	return program.path
-}
+// Many tests wait at once: they do little else.
+func TestMain(m *testing.M) { program.Main(m, 24) }
 
 // gateway is the built program, observing.
 type gateway struct {
@@ -86,35 +33,21 @@ type gateway struct {
 	dir     string // with the configuration, the state folder and the control socket
 	page    string
 	within  []string // what the program is started through, beside setpriv
-	cmd     *exec.Cmd
-	out     *buffer
-	done    chan struct{}
+	process *program.Process
 	began   time.Time
-	running bool
 }
 
 // newGateway prepares one; servers are [[server]] sections, extra further ones.
 func newGateway(t *testing.T, extra string, servers ...string) *gateway {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ntsgw") // short: a socket's path is
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &gateway{t: t, dir: dir, page: loopback.Free(t)}
-	t.Cleanup(func() {
-		g.stop()
-		if t.Failed() && g.out != nil {
-			t.Logf("the gateway printed:\n%s", tail(g.out.String(), 8000))
-		}
-		os.RemoveAll(dir)
-	})
+	g := &gateway{t: t, dir: program.Folder(t), page: loopback.Free(t)}
 	if err := os.Mkdir(g.state(), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(extra, "[mqtt]") {
 		extra += "[mqtt]\nenabled = false\n"
 	}
-	write(t, g.config(), fmt.Sprintf("[gateway]\nid = \"gw1\"\nstate_dir = \"state\"\n[clock]\nmode = \"observe\"\n[status]\nlisten = %q\nsocket = \"s\"\n%s%s",
+	program.Write(t, g.config(), fmt.Sprintf("[gateway]\nid = \"gw1\"\nstate_dir = \"state\"\n[clock]\nmode = \"observe\"\n[status]\nlisten = %q\nsocket = \"s\"\n%s%s",
 		g.page, extra, strings.Join(servers, "")))
 	return g
 }
@@ -122,47 +55,19 @@ func newGateway(t *testing.T, extra string, servers ...string) *gateway {
 func (g *gateway) config() string { return filepath.Join(g.dir, "ntsgw.toml") }
 func (g *gateway) state() string  { return filepath.Join(g.dir, "state") }
 
-// start runs the program without the power to set the clock.
+// start runs the program, which ends with the test.
 func (g *gateway) start() *gateway {
 	g.t.Helper()
-	args := append([]string{}, g.within...)
-	if os.Getuid() == 0 {
-		args = append(args, "setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time")
-	}
-	args = append(args, ntsgw(g.t), "run", "-config", g.config())
-	if g.out == nil {
-		g.out = &buffer{}
-	}
-	cmd, done := exec.Command(args[0], args[1:]...), make(chan struct{})
-	cmd.Stdout, cmd.Stderr = g.out, g.out
+	args := append(slices.Clone(g.within), program.Command("run", "-config", g.config()).Args...)
 	g.began = time.Now()
-	if err := cmd.Start(); err != nil {
-		g.t.Fatal(err)
-	}
-	g.cmd, g.done, g.running = cmd, done, true
-	go func() {
-		cmd.Wait()
-		close(done)
-	}()
+	g.process = program.Start(g.t, exec.Command(args[0], args[1:]...))
 	return g
 }
 
 // stop ends it in order.
-func (g *gateway) stop() {
-	if !g.running {
-		return
-	}
-	g.running = false
-	g.cmd.Process.Signal(unix.SIGTERM)
-	select {
-	case <-g.done:
-	case <-time.After(10 * time.Second):
-		g.cmd.Process.Kill()
-		<-g.done
-	}
-}
+func (g *gateway) stop() { g.process.Stop() }
 
-func (g *gateway) hangUp() { g.cmd.Process.Signal(unix.SIGHUP) }
+func (g *gateway) hangUp() { g.process.Signal(unix.SIGHUP) }
 
 // report asks over the control socket; nil while nobody answers.
 func (g *gateway) report() *status.Report {
@@ -185,10 +90,10 @@ func (g *gateway) await(t *testing.T, what string, ok func(*status.Report) bool)
 			}
 		}
 	}()
-	eventually(t, what, func() bool {
+	program.Eventually(t, patience, what, func() bool {
 		select {
-		case <-g.done:
-			t.Fatalf("the gateway ended:\n%s", tail(g.out.String(), 3000))
+		case <-g.process.Done:
+			t.Fatalf("the gateway ended:\n%s", program.Tail(g.process.Out.String(), 3000))
 		default:
 		}
 		r = g.report()
@@ -286,45 +191,10 @@ func (g *gateway) doubts(t *testing.T, why string) float64 {
 	return g.metric(t, fmt.Sprintf("ntsgw_certs_doubted_total{reason=%q}", why))
 }
 
-// eventually waits until f says that it holds.
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !f() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
-// buffer is a bytes.Buffer that two goroutines may use.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) { b.mu.Lock(); defer b.mu.Unlock(); return b.b.Write(p) }
-func (b *buffer) String() string              { b.mu.Lock(); defer b.mu.Unlock(); return b.b.String() }
-
-func tail(s string, n int) string {
-	if len(s) > n {
-		return "…" + s[len(s)-n:]
-	}
-	return s
-}
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // replace puts text at path by an atomic rename.
 func replace(t *testing.T, path, text string) {
 	t.Helper()
-	write(t, path+".new", text)
+	program.Write(t, path+".new", text)
 	if err := os.Rename(path+".new", path); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/certs/revocation"
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // A server that is revoked while its session stands loses the session and its cookies at the next
@@ -77,7 +78,7 @@ func TestRevokedByALocalList(t *testing.T) {
 	s := newServer(t, cert, 0)
 	file := filepath.Join(t.TempDir(), "list.crl")
 	list := func(b certstest.Behaviour) string { return string(pki.Responder.List(pki.Intermediate, b)) }
-	write(t, file, list(certstest.Honest))
+	program.Write(t, file, list(certstest.Honest))
 	sections = append(sections, s.section("tested", pki.CAFile(t), `revocation = "require"`))
 	g := newGateway(t, fmt.Sprintf("[trust]\ncrl = [%q]\n", file), sections...).start()
 
@@ -96,7 +97,7 @@ func TestRevokedByALocalList(t *testing.T) {
 	before := is("used", believed)
 
 	half := list(certstest.Honest)
-	write(t, file, half[:len(half)/2])
+	program.Write(t, file, half[:len(half)/2])
 	r := g.await(t, "half a list is refused", func(r *status.Report) bool { return warned(r, "trust-file-refused", file) })
 	if s := source(t, r, "tested"); !believed(s) || g.refusals(t, certs.WhyBadFile) == 0 {
 		t.Errorf("half a list: %+v", s)

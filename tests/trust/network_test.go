@@ -18,6 +18,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/tests/program"
 	"github.com/ntsgw/ntsgw/upstream"
 )
 
@@ -46,7 +47,7 @@ func newNetwork(t *testing.T) *network {
 	}
 	t.Cleanup(func() { n.ip("netns", "del", n.name) })
 	n.ip("-n", n.name, "link", "set", "lo", "up")
-	write(t, n.resolv, "nameserver 127.0.0.1\n")
+	program.Write(t, n.resolv, "nameserver 127.0.0.1\n")
 	var dns net.PacketConn
 	if err := n.enter(func() (err error) { dns, err = net.ListenPacket("udp", "127.0.0.1:53"); return err }); err != nil {
 		t.Fatal(err)
@@ -230,7 +231,7 @@ func TestNamesDoNotResolveUntilTheClockIsRight(t *testing.T) {
 	}
 	g := n.gateway(sections...)
 	// Four servers want a quorum of three; who configures two addresses says that they are enough.
-	write(t, g.config(), strings.Replace(read(t, g.config()), `mode = "observe"`, "mode = \"observe\"\nbootstrap_quorum = 2", 1))
+	program.Write(t, g.config(), strings.Replace(read(t, g.config()), `mode = "observe"`, "mode = \"observe\"\nbootstrap_quorum = 2", 1))
 	g.start()
 	before := g.await(t, "synchronized by the addresses", synced)
 	for _, name := range []string{"c", "d"} {

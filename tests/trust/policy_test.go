@@ -3,7 +3,6 @@ package trust
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/certs/revocation"
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // Pins that trust nobody and servers that may not be contacted are mistakes of the configuration: the
@@ -29,14 +29,9 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := newGateway(t, "", s.section("a", pki.CAFile(t), c.lines))
-			args := []string{ntsgw(t), "run", "-config", g.config()}
-			if os.Getuid() == 0 {
-				args = append([]string{"setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time"}, args...)
-			}
-			out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput()
-			exit, ok := err.(*exec.ExitError)
-			if !ok || exit.ExitCode() != 78 || !strings.Contains(string(out), c.says) || !strings.Contains(string(out), g.config()+":") {
-				t.Errorf("%v\n%s", err, out)
+			out, code := program.Run(t, "", "run", "-config", g.config())
+			if code != 78 || !strings.Contains(out, c.says) || !strings.Contains(out, g.config()+":") {
+				t.Errorf("%d\n%s", code, out)
 			}
 		})
 	}

@@ -12,7 +12,6 @@ import (
 func TestFirstSynchronization(t *testing.T) {
 	pki := certstest.New(t)
 	_, sections := honest(t, pki, 3, 0)
-	ntsgw(t)
 	for range 3 {
 		g := newGateway(t, "", sections...).start()
 		r := g.await(t, "synchronized", synced)

@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -22,6 +20,7 @@ import (
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 	"github.com/ntsgw/ntsgw/downstream/status"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 	"github.com/ntsgw/ntsgw/upstream"
 	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
 )
@@ -112,7 +111,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		swaps++
 		switch {
 		case tick%10 == 3: // half a file, for long enough to be noticed
-			write(t, f.at("ca.pem"), cas[0][:len(cas[0])/2])
+			program.Write(t, f.at("ca.pem"), cas[0][:len(cas[0])/2])
 			pause(ctx, 500*time.Millisecond)
 		case tick%10 == 6:
 			g.hangUp()
@@ -219,18 +218,14 @@ func (e *ears) check(t *testing.T, lasted time.Duration) {
 // onlineKey is the public key that beacons are signed with.
 func (g *gateway) onlineKey(t *testing.T) *beacon.PublicKey {
 	t.Helper()
-	cmd := exec.Command(ntsgw(t), "keys", "-json", "-config", g.config())
-	if os.Getuid() == 0 {
-		cmd = exec.Command("setpriv", append([]string{"--bounding-set", "-sys_time", "--inh-caps", "-sys_time"}, cmd.Args...)...)
-	}
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
+	out, code := program.Run(t, "", "keys", "-json", "-config", g.config())
+	if code != 0 {
+		t.Fatalf("%d %s", code, out)
 	}
 	var list struct {
 		Keys []struct{ Role, State, Public string }
 	}
-	if err := json.Unmarshal(out, &list); err != nil {
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
 		t.Fatal(err)
 	}
 	for _, k := range list.Keys {
