@@ -46,10 +46,13 @@ const (
 	// No hypothesis falls so far behind that it couldn't come back within a few samples when the
 	// oscillator or the network changes its ways.
 	leastLog = -10.0
+	// Sooner where they differ in the wander alone: a rate that jumps wants one that follows for some samples. One
+	// that is down here has no say, or all of them together would.
+	leastWander = -4.0
 )
 
-// wanders are the hypotheses on the rate's random walk, (ns/s)²/s.
-var wanders = [...]float64{0.003, 0.1, 1, 10, 100, 1500}
+// wanders are the hypotheses on the rate's random walk, (ns/s)²/s. The last one is for jumps.
+var wanders = [...]float64{0.003, 0.1, 1, 10, 100, 1500, 30000}
 
 // biases are the hypotheses on how far a path's constant asymmetry moves a source's offset, one
 // standard deviation as a share of its least delay. With one source they can't be told apart.
@@ -465,9 +468,37 @@ func (f *filter) one(m *sampleAt) {
 		top = math.Max(top, h.log)
 	}
 	f.evidence += top
-	for i := range f.bank {
-		f.bank[i].log = math.Max(f.bank[i].log-top, leastLog)
+	for i := 0; i < len(f.bank); i += len(wanders) {
+		group := f.bank[i : i+len(wanders)]
+		own := likeliest(group)
+		lift := math.Max(own-top, leastLog) - own
+		for k := range group {
+			group[k].log = math.Max(group[k].log, own+leastWander) + lift
+		}
 	}
+}
+
+// likeliest is the greatest logarithm among filters.
+func likeliest(bank []hypothesis) float64 {
+	top := math.Inf(-1)
+	for i := range bank {
+		top = math.Max(top, bank[i].log)
+	}
+	return top
+}
+
+// weigh gives each filter's say, and their sum.
+func (f *filter) weigh(ws []float64) (sum float64) {
+	top := likeliest(f.bank)
+	for i := 0; i < len(f.bank); i += len(wanders) {
+		group := f.bank[i : i+len(wanders)]
+		mute := math.Exp(likeliest(group) + leastWander - top)
+		for k := range group {
+			ws[i+k] = math.Max(math.Exp(group[k].log-top)-mute, 0)
+			sum += ws[i+k]
+		}
+	}
+	return sum
 }
 
 const (
@@ -679,20 +710,14 @@ func (f *filter) present(now float64) estimate {
 		warm, _ := f.look(now)
 		return estimate{at: now, rate: f.rate0 + f.heat0*warm, prr: f.var0}
 	}
-	top := math.Inf(-1)
-	for i := range f.bank {
-		top = math.Max(top, f.bank[i].log)
-	}
-	var sum float64
 	var es [len(wanders) * len(shapes) * len(biases)]estimate
 	var ws [len(wanders) * len(shapes) * len(biases)]float64
 	var out estimate
 	warm, heat := f.look(now)
+	sum := f.weigh(ws[:])
 	for i := range f.bank {
 		h := &f.bank[i]
-		ws[i] = math.Exp(h.log - top)
 		es[i] = h.estimate(now, f.heat != nil, warm, heat)
-		sum += ws[i]
 		out.y += ws[i] * (es[i].y - es[0].y)
 		out.rate += ws[i] * es[i].rate
 	}
