@@ -12,137 +12,126 @@ enum { UINT = 0, NEGINT = 1, BYTES = 2, TEXT = 3, ARRAY = 4, MAP = 5, TAG = 6, O
 #endif
 
 /* Bytes from pos up to end are still to be read. What is not as it must be makes
- * it bad for good: reading on does no harm, so that only the end is judged. Of the
- * last data item's head the argument is width bytes long, in two words. */
+ * it bad for good: reading on does no harm, so that only the end is judged. low is the
+ * argument of the last head. */
 typedef struct {
   const uint8_t *p;
   uint32_t pos;
   uint32_t end;
   uint32_t bad;
-  uint32_t major;
-  uint32_t width;
-  uint32_t high;
   uint32_t low;
 } reader;
 
+/* Added to the kind of a head whose argument has 64 bits: nothing here takes one,
+ * but what is skipped may have it. */
+enum { WIDE = 8 };
+
 /*@ predicate reader_ok{L}(reader *r) = r->pos <= r->end <= NTSGW_MESSAGE_MAX && \valid_read(r->p + (0 .. r->end - 1));
-    predicate head_ok{L}(reader *r) = r->major <= 7;
 */
 
-/* shortest_float says whether no shorter float has the same value. A float with
- * used fraction bits keeps its value in the shorter form when these, its largest
- * exponent and its smallest subnormal allow it. */
-/*@ requires \valid_read(r);
-    assigns \nothing;
+/* shortest_float says whether no shorter float has the same value as one of n bytes,
+ * 4 or 8: fraction bits that the shorter form can't keep, or an exponent beyond it.
+ * A value that would be subnormal there keeps fewer bits. */
+/*@ assigns \nothing;
     ensures \result == 0 || \result == 1;
 */
-static int shortest_float(const reader *r) {
-  uint32_t high = r->high, low = r->low;
-  int32_t e, used = 23, bias = 127, bits = 10, top = 15;
-  if (r->width == 8) {
-    used = 52, bias = 1023, bits = 23, top = 127;
+static int shortest_float(uint32_t n, uint32_t high, uint32_t low) {
+  int32_t e, kept = 10, bias = 127, top = 15;
+  uint32_t head = 9; /* bits of sign and exponent */
+  if (n == 8) {
     e = (int32_t)(high / 0x100000u % 0x800u);
-    high %= 0x100000u;
+    kept = 23, bias = 1023, top = 127;
+    head = 12;
   } else {
     e = (int32_t)(low / 0x800000u % 0x100u);
-    low %= 0x800000u;
+    high = low;
+    low = 0;
   }
-  /*@ loop invariant 0 <= used <= 52;
-      loop assigns used, high, low;
-      loop variant used;
-  */
-  while (used > 0 && low % 2u == 0) {
-    low = low / 2u + high % 2u * 0x80000000u;
-    high /= 2u;
-    used--;
+  if (e == 0) {
+    kept = 0; /* only 0 itself has another form */
+  } else if (e <= 2 * bias) {
+    e -= bias;
+    if (e > top) return 1;
+    if (e <= -top) kept -= 1 - top - e;
+    if (kept < 0) return 1;
   }
-  if (e == 0) return used != 0;
-  if (used > bits) return 1;
-  e -= bias;
-  if (e > bias) return 0;
-  return e > top || used - e >= top + bits;
+  return (((uint64_t)high << 32 | low) << (head + (uint32_t)kept)) != 0;
 }
 
-/* shortest says whether the head's argument has no shorter form. */
-/*@ requires \valid_read(r);
+/* shortest says whether the argument of n bytes of a head has no shorter form. */
+/*@ requires n <= 8;
     assigns \nothing;
     ensures \result == 0 || \result == 1;
 */
-static int shortest(const reader *r) {
-  uint32_t n = r->width, low = r->low;
-  if (r->major == OTHER) return n == 1 ? low >= 32 : n == 2 || shortest_float(r);
-  return n == 8 ? r->high != 0 : low >= (n == 1 ? 24u : n == 2 ? 0x100u : 0x10000u);
+static int shortest(uint32_t major, uint32_t n, uint32_t high, uint32_t low) {
+  if (n == 1) return low >= (major == OTHER ? 32u : 24u);
+  if (major == OTHER) return n == 2 || shortest_float(n, high, low);
+  return (n == 8 ? high : low >> (4u * n)) != 0;
 }
 
-/* next reads a head: the shortest form only, no indefinite length. */
+/* next reads a head and gives its kind: the shortest form only, no indefinite length. */
 /*@ requires \valid(r) && reader_ok(r);
-    assigns r->pos, r->bad, r->major, r->width, r->high, r->low;
+    assigns r->pos, r->bad, r->low;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
-    ensures reader_ok(r) && r->pos >= \old(r->pos) && head_ok(r);
+    ensures reader_ok(r) && r->pos >= \old(r->pos) && \result <= OTHER + WIDE;
     ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
 */
-static APART void next(reader *r) {
-  uint32_t info, n, i;
-  r->major = OTHER;
-  r->width = 0;
-  r->high = 0;
-  if (r->pos == r->end) {
-    r->bad = 1;
-    return;
+static APART uint32_t next(reader *r) {
+  uint32_t major = OTHER, n, i, high = 0, low, pos = r->pos, left = r->end - pos;
+  if (left > 0) {
+    low = r->p[pos];
+    major = low / 32u;
+    low %= 32u;
+    n = low < 24 ? 0 : (uint32_t)1 << (low - 24u);
+    if (n <= 8 && n < left) {
+      r->pos = pos + n + 1u;
+      r->low = low;
+      if (low < 24) return major;
+      low = 0;
+      /*@ loop invariant i <= n && pos == \at(pos, LoopEntry) + (n - i);
+          loop assigns i, high, low, pos;
+          loop variant i;
+      */
+      for (i = n; i > 0; i--) {
+        if (i == 4) high = low;
+        pos++;
+        low = low * 256u + r->p[pos];
+      }
+      r->low = low;
+      if (!shortest(major, n, high, low)) r->bad = 1;
+      if (n == 8) major += WIDE;
+      return major;
+    }
   }
-  info = r->p[r->pos];
-  r->pos++;
-  r->major = info / 32u;
-  info %= 32u;
-  r->low = info;
-  if (info < 24) return;
-  n = (uint32_t)1 << (info - 24u);
-  if (info > 27 || r->end - r->pos < n) {
-    r->bad = 1;
-    return;
-  }
-  r->width = n;
-  r->low = 0;
-  /*@ loop invariant i <= n && reader_ok(r) && r->pos == \at(r->pos, LoopEntry) + i && r->pos + (n - i) <= r->end;
-      loop invariant r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
-      loop assigns i, r->high, r->low, r->pos;
-      loop variant n - i;
-  */
-  for (i = 0; i < n; i++) {
-    r->high = r->high * 256u + r->low / 0x1000000u;
-    r->low = r->low * 256u + r->p[r->pos];
-    r->pos++;
-  }
-  if (!shortest(r)) r->bad = 1;
+  r->bad = 1;
+  return major;
 }
 
 /* length reads the head of an item of a kind, and how many bytes or items it has:
  * not more than there are bytes left. */
 /*@ requires \valid(r) && reader_ok(r);
-    assigns r->pos, r->bad, r->major, r->width, r->high, r->low;
+    assigns r->pos, r->bad, r->low;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
-    ensures reader_ok(r) && r->pos >= \old(r->pos) && head_ok(r);
+    ensures reader_ok(r) && r->pos >= \old(r->pos);
     ensures \result <= r->end - r->pos;
     ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
 */
 static APART uint32_t length(reader *r, uint32_t major) {
-  next(r);
-  if (r->major == major && r->high == 0 && r->low <= r->end - r->pos) return r->low;
+  if (next(r) == major && r->low <= r->end - r->pos) return r->low;
   r->bad = 1;
   return 0;
 }
 
 /* number reads an unsigned integer up to most; 0 when there is none. */
 /*@ requires \valid(r) && reader_ok(r);
-    assigns r->pos, r->bad, r->major, r->width, r->high, r->low;
+    assigns r->pos, r->bad, r->low;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
-    ensures reader_ok(r) && r->pos >= \old(r->pos) && head_ok(r);
+    ensures reader_ok(r) && r->pos >= \old(r->pos);
     ensures \result <= most;
     ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
 */
 static APART uint32_t number(reader *r, uint32_t most) {
-  next(r);
-  if (r->major == UINT && r->high == 0 && r->low <= most) return r->low;
+  if (next(r) == UINT && r->low <= most) return r->low;
   r->bad = 1;
   return 0;
 }
@@ -171,65 +160,63 @@ static APART void octets(reader *r, uint32_t want, uint32_t n) {
   }
 }
 
-/*@ requires from <= to <= NTSGW_MESSAGE_MAX;
-    assigns \nothing;
-    ensures \result.at == from && \result.at + \result.n == to;
-*/
-static ntsgw_piece stretch(uint32_t from, uint32_t to) {
-  ntsgw_piece q;
-  q.at = (uint8_t)from;
-  q.n = (uint8_t)(to - from);
-  return q;
-}
-
-/* bytes reads a byte string; when n isn't 0 it must have that length. */
+/* string reads a byte string and gives where it begins; it ends where the reader
+ * stands. When n isn't 0 it must have that length. */
 /*@ requires \valid(r) && reader_ok(r) && n <= NTSGW_MESSAGE_MAX;
-    requires \valid(q) && \separated(r, q);
-    assigns r->pos, r->bad, r->major, r->width, r->high, r->low, *q;
+    assigns r->pos, r->bad, r->low;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
-    ensures reader_ok(r) && r->pos >= \old(r->pos) && head_ok(r);
-    ensures q->at >= \old(r->pos) && q->at + q->n == r->pos;
-    ensures r->bad == 0 ==> \old(r->bad) == 0 && (n != 0 ==> q->n == n);
+    ensures reader_ok(r) && \old(r->pos) <= \result <= r->pos;
+    ensures r->bad == 0 ==> \old(r->bad) == 0 && \old(r->pos) < \result && (n != 0 ==> \result + n == r->pos);
 */
-static APART void bytes(reader *r, uint32_t n, ntsgw_piece *q) {
-  uint32_t from, size = length(r, BYTES);
+static APART uint32_t string(reader *r, uint32_t n) {
+  uint32_t size = length(r, BYTES);
+  uint32_t from = r->pos;
   if (n != 0 && size != n) r->bad = 1;
-  from = r->pos;
   r->pos += size;
-  *q = stretch(from, r->pos);
+  return from;
 }
 
-/* before compares two stretches of the input bytewise: 1 when p[a..a_end-1] sorts
- * before p[b..b_end-1]. */
-/*@ requires a <= a_end <= NTSGW_MESSAGE_MAX && b <= b_end <= NTSGW_MESSAGE_MAX;
-    requires \valid_read(p + (0 .. a_end - 1)) && \valid_read(p + (0 .. b_end - 1));
-    assigns \nothing;
-    ensures \result == 0 || \result == 1;
+/* A stretch of the input. */
+typedef struct {
+  uint32_t from;
+  uint32_t to;
+} stretch;
+
+/* ordered takes note of the key from a place to where the reader stands; it must sort
+ * after the last one, bytewise, which it replaces. */
+/*@ requires \valid(r) && reader_ok(r) && from <= r->pos;
+    requires \valid(last) && \separated(r, last) && last->from <= last->to <= r->pos;
+    assigns r->bad, *last;
+    ensures last->from == from && last->to == r->pos;
+    ensures r->bad == 0 ==> \old(r->bad) == 0;
 */
-static int before(const uint8_t *p, uint32_t a, uint32_t a_end, uint32_t b, uint32_t b_end) {
-  /*@ loop invariant a <= a_end && b <= b_end;
+static APART void ordered(reader *r, stretch *last, uint32_t from) {
+  uint32_t a = last->from, b = from;
+  /*@ loop invariant last->from <= a <= last->to && from <= b <= r->pos;
       loop assigns a, b;
-      loop variant a_end - a;
+      loop variant last->to - a;
   */
-  for (; a < a_end && b < b_end; a++, b++) {
-    if (p[a] != p[b]) return p[a] < p[b];
+  while (a < last->to && b < r->pos && r->p[a] == r->p[b]) {
+    a++;
+    b++;
   }
-  return b < b_end;
+  if (b == r->pos || (a < last->to && r->p[a] > r->p[b])) r->bad = 1;
+  last->from = from;
+  last->to = r->pos;
 }
 
 /* A container that is open: items left, where it begins, its last key. */
 typedef struct {
-  uint16_t left;
-  uint8_t is_map;
-  uint8_t self;
-  uint8_t key;
-  uint8_t key_end;
+  uint32_t left;
+  uint32_t is_map;
+  uint32_t self;
+  stretch key;
 } container;
 
 /*@ predicate open_ok{L}(container *open, integer depth, integer pos) = depth <= NTSGW_DEPTH_MAX &&
       (\forall integer k; 0 <= k < depth ==> 1 <= open[k].left) &&
       (\forall integer k; 0 <= k < depth ==> open[k].self <= pos) &&
-      (\forall integer k; 0 <= k < depth ==> open[k].key <= open[k].key_end <= pos);
+      (\forall integer k; 0 <= k < depth ==> open[k].key.from <= open[k].key.to <= pos);
 */
 
 /* complete takes note of an item that began at start and is complete; it may complete
@@ -250,16 +237,17 @@ static uint32_t complete(reader *r, container *open, uint32_t depth, uint32_t st
   */
   while (depth > 0) {
     container *c = &open[depth - 1];
-    if (c->is_map && c->left % 2 == 0) {
-      if (!before(r->p, c->key, c->key_end, start, r->pos)) r->bad = 1;
-      c->key = (uint8_t)start;
-      c->key_end = (uint8_t)r->pos;
-    }
+    if (c->is_map && c->left % 2 == 0) ordered(r, &c->key, start);
+    //@ assert c->key.from <= c->key.to <= r->pos;
+    /*@ assert \forall integer k; 0 <= k < depth - 1 ==> open[k].key.from == \at(open[k].key.from, LoopCurrent) &&
+          open[k].key.to == \at(open[k].key.to, LoopCurrent); */
+    //@ assert \forall integer k; 0 <= k < depth ==> open[k].key.from <= open[k].key.to <= r->pos;
     c->left--;
     //@ assert reader_ok(r) && start <= r->pos && r->pos <= NTSGW_MESSAGE_MAX;
     //@ assert c->left > 0 ==> \forall integer k; 0 <= k < depth ==> 1 <= open[k].left;
     //@ assert \forall integer k; 0 <= k < depth ==> open[k].self <= r->pos;
-    //@ assert \forall integer k; 0 <= k < depth ==> open[k].key <= open[k].key_end <= r->pos;
+    //@ assert \forall integer k; 0 <= k < depth ==> open[k].key.from <= open[k].key.to <= r->pos;
+    //@ assert c->left > 0 ==> open_ok(open, depth, r->pos);
     if (c->left > 0) break;
     start = c->self;
     depth--;
@@ -270,50 +258,56 @@ static uint32_t complete(reader *r, container *open, uint32_t depth, uint32_t st
 /* skip passes over one item of any kind, nested at most NTSGW_DEPTH_MAX deep,
  * and holds it to the same encoding: the keys of every map ascend bytewise. */
 /*@ requires \valid(r) && reader_ok(r);
-    assigns r->pos, r->bad, r->major, r->width, r->high, r->low;
+    assigns r->pos, r->bad, r->low;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
-    ensures reader_ok(r) && r->pos >= \old(r->pos) && head_ok(r);
+    ensures reader_ok(r) && r->pos >= \old(r->pos);
     ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
 */
 static APART void skip(reader *r) {
   container open[NTSGW_DEPTH_MAX];
-  uint32_t depth = 0, items, start;
+  uint32_t depth = 0, major, items, start;
   /*@ loop invariant reader_ok(r) && r->pos >= \at(r->pos, Pre);
       loop invariant r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
       loop invariant r->bad == 0 ==> \at(r->bad, Pre) == 0;
       loop invariant open_ok(&open[0], depth, r->pos);
-      loop assigns r->pos, r->bad, r->major, r->width, r->high, r->low, depth, items, start, open[0 .. NTSGW_DEPTH_MAX - 1];
+      loop assigns r->pos, r->bad, r->low, depth, major, items, start, open[0 .. NTSGW_DEPTH_MAX - 1];
       loop variant r->end - r->pos;
   */
   do {
     start = r->pos;
-    next(r);
+    major = next(r) % WIDE;
     items = 0;
-    if (r->major == TAG) {
+    if (major == TAG) {
       items = 1;
-    } else if (r->major >= BYTES && r->major <= MAP) {
-      if (r->high != 0 || r->low > r->end - r->pos) {
+    } else if (major >= BYTES && major <= MAP) {
+      items = r->low;
+      if (items > r->end - r->pos) {
         r->bad = 1;
-      } else if (r->major <= TEXT) {
-        r->pos += r->low;
-      } else {
-        items = r->major == MAP ? 2 * r->low : r->low;
+      } else if (major <= TEXT) {
+        r->pos += items;
+        items = 0;
+      } else if (major == MAP) {
+        items *= 2;
       }
     }
-    if (r->major >= ARRAY && r->major <= TAG && depth == NTSGW_DEPTH_MAX) r->bad = 1;
+    if (major >= ARRAY && major <= TAG && depth == NTSGW_DEPTH_MAX) r->bad = 1;
     if (r->bad) return;
     //@ assert r->pos > \at(r->pos, LoopCurrent) && start == \at(r->pos, LoopCurrent) && r->end == \at(r->end, LoopCurrent);
     //@ assert items <= 2 * NTSGW_MESSAGE_MAX && start < r->pos <= NTSGW_MESSAGE_MAX;
     //@ assert open_ok(&open[0], depth, r->pos);
     if (items > 0) {
-      open[depth].left = (uint16_t)items;
-      open[depth].is_map = r->major == MAP;
-      open[depth].self = (uint8_t)start;
-      open[depth].key = open[depth].key_end = 0;
+      container *c = &open[depth];
+      c->left = items;
+      c->is_map = major == MAP;
+      c->self = start;
+      c->key.from = c->key.to = 0;
       depth++;
       //@ assert \forall integer k; 0 <= k < depth ==> 1 <= open[k].left;
       //@ assert \forall integer k; 0 <= k < depth ==> open[k].self <= r->pos;
-      //@ assert \forall integer k; 0 <= k < depth ==> open[k].key <= open[k].key_end <= r->pos;
+      /*@ assert \forall integer k; 0 <= k < depth - 1 ==> open[k].key.from == \at(open[k].key.from, LoopCurrent) &&
+            open[k].key.to == \at(open[k].key.to, LoopCurrent); */
+      //@ assert open[depth - 1].key.from == 0 && open[depth - 1].key.to == 0;
+      //@ assert \forall integer k; 0 <= k < depth ==> open[k].key.from <= open[k].key.to <= r->pos;
       //@ assert r->pos > \at(r->pos, LoopCurrent) && r->end == \at(r->end, LoopCurrent);
     } else {
       depth = complete(r, open, depth, start);
@@ -321,21 +315,22 @@ static APART void skip(reader *r) {
   } while (depth > 0);
 }
 
-/* key reads a map's next key, an integer that sorts after the last one, which it
- * replaces. */
+/* key reads a map's next key, an integer that sorts after the last one, and gives its
+ * kind. */
 /*@ requires \valid(r) && reader_ok(r);
-    requires \valid(last) && \separated(r, last) && last->at + last->n <= r->pos;
-    assigns r->pos, r->bad, r->major, r->width, r->high, r->low, *last;
+    requires \valid(last) && \separated(r, last) && last->from <= last->to <= r->pos;
+    assigns r->pos, r->bad, r->low, *last;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
-    ensures reader_ok(r) && r->pos >= \old(r->pos) && head_ok(r);
-    ensures last->at + last->n <= r->pos;
+    ensures reader_ok(r) && r->pos >= \old(r->pos);
+    ensures last->from <= last->to <= r->pos;
     ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
 */
-static APART void key(reader *r, ntsgw_piece *last) {
+static APART uint32_t key(reader *r, stretch *last) {
   uint32_t from = r->pos;
-  next(r);
-  if (r->major > NEGINT || !before(r->p, last->at, (uint32_t)last->at + last->n, from, r->pos)) r->bad = 1;
-  *last = stretch(from, r->pos);
+  uint32_t major = next(r);
+  if (major % WIDE > NEGINT) r->bad = 1;
+  ordered(r, last, from);
+  return major;
 }
 
 /* extended_time reads tag 1001 (RFC 9581): unknown unsigned keys are critical
@@ -343,38 +338,38 @@ static APART void key(reader *r, ntsgw_piece *last) {
 /*@ requires \valid(r) && reader_ok(r);
     requires \valid(c) && \separated(r, c);
     requires c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000;
-    assigns r->pos, r->bad, r->major, r->width, r->high, r->low, c->seconds, c->nanoseconds, c->error_seconds, c->error_nanoseconds;
+    assigns r->pos, r->bad, r->low, c->seconds, c->nanoseconds, c->error_seconds, c->error_nanoseconds;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
     ensures reader_ok(r) && r->pos >= \old(r->pos);
     ensures r->bad == 0 ==> \old(r->bad) == 0;
     ensures c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000;
 */
 static void extended_time(reader *r, ntsgw_claims *c) {
-  ntsgw_piece last;
-  uint32_t left, missing = 7;
+  stretch last;
+  uint32_t left, major, missing = 7;
   octets(r, 0xd903e9, 3);
-  last = stretch(0, 0);
-  /*@ loop invariant reader_ok(r) && r->pos >= \at(r->pos, Pre) && last.at + last.n <= r->pos;
+  last.from = last.to = 0;
+  /*@ loop invariant reader_ok(r) && r->pos >= \at(r->pos, Pre) && last.from <= last.to <= r->pos;
       loop invariant r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
       loop invariant r->bad == 0 ==> \at(r->bad, Pre) == 0;
       loop invariant c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000;
-      loop assigns r->pos, r->bad, r->major, r->width, r->high, r->low, left, last, missing,
+      loop assigns r->pos, r->bad, r->low, left, last, major, missing,
         c->seconds, c->nanoseconds, c->error_seconds, c->error_nanoseconds;
       loop variant left;
   */
   for (left = length(r, MAP); left > 0; left--) {
-    key(r, &last);
-    if (r->major == UINT) {
-      if (r->high != 0 || r->low != 1) r->bad = 1;
+    major = key(r, &last);
+    if (major % WIDE == UINT) {
+      if (major != UINT || r->low != 1) r->bad = 1;
       c->seconds = number(r, 0xffffffff);
       missing -= 1;
-    } else if (r->high == 0 && r->low == 7) {
+    } else if (major == NEGINT && r->low == 7) {
       octets(r, 0xa201, 2);
       c->error_seconds = number(r, 0xffff);
       octets(r, 0x28, 1);
       c->error_nanoseconds = number(r, 999999999);
       missing -= 2;
-    } else if (r->high == 0 && r->low == 8) {
+    } else if (major == NEGINT && r->low == 8) {
       c->nanoseconds = number(r, 999999999);
       missing -= 4;
     } else {
@@ -386,76 +381,23 @@ static void extended_time(reader *r, ntsgw_claims *c) {
 
 /* cose_key reads exactly {1: 1, -1: 6, -2: x} or {1: 2, -1: 1, -2: x, -3: y}. */
 /*@ requires \valid(r) && reader_ok(r);
-    requires \valid(c) && \separated(r, c) && (r->bad == 0 ==> pieces_ok(c, r->pos));
-    assigns r->pos, r->bad, r->major, r->width, r->high, r->low, c->key, c->x, c->y;
+    assigns r->pos, r->bad, r->low;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
     ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures r->bad == 0 ==> \old(r->bad) == 0 && pieces_ok(c, r->pos);
-    ensures r->bad == 0 && es256 ==> c->y.n == 32;
-    ensures !es256 ==> c->y.n == \old(c->y.n);
+    ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos >= \old(r->pos) + (es256 ? 73 : 39);
 */
-static void cose_key(reader *r, int es256, ntsgw_claims *c) {
-  uint32_t from = r->pos;
+static void cose_key(reader *r, int es256) {
   octets(r, es256 ? 0xa4010220 : 0xa3010120, 4);
   octets(r, es256 ? 0x0121 : 0x0621, 2);
-  bytes(r, 32, &c->x);
-  //@ assert r->bad == 0 ==> c->x.n == 32 && piece_in(c->x, 0, r->pos);
-  //@ assert r->bad == 0 ==> c->y.n == 0 || (c->y.n == 32 && piece_in(c->y, 0, r->pos));
+  string(r, 32);
   if (es256) {
     octets(r, 0x22, 1);
-    bytes(r, 32, &c->y);
-    //@ assert r->bad == 0 ==> c->y.n == 32 && piece_in(c->y, 0, r->pos);
+    string(r, 32);
   }
-  c->key = stretch(from, r->pos);
-  //@ assert r->bad == 0 ==> piece_in(c->key, 0, r->pos) && c->x.n == 32 && piece_in(c->x, 0, r->pos);
-  //@ assert r->bad == 0 ==> c->epoch.n == 0 || (c->epoch.n == 8 && piece_in(c->epoch, 0, r->pos));
-  //@ assert r->bad == 0 ==> c->nonce.n == 0 || (c->nonce.n == 16 && piece_in(c->nonce, 0, r->pos));
-  //@ assert r->bad == 0 ==> c->y.n == 0 || (c->y.n == 32 && piece_in(c->y, 0, r->pos));
 }
 
 /* The largest values of the keys 4 to 8. */
 static const uint16_t most[5] = {2, 15, 3, 0xff, 0xffff};
-
-/* field reads the value of a key of beacons and responses. */
-/*@ requires \valid(r) && reader_ok(r) && k < NTSGW_VALUES;
-    requires \valid(c) && \separated(r, c) && numbers_ok(c) && (r->bad == 0 ==> pieces_ok(c, r->pos));
-    assigns r->pos, r->bad, r->major, r->width, r->high, r->low, c->seconds, c->nanoseconds, c->error_seconds, c->error_nanoseconds,
-      c->value[0 .. NTSGW_VALUES - 1], c->epoch, c->nonce;
-    ensures r->p == \old(r->p) && r->end == \old(r->end);
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures numbers_ok(c);
-    ensures r->bad == 0 ==> \old(r->bad) == 0;
-    ensures r->bad == 0 ==> pieces_ok(c, r->pos);
-*/
-static void field(reader *r, uint32_t k, ntsgw_claims *c) {
-  uint32_t v;
-  if (k == 1) {
-    extended_time(r, c);
-  } else if (k == 2) {
-    bytes(r, 8, &c->epoch);
-    //@ assert r->bad == 0 ==> c->epoch.n == 8 && piece_in(c->epoch, 0, r->pos);
-    //@ assert r->bad == 0 ==> pieces_ok(c, r->pos);
-  } else if (k == 9) {
-    bytes(r, 16, &c->nonce);
-    //@ assert r->bad == 0 ==> c->nonce.n == 16 && piece_in(c->nonce, 0, r->pos);
-    //@ assert r->bad == 0 ==> pieces_ok(c, r->pos);
-  } else if (k == NTSGW_LEAP) {
-    next(r);
-    v = r->major == UINT ? r->low + 1u : 0u - r->low;
-    if (r->major > NEGINT || r->high != 0 || v > 3) {
-      r->bad = 1;
-      v = 0;
-    }
-    c->value[NTSGW_LEAP] = v;
-  } else {
-    //@ assert most[3] == 255;
-    v = number(r, k >= NTSGW_STATE && k <= NTSGW_NEXT ? most[k - NTSGW_STATE] : 0xffffffff);
-    if (v == 0 && (k == NTSGW_STATE || k == NTSGW_STRATUM)) r->bad = 1;
-    c->value[k] = v;
-    //@ assert numbers_ok(c);
-    //@ assert r->bad == 0 ==> pieces_ok(c, r->pos);
-  }
-}
 
 /* Keys of payloads, a bit each: those that are defined, and those that a kind has. */
 #define TIME_KEYS 0x2ffeu
@@ -463,128 +405,160 @@ static void field(reader *r, uint32_t k, ntsgw_claims *c) {
 #define RESPONSE_KEYS 0xef6u
 #define DELEGATION_KEYS 0x1eu
 
-/*@ predicate delegation(integer kind) = kind == NTSGW_CLAIMS_ED25519 || kind == NTSGW_CLAIMS_ES256;
-    predicate claims_ok{L}(reader *r, integer kind, ntsgw_claims *c) =
-      (!delegation(kind) ==> numbers_ok(c)) && (kind != NTSGW_CLAIMS_ES256 ==> c->y.n == 0) &&
-      (r->bad == 0 ==> pieces_ok(c, r->pos)) &&
-      (r->bad == 0 && kind == NTSGW_CLAIMS_ES256 && c->key.n != 0 ==> c->y.n == 32);
+/*@ predicate time_ok{L}(ntsgw_claims *c) = c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000;
+    predicate claims_ok{L}(reader *r, integer kind, ntsgw_claims *c) = time_ok(c) && (r->bad == 0 ==>
+      (kind == NTSGW_CLAIMS_ED25519 ? key_ok(c, 39, r->pos) : kind == NTSGW_CLAIMS_ES256 ? key_ok(c, 73, r->pos) :
+      c->value[NTSGW_LEAP] <= 3 && c->value[NTSGW_TAI_UTC] <= 255 && places_ok(c, r->pos)));
 */
+
+/* field reads the value of a key. */
+/*@ requires \valid(r) && reader_ok(r) && k < NTSGW_VALUES;
+    requires \valid(c) && \separated(r, c) && claims_ok(r, kind, c);
+    requires delegation <==> (kind == NTSGW_CLAIMS_ED25519 || kind == NTSGW_CLAIMS_ES256);
+    assigns r->pos, r->bad, r->low, *c;
+    ensures r->p == \old(r->p) && r->end == \old(r->end);
+    ensures reader_ok(r) && r->pos >= \old(r->pos);
+    ensures claims_ok(r, kind, c) && (r->bad == 0 ==> \old(r->bad) == 0);
+*/
+static void field(reader *r, uint32_t k, int delegation, int kind, ntsgw_claims *c) {
+  uint32_t v = r->pos;
+  if (k == 1) {
+    if (delegation) {
+      cose_key(r, kind == NTSGW_CLAIMS_ES256);
+      c->key_n = r->pos - v;
+    } else {
+      extended_time(r, c);
+    }
+  } else if (delegation) {
+    v = number(r, 0xffffffff);
+  } else if (k == NTSGW_EPOCH) {
+    v = string(r, 8);
+  } else if (k == NTSGW_NONCE) {
+    v = string(r, 16);
+  } else if (k == NTSGW_LEAP) {
+    uint32_t major = next(r);
+    v = major == UINT ? r->low + 1u : 0u - r->low;
+    if (major > NEGINT || v > 3) r->bad = 1;
+  } else {
+    //@ assert most[3] == 255;
+    v = number(r, k >= NTSGW_STATE && k <= NTSGW_NEXT ? most[k - NTSGW_STATE] : 0xffffffff);
+    if (v == 0 && (k == NTSGW_STATE || k == NTSGW_STRATUM)) r->bad = 1;
+  }
+  //@ assert r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
+  //@ assert time_ok(c);
+  //@ assert r->bad == 0 && !delegation && k == NTSGW_EPOCH ==> v + 8 <= r->pos;
+  //@ assert r->bad == 0 && !delegation && k == NTSGW_NONCE ==> v + 16 <= r->pos;
+  //@ assert r->bad == 0 && !delegation && k == NTSGW_LEAP ==> v <= 3;
+  //@ assert r->bad == 0 && !delegation && k == NTSGW_TAI_UTC ==> v <= 255;
+  //@ assert r->bad == 0 && delegation && k == 1 ==> c->key_n >= (kind == NTSGW_CLAIMS_ES256 ? 73 : 39) && v + c->key_n == r->pos;
+  //@ assert r->bad == 0 ==> \at(r->bad, Pre) == 0;
+  //@ assert r->bad == 0 && k != 1 ==> claims_ok(r, kind, c);
+  c->value[k] = v;
+}
 
 /* entry reads a key and its value. */
 /*@ requires \valid(r) && reader_ok(r);
     requires \valid(last) && \valid(missing) && \valid(c) && \separated(r, last, missing, c);
-    requires last->at + last->n <= r->pos && claims_ok(r, kind, c);
-    assigns r->pos, r->bad, r->major, r->width, r->high, r->low, *last, *missing, *c;
+    requires last->from <= last->to <= r->pos && claims_ok(r, kind, c);
+    assigns r->pos, r->bad, r->low, *last, *missing, *c;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
     ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures last->at + last->n <= r->pos;
-    ensures claims_ok(r, kind, c);
+    ensures last->from <= last->to <= r->pos;
+    ensures claims_ok(r, kind, c) && (r->bad == 0 ==> \old(r->bad) == 0);
 */
-static void entry(reader *r, ntsgw_piece *last, int kind, uint32_t *missing, ntsgw_claims *c) {
+static void entry(reader *r, stretch *last, int kind, uint32_t *missing, ntsgw_claims *c) {
   int delegation = kind == NTSGW_CLAIMS_ED25519 || kind == NTSGW_CLAIMS_ES256;
-  uint32_t k;
-  key(r, last);
-  //@ assert r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
-  //@ assert claims_ok(r, kind, c);
-  k = r->low;
-  if (r->major != UINT || r->high != 0 || k >= NTSGW_VALUES || !((delegation ? DELEGATION_KEYS : TIME_KEYS) >> k & 1u)) {
+  uint32_t major = key(r, last), k = r->low;
+  if (major != UINT || k >= NTSGW_VALUES || !((delegation ? DELEGATION_KEYS : TIME_KEYS) >> k & 1u)) {
     skip(r);
-    //@ assert r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
-    //@ assert claims_ok(r, kind, c);
     return;
   }
   /* Keys come once, so that one which the kind doesn't have is missing from then on. */
   *missing ^= (uint32_t)1 << k;
-  //@ assert claims_ok(r, kind, c);
-  if (!delegation) {
-    field(r, k, c);
-    //@ assert r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
-    //@ assert claims_ok(r, kind, c);
-  } else if (k == 1) {
-    cose_key(r, kind == NTSGW_CLAIMS_ES256, c);
-    //@ assert r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
-    //@ assert claims_ok(r, kind, c);
-  } else {
-    uint32_t v = number(r, 0xffffffff);
-    //@ assert r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
-    //@ assert claims_ok(r, kind, c) && k < NTSGW_VALUES;
-    c->value[k] = v;
-    //@ assert r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
-    //@ assert claims_ok(r, kind, c);
-  }
+  field(r, k, delegation, kind, c);
 }
 
-int ntsgw_cbor_claims(const uint8_t *p, uint32_t from, uint32_t to, int kind, ntsgw_claims *c) {
+int ntsgw_cbor_claims(const uint8_t *p, const ntsgw_piece *at, int kind, ntsgw_claims *c) {
   uint32_t missing = kind == NTSGW_CLAIMS_BEACON ? BEACON_KEYS : kind == NTSGW_CLAIMS_RESPONSE ? RESPONSE_KEYS : DELEGATION_KEYS, left;
-  ntsgw_piece last = stretch(from, from);
+  stretch last;
   reader r;
   r.p = p;
-  r.pos = from;
-  r.end = to;
+  r.pos = at->at;
+  r.end = at->at + at->n;
   r.bad = 0;
-  c->nanoseconds = c->error_seconds = c->error_nanoseconds = 0;
-  c->value[NTSGW_LEAP] = c->value[NTSGW_TAI_UTC] = 0;
-  c->epoch.n = c->nonce.n = c->key.n = c->x.n = c->y.n = 0;
+  last.from = last.to = 0;
+  c->nanoseconds = c->error_seconds = c->error_nanoseconds = c->key_n = 0;
+  c->value[NTSGW_EPOCH] = c->value[NTSGW_NONCE] = c->value[NTSGW_LEAP] = c->value[NTSGW_TAI_UTC] = 0;
+  //@ ghost uint32_t to = at->at + at->n;
   /*@ loop invariant reader_ok(&r);
       loop invariant r.p == p && r.end == to;
-      loop invariant last.at + last.n <= r.pos;
+      loop invariant last.from <= last.to <= r.pos;
       loop invariant claims_ok(&r, kind, c);
-      loop assigns r.pos, r.bad, r.major, r.width, r.high, r.low, left, last, missing, *c;
+      loop assigns r.pos, r.bad, r.low, left, last, missing, *c;
       loop variant left;
   */
   for (left = length(&r, MAP); left > 0; left--) entry(&r, &last, kind, &missing, c);
-  /* That nothing is missing says this already; here it is said so that it can be proved. */
-  if (kind == NTSGW_CLAIMS_RESPONSE ? c->nonce.n == 0 : kind != NTSGW_CLAIMS_BEACON && c->key.n == 0) return 0;
-  return r.bad == 0 && r.pos == to && missing == 0;
+  //@ assert r.bad == 0 ==> claims_ok(&r, kind, c) && r.pos <= to;
+  //@ assert to == at->at + at->n;
+  //@ assert r.bad == 0 && kind == NTSGW_CLAIMS_ED25519 ==> key_ok(c, 39, to);
+  //@ assert r.bad == 0 && kind == NTSGW_CLAIMS_ES256 ==> key_ok(c, 73, to);
+  //@ assert r.bad == 0 && (kind == NTSGW_CLAIMS_BEACON || kind == NTSGW_CLAIMS_RESPONSE) ==> numbers_ok(c) && places_ok(c, to);
+  return r.bad == 0 && r.pos == r.end && missing == 0;
 }
 
-int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint8_t tag, ntsgw_envelope *e) {
+int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint32_t tag, ntsgw_envelope *e) {
   reader r;
-  uint32_t end, from;
-  ntsgw_piece q;
+  uint32_t end, from, major;
   r.p = p;
   r.pos = 0;
   r.end = len;
   r.bad = 0;
   octets(&r, 0xc084u + tag * 256u, 2);
-  from = r.pos;
-  bytes(&r, 0, &q);
+  e->protected_item.at = r.pos;
+  from = string(&r, 0);
   end = r.pos;
-  e->protected_item = stretch(from, end);
+  e->protected_item.n = end - e->protected_item.at;
+  //@ assert piece_in(e->protected_item, 0, len) && from <= end <= len;
   /* The protected header: exactly {1: alg, 4: kid}. */
-  r.pos = q.at;
+  r.pos = from;
   octets(&r, 0xa201, 2);
-  next(&r);
-  if (r.major > NEGINT) r.bad = 1;
-  e->alg = r.high != 0 ? 0 : (int32_t)(r.major == UINT ? r.low : ~r.low);
+  major = next(&r);
+  if (major % WIDE > NEGINT) r.bad = 1;
+  e->alg = major == UINT ? (int32_t)r.low : major == NEGINT ? (int32_t)~r.low : 0;
   octets(&r, 4, 1);
-  bytes(&r, 0, &e->kid);
+  e->kid.at = string(&r, 0);
+  e->kid.n = r.pos - e->kid.at;
+  //@ assert piece_in(e->kid, 0, len) && piece_in(e->protected_item, 0, len);
   if (r.pos != end) r.bad = 1;
   octets(&r, 0xa0, 1);
-  from = r.pos;
-  bytes(&r, 0, &e->payload);
-  e->payload_item = stretch(from, r.pos);
-  bytes(&r, tag == 17 ? 32 : 64, &q);
+  e->payload_item.at = r.pos;
+  e->payload.at = string(&r, 0);
+  e->payload.n = r.pos - e->payload.at;
+  e->payload_item.n = r.pos - e->payload_item.at;
+  //@ assert piece_in(e->payload, 0, len) && piece_in(e->payload_item, 0, len);
+  //@ assert reader_ok(&r) && r.p == p && r.end == len;
+  //@ ghost uint32_t last = r.pos;
+  string(&r, tag == 17 ? 32 : 64);
+  //@ assert r.bad == 0 ==> last + (tag == 17 ? 32 : 64) <= r.pos <= len;
   return r.bad == 0 && r.pos == len;
 }
 
-int64_t ntsgw_claims_time(const ntsgw_claims *c, ntsgw_interval *e) {
-  int64_t t = ntsgw_later(c->nanoseconds, (int64_t)c->seconds + c->value[NTSGW_TAI_UTC]);
-  int64_t error = ntsgw_later(c->error_nanoseconds, c->error_seconds);
-  e->lo.tai = t - error;
-  e->hi.tai = t + error;
-  return t;
+void ntsgw_claims_time(const ntsgw_claims *c, int64_t *t, ntsgw_interval *e) {
+  e->hi.tai = c->error_nanoseconds;
+  ntsgw_later(&e->hi.tai, c->error_seconds);
+  *t = c->nanoseconds;
+  ntsgw_later(t, (int64_t)c->seconds + c->value[NTSGW_TAI_UTC]);
+  e->lo.tai = *t - e->hi.tai;
+  e->hi.tai += *t;
 }
 
 uint32_t ntsgw_cbor_put(uint8_t *out, uint8_t major, uint32_t arg) {
-  uint32_t n = 1, i;
-  uint8_t top = (uint8_t)(major * 32u);
-  if (arg < 24) {
-    out[0] = (uint8_t)(top + arg);
-    return 1;
+  uint32_t n = 0, i, info = arg;
+  if (arg >= 24) {
+    n = arg < 0x100 ? 1 : arg < 0x10000 ? 2 : 4;
+    info = 24u + n / 2u;
   }
-  if (arg >= 0x100) n = arg < 0x10000 ? 2 : 4;
-  out[0] = (uint8_t)(top + (n == 1 ? 24u : n == 2 ? 25u : 26u));
+  out[0] = (uint8_t)(major * 32u + info);
   /*@ loop invariant i <= n <= 4;
       loop assigns i, arg, out[1 .. 4];
       loop variant i;

@@ -7,9 +7,11 @@
 #define APART
 #endif
 
-APART int64_t ntsgw_later(int64_t t, int64_t s) { return t + s * NTSGW_NS; }
+APART int ntsgw_less(const int64_t *a, const int64_t *b) { return *a < *b; }
 
-uint64_t ntsgw_rate_limit(uint32_t unit_ns) { return (uint64_t)NTSGW_ELAPSED_MAX / unit_ns; }
+APART uint64_t ntsgw_since(const uint64_t *a, const uint64_t *b) { return *b - *a; }
+
+APART void ntsgw_later(int64_t *t, int64_t s) { *t += s * NTSGW_NS; }
 
 /* A product's order, for the prover alone: it needs to be told where that is used. */
 /*@ ghost
@@ -20,97 +22,118 @@ uint64_t ntsgw_rate_limit(uint32_t unit_ns) { return (uint64_t)NTSGW_ELAPSED_MAX
     void product(uint64_t a, uint64_t b, uint64_t c) {}
 */
 
-/* drift is ceil(d * rho / 1e9), without the product's overflow. */
-/*@ requires d <= NTSGW_ELAPSED_MAX && rho <= NTSGW_RHO_MAX;
+/* drift is d * rho / 1e9, rounded away from 0, without the product's overflow. */
+/*@ requires d <= NTSGW_ELAPSED_MAX + 1000000000000 && -NTSGW_RHO_MAX <= rho <= NTSGW_RHO_MAX;
     assigns \nothing;
-    ensures d * rho <= \result * 1000000000 < d * rho + 1000000000;
-    ensures \result <= d && \result <= 400000000100000000;
+    ensures rho >= 0 ==> d * rho <= \result * 1000000000 && 0 <= \result <= 432600000100000000;
+    ensures rho < 0 ==> \result * 1000000000 <= d * rho && -432600000100000000 <= \result <= 0;
+    ensures -\result <= d && (rho == 0 ==> \result == 0);
 */
-static uint64_t drift(uint64_t d, uint32_t rho) {
-  uint32_t q = (uint32_t)(d / NTSGW_NS);
-  uint32_t s = (uint32_t)(d - (uint64_t)q * NTSGW_NS);
+static int64_t drift(uint64_t d, int32_t rho) {
+  uint64_t q = d / NTSGW_NS;
+  uint32_t s = (uint32_t)(d - q * NTSGW_NS);
   //@ assert d == q * 1000000000 + s && 0 <= s < 1000000000;
-  //@ ghost product(rho, NTSGW_RHO_MAX, q);
-  //@ ghost product(rho, NTSGW_RHO_MAX, s);
-  //@ ghost product(0, rho, s);
-  //@ assert q * rho <= q * 100000000;
-  //@ assert 0 <= s * rho <= s * 100000000;
-  uint64_t part = ((uint64_t)s * rho + (NTSGW_NS - 1)) / NTSGW_NS;
-  //@ assert s * rho <= part * 1000000000 < s * rho + 1000000000;
+  //@ ghost uint32_t size = rho < 0 ? -rho : rho;
+  //@ ghost product(size, NTSGW_RHO_MAX, q);
+  //@ ghost product(size, NTSGW_RHO_MAX, s);
+  //@ ghost product(0, size, s);
+  //@ ghost product(0, size, q);
+  //@ assert 0 <= q * size <= q * 100000000;
+  //@ assert 0 <= s * size <= s * 100000000;
+  int64_t part = (int64_t)s * rho;
+  part += rho < 0 ? 1 - NTSGW_NS : NTSGW_NS - 1;
+  part /= NTSGW_NS;
+  //@ assert rho >= 0 ==> s * rho <= part * 1000000000 && 0 <= part <= s && part <= 100000000;
+  //@ assert rho < 0 ==> part * 1000000000 <= s * rho && -s <= part <= 0 && -100000000 <= part;
+  //@ assert rho == 0 ==> part == 0;
   //@ assert d * rho == (q * rho) * 1000000000 + s * rho;
-  //@ assert 0 <= part <= s && part <= 100000000;
-  return (uint64_t)q * rho + part;
+  return (int64_t)q * rho + part;
 }
 
-int64_t ntsgw_elapsed(uint64_t m0, uint64_t m1, const ntsgw_rate *r, int most) {
-  uint64_t n = m1 - m0, d, w;
-  //@ ghost uint64_t all = m1 - m0 > r->tick ? m1 - m0 - r->tick : 0;
-  if (most) {
-    if (n > r->limit - r->tick) return NTSGW_HI_UNKNOWN;
-    n += r->tick;
-    //@ assert n == most_counts(m0, m1, *r) && n <= r->limit;
-  } else {
-    n = n > r->tick ? n - r->tick : 0;
-    if (n > r->limit) n = r->limit;
-    //@ assert all == fewest(m0, m1, *r) && n <= all && n <= r->limit;
-    //@ ghost product(n, all, r->unit_ns);
-    //@ assert n * r->unit_ns <= all * r->unit_ns;
+int64_t ntsgw_elapsed(const uint64_t *m0, const uint64_t *m1, const ntsgw_rate *r, int most) {
+  uint64_t n = ntsgw_since(m0, m1);
+  int32_t step = (int32_t)r->tick, rho = (int32_t)r->rho_ppb;
+  int64_t d, w;
+  //@ ghost uint64_t all = n;
+  if (n > r->limit) n = r->limit;
+  //@ assert n <= all && n <= r->limit && (all > r->limit ==> n == r->limit) && (all <= r->limit ==> n == all);
+  //@ ghost uint64_t some = n;
+  if (!most) {
+    step = -step;
+    rho = -rho;
   }
-  //@ ghost product(n, r->limit, r->unit_ns);
-  //@ assert n * r->unit_ns <= r->limit * r->unit_ns;
-  d = n * r->unit_ns;
-  w = drift(d, r->rho_ppb);
-  //@ assert most ==> d == most_counts(m0, m1, *r) * r->unit_ns;
-  //@ assert (d + w) * 1000000000 >= d * (1000000000 + r->rho_ppb);
-  //@ assert (d - w) * 1000000000 <= d * (1000000000 - r->rho_ppb);
-  //@ assert !most ==> d <= all * r->unit_ns && 0 <= 1000000000 - r->rho_ppb;
-  //@ assert !most ==> (all * r->unit_ns - d) * (1000000000 - r->rho_ppb) >= 0;
-  return (int64_t)(most ? d + w : d - w);
+  d = (int64_t)n + step;
+  if (d < 0) d = 0;
+  //@ ghost uint64_t few = all > r->tick ? all - r->tick : 0;
+  //@ ghost uint64_t many = some + r->tick;
+  //@ assert few == fewest(*m0, *m1, *r);
+  //@ assert !most ==> d <= few && d <= r->limit;
+  //@ assert most ==> d == many;
+  //@ ghost product(r->tick, NTSGW_UNIT_MAX, r->unit_ns);
+  //@ ghost product(r->unit_ns, NTSGW_UNIT_MAX, NTSGW_UNIT_MAX);
+  //@ ghost product(0, r->tick, r->unit_ns);
+  //@ ghost product(some, r->limit, r->unit_ns);
+  //@ ghost product(d, many, r->unit_ns);
+  //@ assert d * r->unit_ns <= NTSGW_ELAPSED_MAX + 1000000000000;
+  //@ ghost product(d, few < d ? d : few, r->unit_ns);
+  //@ ghost int64_t counts = d;
+  d *= r->unit_ns;
+  //@ assert !most ==> d <= few * r->unit_ns;
+  //@ assert most && all > r->limit ==> d >= r->limit * r->unit_ns;
+  //@ assert most && all <= r->limit ==> d == most_counts(*m0, *m1, *r) * r->unit_ns;
+  w = drift((uint64_t)d, rho);
+  //@ assert rho == (most ? r->rho_ppb : -r->rho_ppb);
+  //@ assert most ==> w * 1000000000 >= d * r->rho_ppb;
+  //@ assert !most ==> w * 1000000000 <= -(d * r->rho_ppb);
+  //@ assert most ==> (d + w) * 1000000000 >= d * (1000000000 + r->rho_ppb);
+  //@ assert !most ==> (d + w) * 1000000000 <= d * (1000000000 - r->rho_ppb);
+  //@ assert !most ==> (few * r->unit_ns - d) * (1000000000 - r->rho_ppb) >= 0;
+  return d + w;
 }
 
-/* carry gives an end at reading m; unknown when m lies before the end's own. */
-/*@ requires \valid_read(e) && \valid_read(r) && rate_ok(*r);
+/* carry gives an end at reading *m; unknown when *m lies before the end's own. */
+/*@ requires \valid_read(e) && \valid_read(m) && \valid_read(r) && rate_ok(*r);
     requires upper ? hi_range(e->tai) : lo_range(e->tai);
     assigns \nothing;
     ensures upper ? hi_range(\result) : lo_range(\result);
-    ensures \forall real t; !upper && clock_ok(*r) && shown(t) == m && lo_sound(e->tai, e->at, t) ==> below(\result, t);
-    ensures \forall real t; upper && clock_ok(*r) && shown(t) == m && hi_sound(e->tai, e->at, t) ==> above(\result, t);
+    ensures \forall real t; !upper && clock_ok(*r) && shown(t) == *m && lo_sound(e->tai, e->at, t) ==> below(\result, t);
+    ensures \forall real t; upper && clock_ok(*r) && shown(t) == *m && hi_sound(e->tai, e->at, t) ==> above(\result, t);
 */
-static APART int64_t carry(const ntsgw_end *e, uint64_t m, const ntsgw_rate *r, int upper) {
+static APART int64_t carry(const ntsgw_end *e, const uint64_t *m, const ntsgw_rate *r, int upper) {
   int64_t unknown = upper ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN, x;
-  if (e->tai == unknown || m < e->at) return unknown;
-  x = ntsgw_elapsed(e->at, m, r, upper);
-  if (x > NTSGW_TIME_MAX - e->tai) return upper ? unknown : NTSGW_TIME_MAX;
-  /*@ assert low: !upper ==> \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == m && shown(a) == e->at
+  if (e->tai == unknown || *m < e->at) return unknown;
+  x = ntsgw_elapsed(&e->at, m, r, upper);
+  /*@ assert low: !upper ==> \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at
         ==> x * 1000000000 <= (t - a) * 1000000000.0; */
-  /*@ assert high: upper ==> \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == m && shown(a) == e->at
+  /*@ assert high: upper && x <= NTSGW_TIME_MAX - NTSGW_TIME_MIN ==> \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at
         ==> (t - a) * 1000000000.0 <= x * 1000000000; */
   x += e->tai;
-  /*@ assert \forall real a, real t; !upper && clock_ok(*r) && a <= t && shown(t) == m && shown(a) == e->at && e->tai <= a
+  /*@ assert \forall real a, real t; !upper && clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at && e->tai <= a
         ==> x <= t; */
-  /*@ assert \forall real a, real t; upper && clock_ok(*r) && a <= t && shown(t) == m && shown(a) == e->at && a <= e->tai
+  /*@ assert \forall real a, real t; upper && x <= NTSGW_TIME_MAX && clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at && a <= e->tai
         ==> t <= x; */
+  if (x > NTSGW_TIME_MAX) return upper ? unknown : NTSGW_TIME_MAX;
   return x;
 }
 
-void ntsgw_at(const ntsgw_interval *v, uint64_t m, const ntsgw_rate *r, ntsgw_bounds *out) {
+void ntsgw_at(const ntsgw_interval *v, const uint64_t *m, const ntsgw_rate *r, ntsgw_bounds *out) {
   out->lo = carry(&v->lo, m, r, 0);
   out->hi = carry(&v->hi, m, r, 1);
 }
 
-int ntsgw_intersect(ntsgw_interval *v, const ntsgw_interval *e, uint64_t m, const ntsgw_rate *r) {
-  ntsgw_bounds old, own;
+int ntsgw_intersect(ntsgw_interval *v, const ntsgw_interval *e, const uint64_t *m, const ntsgw_rate *r, ntsgw_bounds *own) {
+  ntsgw_bounds old;
   int done = 0;
   ntsgw_at(v, m, r, &old);
-  ntsgw_at(e, m, r, &own);
-  if (own.lo > own.hi) return -(NTSGW_LO | NTSGW_HI);
-  if (own.lo > old.hi) return -NTSGW_LO;
-  if (old.lo > own.hi) return -NTSGW_HI;
-  if (own.lo > old.lo) {
+  ntsgw_at(e, m, r, own);
+  if (ntsgw_less(&own->hi, &own->lo)) return -(NTSGW_LO | NTSGW_HI);
+  if (ntsgw_less(&old.hi, &own->lo)) return -NTSGW_LO;
+  if (ntsgw_less(&own->hi, &old.lo)) return -NTSGW_HI;
+  if (ntsgw_less(&old.lo, &own->lo)) {
     v->lo = e->lo;
     done += NTSGW_LO;
   }
-  if (own.hi < old.hi) {
+  if (ntsgw_less(&own->hi, &old.hi)) {
     v->hi = e->hi;
     done += NTSGW_HI;
   }
@@ -200,43 +223,48 @@ int ntsgw_hull(const ntsgw_bounds *b, int n, int need, ntsgw_bounds *out) {
 
 /* Years begin in March, so that a leap day is the last one; 2100, which has none,
  * counts as if it had. */
-uint16_t ntsgw_month(int64_t utc) {
-  uint32_t day = (uint32_t)((uint64_t)(utc + DAYS_TO_1970 * DAY_NS) / DAY_NS), year;
+APART int32_t ntsgw_month(const int64_t *t, int32_t s) {
+  int64_t utc = *t;
+  uint32_t day, year;
+  ntsgw_later(&utc, s + DAYS_TO_1970 * 86400);
+  day = (uint32_t)((uint64_t)utc / DAY_NS);
   if (day >= MARCH_2100) day++;
   year = (4u * day + 3u) / 1461u;
   //@ assert 1461 * year <= 4 * day + 3 < 1461 * year + 1461;
   day -= 1461u * year / 4u;
-  return (uint16_t)(12u * year + (5u * day + 2u) / 153u + 2u);
+  return (int32_t)(12u * year + (5u * day + 2u) / 153u + 2u);
 }
 
-/* halves counts the ends of June and December between a UTC time and a record's month. */
-/*@ requires \valid_read(r) && r->month <= 1800;
-    requires -1500000000000000 <= utc <= 4600000000000000000;
+/* halves counts the ends of June and December between the time s seconds after *t
+ * and a half of a year, counted from 1968. */
+/*@ requires \valid_read(t) && 0 <= half <= 300;
+    requires -1500000000000000 <= *t + s * 1000000000 <= 4600000000000000000 && -100000 <= s <= 100000;
     assigns \nothing;
     ensures 0 <= \result <= 300;
 */
-static APART int32_t halves(int64_t utc, const ntsgw_leaps *r) {
-  int32_t n = ntsgw_month(utc) / 6 - r->month / 6;
+static int32_t halves(const int64_t *t, int32_t s, int32_t half) {
+  int32_t n = ntsgw_month(t, s) / 6 - half;
   return n < 0 ? -n : n;
 }
 
-int64_t ntsgw_utc(int64_t tai, int upper, const ntsgw_leaps *r) {
-  int64_t unknown = upper ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN, s;
-  int32_t sign = upper ? 1 : -1, leap = r->leap == 2 ? 0 : r->leap, outward = 0, n;
+void ntsgw_utc(int64_t *end, int upper, const ntsgw_leaps *r) {
+  int64_t unknown = upper ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN;
+  int32_t sign = upper ? 1 : -1, leap = r->leap == 2 ? 0 : r->leap, outward = 0, half = r->month / 6, n, s = -r->tai_utc;
   int late;
-  if (tai == unknown || r->month == 0) return unknown;
-  s = ntsgw_later(tai, -(int32_t)r->tai_utc);
+  if (r->month == 0) *end = unknown;
+  if (*end == unknown) return;
   /* An inserted second belongs to the old month for hi and to the new one for lo. */
-  late = ntsgw_month(ntsgw_later(s, leap > 0 && !upper ? 0 : -leap)) > r->month;
-  if (late) s = ntsgw_later(s, -leap);
-  if (late || ntsgw_month(s) < r->month) {
-    outward = halves(s, r);
-    n = halves(ntsgw_later(s, sign * (outward + 1)), r);
+  n = s;
+  if (upper || leap < 0) n -= leap;
+  late = ntsgw_month(end, n) > r->month;
+  if (late) s -= leap;
+  if (late || ntsgw_month(end, s) < r->month) {
+    outward = halves(end, s, half);
+    n = halves(end, s + sign * (outward + 1), half);
     if (n > outward) outward = n; /* moving the end outward carries it past one more */
     /* The month's own end is accounted for by the leap, where that is known. */
-    if (late && outward > 0 && r->leap != 2 && r->month % 6 == 5) outward--;
+    if (late && outward > 0 && r->leap != 2 && r->month == 6 * half + 5) outward--;
   }
   if (r->leap == 2) outward += r->error_s > 1 ? r->error_s : 1;
-  s = ntsgw_later(s, sign * outward);
-  return s <= NTSGW_TIME_MAX ? s : upper ? unknown : NTSGW_TIME_MAX;
+  ntsgw_later(end, s + sign * outward);
 }

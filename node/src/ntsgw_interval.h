@@ -1,7 +1,7 @@
 /* Interval arithmetic on TAI nanoseconds; private to the library.
  *
  * An end that is not known is INT64_MIN (lo) or INT64_MAX (hi). Every known
- * end lies in [NTSGW_TIME_MIN, NTSGW_TIME_MAX]: 1969 to 2112. All rounding is
+ * end lies in [NTSGW_TIME_MIN, NTSGW_TIME_MAX]: 1969 to 2107. All rounding is
  * outward. The contracts are those that `make prove` checks; what they assume
  * of the world is the predicate clock_ok and nothing else. */
 #ifndef NTSGW_INTERVAL_H
@@ -12,8 +12,8 @@
 #define NTSGW_LO_UNKNOWN INT64_MIN
 #define NTSGW_HI_UNKNOWN INT64_MAX
 #define NTSGW_TIME_MIN (-1000000000000000)
-#define NTSGW_TIME_MAX 4500000000000000000
-#define NTSGW_ELAPSED_MAX 4000000000000000000
+#define NTSGW_TIME_MAX 0x3bffffffffffffff
+#define NTSGW_ELAPSED_MAX 4325000000000000000 /* more than lies between these two, a count less as well */
 #define NTSGW_RHO_MAX 100000000
 #define NTSGW_UNIT_MAX 1000000
 #define NTSGW_NS 1000000000
@@ -25,7 +25,7 @@ enum { NTSGW_LO = 1, NTSGW_HI = 2 };
 
 /*@ predicate rate_ok(ntsgw_rate r) =
       1 <= r.unit_ns <= NTSGW_UNIT_MAX && 1 <= r.tick <= NTSGW_UNIT_MAX && 0 <= r.rho_ppb <= NTSGW_RHO_MAX &&
-      r.tick <= r.limit && r.limit * r.unit_ns <= NTSGW_ELAPSED_MAX;
+      NTSGW_ELAPSED_MAX - NTSGW_UNIT_MAX <= r.limit * r.unit_ns <= NTSGW_ELAPSED_MAX;
 
     predicate lo_range(integer x) = x == NTSGW_LO_UNKNOWN || NTSGW_TIME_MIN <= x <= NTSGW_TIME_MAX;
     predicate hi_range(integer x) = x == NTSGW_HI_UNKNOWN || NTSGW_TIME_MIN <= x <= NTSGW_TIME_MAX;
@@ -58,55 +58,64 @@ enum { NTSGW_LO = 1, NTSGW_HI = 2 };
     predicate sound{L}(ntsgw_interval *v, real t) = lo_sound(v->lo.tai, v->lo.at, t) && hi_sound(v->hi.tai, v->hi.at, t);
 */
 
-/* ntsgw_later gives the time s seconds after t, in nanoseconds. */
-/*@ requires -9000000000 <= s <= 9000000000 && -9000000000000000000 <= t + s * 1000000000 <= 9000000000000000000;
+/* ntsgw_less compares two times. */
+/*@ requires \valid_read(a) && \valid_read(b);
     assigns \nothing;
-    ensures \result == t + s * 1000000000;
+    ensures \result == 0 || \result == 1;
+    ensures \result == 1 <==> *a < *b;
 */
-int64_t ntsgw_later(int64_t t, int64_t s);
+int ntsgw_less(const int64_t *a, const int64_t *b);
 
-/* ntsgw_rate_limit gives r->limit for a rate whose other fields are set. */
-/*@ requires 1 <= unit_ns <= NTSGW_UNIT_MAX;
+/* ntsgw_since gives the counts from reading *a to *b. */
+/*@ requires \valid_read(a) && \valid_read(b);
     assigns \nothing;
-    ensures NTSGW_UNIT_MAX <= \result && \result * unit_ns <= NTSGW_ELAPSED_MAX;
+    ensures *a <= *b ==> \result == *b - *a;
 */
-uint64_t ntsgw_rate_limit(uint32_t unit_ns);
+uint64_t ntsgw_since(const uint64_t *a, const uint64_t *b);
 
-/* ntsgw_elapsed gives the ns of true time from reading m0 to m1: those that
- * certainly passed, rounded down, or the most that may have passed, rounded up;
- * of these NTSGW_HI_UNKNOWN beyond 126 years. */
-/*@ requires rate_ok(*r) && \valid_read(r);
-    requires m0 <= m1;
+/* ntsgw_later moves a time, in nanoseconds, by s seconds. */
+/*@ requires \valid(t) && -9000000000 <= s <= 9000000000 && -9000000000000000000 <= *t + s * 1000000000 <= 9000000000000000000;
+    assigns *t;
+    ensures *t == \old(*t) + s * 1000000000;
+*/
+void ntsgw_later(int64_t *t, int64_t s);
+
+/* ntsgw_elapsed gives the ns of true time from reading *m0 to *m1: those that
+ * certainly passed, rounded down, or the most that may have passed, rounded up, or
+ * more than lies between any two times. */
+/*@ requires rate_ok(*r) && \valid_read(r) && \valid_read(m0) && \valid_read(m1);
+    requires *m0 <= *m1;
     assigns \nothing;
-    ensures \result == NTSGW_HI_UNKNOWN || 0 <= \result <= 4400000000100000000;
-    ensures !most ==> \result <= NTSGW_ELAPSED_MAX && \result * 1000000000 <= least_true(m0, m1, *r);
-    ensures most && \result != NTSGW_HI_UNKNOWN ==> \result * 1000000000 >= most_true(m0, m1, *r);
+    ensures 0 <= \result <= 4757601000100000000;
+    ensures !most ==> \result * 1000000000 <= least_true(*m0, *m1, *r);
+    ensures most && \result <= NTSGW_TIME_MAX - NTSGW_TIME_MIN ==> \result * 1000000000 >= most_true(*m0, *m1, *r);
 */
-int64_t ntsgw_elapsed(uint64_t m0, uint64_t m1, const ntsgw_rate *r, int most);
+int64_t ntsgw_elapsed(const uint64_t *m0, const uint64_t *m1, const ntsgw_rate *r, int most);
 
-/* ntsgw_at carries both ends to reading m; an end is unknown when m lies before
+/* ntsgw_at carries both ends to reading *m; an end is unknown when *m lies before
  * the end's own reading. */
-/*@ requires \valid_read(v) && \valid_read(r) && \valid(out) && \separated(out, v) && \separated(out, r);
+/*@ requires \valid_read(v) && \valid_read(m) && \valid_read(r) && \valid(out) && \separated(out, v) && \separated(out, r) && \separated(out, m);
     requires rate_ok(*r) && iv_ok(v);
     assigns *out;
     ensures lo_range(out->lo) && hi_range(out->hi);
-    ensures \forall real t; clock_ok(*r) && shown(t) == m && lo_sound(v->lo.tai, v->lo.at, t) ==> below(out->lo, t);
-    ensures \forall real t; clock_ok(*r) && shown(t) == m && hi_sound(v->hi.tai, v->hi.at, t) ==> above(out->hi, t);
+    ensures \forall real t; clock_ok(*r) && shown(t) == *m && lo_sound(v->lo.tai, v->lo.at, t) ==> below(out->lo, t);
+    ensures \forall real t; clock_ok(*r) && shown(t) == *m && hi_sound(v->hi.tai, v->hi.at, t) ==> above(out->hi, t);
 */
-void ntsgw_at(const ntsgw_interval *v, uint64_t m, const ntsgw_rate *r, ntsgw_bounds *out);
+void ntsgw_at(const ntsgw_interval *v, const uint64_t *m, const ntsgw_rate *r, ntsgw_bounds *out);
 
-/* ntsgw_intersect applies evidence at reading m: a beacon is an interval without
- * an upper end, an answer to a request has the two of its two readings. */
-/*@ requires \valid(v) && \valid_read(e) && \valid_read(r) && \separated(v, r, e);
+/* ntsgw_intersect applies evidence at reading *m: a beacon is an interval without
+ * an upper end, an answer to a request has the two of its two readings. What the
+ * evidence alone gives at *m comes back in own. */
+/*@ requires \valid(v) && \valid_read(e) && \valid_read(m) && \valid_read(r) && \valid(own) && \separated(v, r, e, m, own);
     requires rate_ok(*r) && iv_ok(v) && iv_ok(e);
-    assigns *v;
+    assigns *v, *own;
     ensures iv_ok(v);
     ensures -3 <= \result <= 3;
     ensures \result <= 0 ==> v->lo.tai == \old(v->lo.tai) && v->lo.at == \old(v->lo.at) && v->hi.tai == \old(v->hi.tai) && v->hi.at == \old(v->hi.at);
-    ensures \forall real t; clock_ok(*r) && shown(t) == m && \old(sound(v, t)) && sound(e, t)
+    ensures \forall real t; clock_ok(*r) && shown(t) == *m && \old(sound(v, t)) && sound(e, t)
       ==> \result >= 0 && sound(v, t);
 */
-int ntsgw_intersect(ntsgw_interval *v, const ntsgw_interval *e, uint64_t m, const ntsgw_rate *r);
+int ntsgw_intersect(ntsgw_interval *v, const ntsgw_interval *e, const uint64_t *m, const ntsgw_rate *r, ntsgw_bounds *own);
 
 /* ntsgw_hull gives the smallest and the largest point that at least need of n
  * intervals cover; 0, and an interval without ends, when no point is. Unknown ends
@@ -134,21 +143,21 @@ int ntsgw_intersect(ntsgw_interval *v, const ntsgw_interval *e, uint64_t m, cons
 */
 int ntsgw_hull(const ntsgw_bounds *b, int n, int need, ntsgw_bounds *out);
 
-/* ntsgw_month gives the month of a UTC time, counted from January 1968. */
-/*@ requires -1500000000000000 <= utc <= 4600000000000000000;
+/* ntsgw_month gives the month, counted from January 1968, of the time s seconds after *t. */
+/*@ requires \valid_read(t) && -1500000000000000 <= *t + s * 1000000000 <= 4600000000000000000 && -100000 <= s <= 100000;
     assigns \nothing;
     ensures 1 <= \result <= 1800;
 */
-uint16_t ntsgw_month(int64_t utc);
+int32_t ntsgw_month(const int64_t *t, int32_t s);
 
 /* ntsgw_utc converts one end of an interval, TAI to UTC, by a gateway's latest
  * record: outward wherever the record does not say which second it is. Unknown
  * ends stay so, and without a record all are. */
-/*@ requires \valid_read(r) && r->month <= 1800 && -1 <= r->leap <= 2;
-    requires upper ? hi_range(tai) : lo_range(tai);
-    assigns \nothing;
-    ensures \result == NTSGW_LO_UNKNOWN || \result == NTSGW_HI_UNKNOWN || 2 * NTSGW_TIME_MIN <= \result <= NTSGW_TIME_MAX;
+/*@ requires \valid_read(r) && 0 <= r->month <= 1800 && -1 <= r->leap <= 2 && 0 <= r->tai_utc <= 255 && 0 <= r->error_s <= 65535;
+    requires \valid(end) && \separated(end, r) && (upper ? hi_range(*end) : lo_range(*end));
+    assigns *end;
+    ensures *end == NTSGW_LO_UNKNOWN || *end == NTSGW_HI_UNKNOWN || 2 * NTSGW_TIME_MIN <= *end <= NTSGW_TIME_MAX - 2 * NTSGW_TIME_MIN;
 */
-int64_t ntsgw_utc(int64_t tai, int upper, const ntsgw_leaps *r);
+void ntsgw_utc(int64_t *end, int upper, const ntsgw_leaps *r);
 
 #endif

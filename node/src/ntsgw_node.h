@@ -170,7 +170,7 @@ typedef struct {
 /* How the clock counts, and one gateway's interval: each end with the reading at
  * which it was true. Not for the caller. */
 typedef struct {
-  uint64_t limit; /* counts in 126 years: beyond that nothing is said */
+  uint64_t limit; /* counts in 137 years: beyond that nothing is said */
   uint32_t unit_ns;
   uint32_t tick;
   uint32_t rho_ppb;
@@ -189,10 +189,10 @@ typedef struct {
 /* What the latest message of a gateway said about UTC. Not for the caller. */
 typedef struct {
   int64_t tai;
-  uint16_t month; /* counted from January 1968; 0: there is no message */
-  uint16_t error_s;
-  uint8_t tai_utc;
-  int8_t leap;
+  int32_t month; /* counted from January 1968; 0: there is no message */
+  int32_t error_s;
+  int32_t tai_utc;
+  int32_t leap;
 } ntsgw_leaps;
 
 /* The best guess of time from a gateway's answers, and the learned rate of the
@@ -210,25 +210,23 @@ typedef struct {
   ntsgw_interval interval;
   ntsgw_leaps leaps;
   ntsgw_guess guess;
-  uint32_t unanchored; /* the lower end waits for a reading to hold at */
 } ntsgw_view;
 
 /* One gateway's state, 272 bytes of it evidence. Not for the caller, but to
  * reserve room: one a gateway. */
 typedef struct {
   const ntsgw_enrolment *who;
+  uint32_t serial;
   uint32_t not_before;
   uint32_t not_after;
-  uint32_t serial;
   uint32_t floor;
   uint32_t asked_floor;
   uint64_t asked_at;
-  uint8_t open;
-  uint8_t held; /* key, kid and validity are those to judge beacons by */
-  uint8_t unanswered;
-  uint8_t frozen;
-  uint8_t lo_n;
-  uint8_t hi_n;
+  uint32_t open;
+  uint32_t held; /* key, kid and validity are those to judge beacons by */
+  uint32_t unanswered;
+  uint32_t frozen;
+  uint32_t evidence_n[2];
   uint8_t kid[8];
   uint8_t nonce[16];
   uint8_t key[64]; /* the online key: 32 or 64 bytes */
@@ -240,17 +238,17 @@ typedef struct {
 typedef struct {
   const ntsgw_config *config;
   ntsgw_gateway *gateway;
-  uint64_t last;    /* latest reading */
-  uint64_t counter; /* nonces */
-  uint64_t deadline; /* counts */
-  uint8_t boot[16];
+  uint64_t last;     /* latest reading */
   ntsgw_rate rate;
+  ntsgw_gateway *end;
+  int gateways;
+  uint32_t version;    /* low bit: which view readers take */
+  uint32_t unanchored; /* lower ends wait for a reading to hold at */
+  uint32_t alarms;
   uint32_t reserved;
-  uint32_t version; /* low bit: which view readers take */
   uint16_t generation;
-  uint8_t alarms;
-  uint8_t gateways;
   uint8_t seeded;
+  uint8_t fresh[24]; /* counter and boot randomness: what the next nonce is made of */
 } ntsgw_node;
 
 /* Alarms, a bit each. */
