@@ -193,8 +193,7 @@ again:
 static APART ntsgw_result two_sided(const ntsgw_node *node, known *k) {
   int64_t above;
   int ends = combine(node, k, 1);
-  if (ends <= 0) return NTSGW_E_NO_EVIDENCE;
-  if (ends == NTSGW_LO) return NTSGW_E_NO_UPPER_BOUND;
+  if (ends != (NTSGW_LO | NTSGW_HI)) return ends == NTSGW_LO ? NTSGW_E_NO_UPPER_BOUND : NTSGW_E_NO_EVIDENCE;
   above = k->all.hi - k->best;
   k->bound = k->best - k->all.lo;
   if (k->bound < above) k->bound = above;

@@ -379,6 +379,7 @@ static void test_beacon_raises_only(void) {
 
 static void test_exchange(void) {
   static bench b;
+  ntsgw_monotonic mono = {0};
   ntsgw_bounds iv;
   int64_t x, w;
   bench_new(&b, 1, 0);
@@ -398,6 +399,18 @@ static void test_exchange(void) {
   /* Due when the width reaches the limit: (W - w0) / 2 rho. */
   EQ(ntsgw_exchange_in(&b.node, 1010000, iv.hi - iv.lo), 0);
   EQ(ntsgw_exchange_in(&b.node, 1010000, iv.hi - iv.lo + 144 * MS), 144 * MS * 1000 / (2 * 20001));
+  /* A reader whose reading is older than the answer, as one's is who was interrupted by it: the lower
+   * end is not known there, so there is no number. */
+  EQ(ntsgw_interval_tai(&b.node, 1005000, &iv, 0), NTSGW_OK);
+  EQ(iv.lo, INT64_MIN);
+  CHECK(iv.hi != INT64_MAX);
+  x = w = 77;
+  EQ(ntsgw_now(&b.node, 1005000, &x), NTSGW_E_NO_EVIDENCE);
+  EQ(ntsgw_bound(&b.node, 1005000, &w), NTSGW_E_NO_EVIDENCE);
+  EQ(ntsgw_monotonic_now(&b.node, &mono, 1005000, &x, 0), NTSGW_E_NO_EVIDENCE);
+  EQ(ntsgw_state(&b.node, 1005000), NTSGW_NOTHING_KNOWN);
+  EQ(x, 77);
+  EQ(w, 77);
   /* Older than what is held: refused, and nothing changed. */
   EQ(ask(&b, 0, 1000, T0, MS, 500000, 1010000), NTSGW_E_CLOCK);
 }
