@@ -94,32 +94,54 @@ var classes = [...]class{
 type shape int8
 
 const (
-	mixed shape = iota // anything
-	back               // extra delay rather lies on the way back …
-	out                // … or on the way out
-	hard               // both ways have a least delay that nothing is below, as queues have
+	mixed    shape = iota // anything
+	back                  // extra delay rather lies on the way back …
+	out                   // … or on the way out
+	hard                  // both ways have a least delay that nothing is below, as queues have
+	backOnly              // a side that no mixture with what isn't one-sided could move to a wrong state:
+	outOnly               // the usual delay has all samples but the fast ones for it where most take a slow route
 )
 
-var shapes = [...]shape{mixed, back, out, hard}
+var shapes = [...]shape{mixed, back, out, hard, backOnly, outOnly}
 
-// oneSided is the logarithm of the prior of a side, against the others.
-const oneSided = -4.0
+// Logarithms of the priors of a side, against the others. A side alone is seldom what networks are like, and
+// explains a few odd samples well: it has to be far likelier.
+const (
+	oneSided  = -4.0
+	onlySided = -20.0
+)
 
-func (s shape) sided() bool { return s == back || s == out }
+// sided tells whether all extra delay lies on one way, or most.
+func (s shape) sided() bool { return s != mixed && s != hard }
+
+func (s shape) only() bool { return s == backOnly || s == outOnly }
 
 func (s shape) prior() float64 {
-	if s.sided() {
+	switch {
+	case s.only():
+		return onlySided
+	case s.sided():
 		return oneSided
 	}
 	return 0
 }
 
+// least is how far a filter of the shape falls behind at most.
+func (s shape) least() float64 { return math.Min(leastLog, s.prior()) }
+
 // classes lists the classes that a filter of the shape weighs.
 func (s shape) classes() (list []int) {
+	side := map[shape]shape{backOnly: back, outOnly: out}
 	for c := range classes {
-		if of := classes[c].shape; of == s || c == stray || of == mixed && s.sided() {
-			list = append(list, c)
+		k := &classes[c]
+		switch {
+		case c == stray, k.shape == s:
+		case s.only() && (k.shape == side[s] || k.kind == scaled):
+		case s.sided() && !s.only() && k.shape == mixed:
+		default:
+			continue
 		}
+		list = append(list, c)
 	}
 	return list
 }
@@ -373,8 +395,8 @@ func (f *filter) quantiles(s int) {
 	if n < spreadLeast {
 		return
 	}
-	// A sixth of a normal distribution lies a deviation below its median.
-	u.spread = math.Max((x[n/2]-x[n/6])/2, u.soft)
+	// A sixth of a normal distribution lies a deviation below its median, a twentieth 1.64 of them.
+	u.spread = max((x[n/2]-x[n/6])/2, (x[n/2]-x[n/20])/3.29, u.soft)
 	u.tail = x[n*3/4] + tailK*(x[n*3/4]-x[n/4]) + u.soft
 }
 
@@ -471,7 +493,7 @@ func (f *filter) one(m *sampleAt) {
 	for i := 0; i < len(f.bank); i += len(wanders) {
 		group := f.bank[i : i+len(wanders)]
 		own := likeliest(group)
-		lift := math.Max(own-top, leastLog) - own
+		lift := math.Max(own-top, group[0].shape.least()) - own
 		for k := range group {
 			group[k].log = math.Max(group[k].log, own+leastWander) + lift
 		}
@@ -505,6 +527,8 @@ const (
 	invSqrt2   = 1 / math.Sqrt2
 	logSqrt2Pi = 0.91893853320467274178
 )
+
+var leastWeight = math.Exp(leastLog)
 
 // update enters one sample and returns the logarithm of its likelihood.
 func (h *hypothesis) update(m *sampleAt, w *way, heat bool, col []float64) float64 {
@@ -548,9 +572,9 @@ func (h *hypothesis) update(m *sampleAt, w *way, heat bool, col []float64) float
 	}
 	floor := w.used.floor
 	if h.shape.sided() {
-		floor = math.Max(w.used.least-sidedK*w.used.gap, 0)
+		floor = max(w.used.least-sidedK*w.used.gap, 0)
 	}
-	e := math.Max(m.delay-floor, 0)
+	e := max(m.delay-floor, 0)
 	soft := w.used.soft
 	// Each class gives its evidence and the moments that s has after the sample.
 	var logs, ms, vars [nc]float64
@@ -578,23 +602,29 @@ func (h *hypothesis) update(m *sampleAt, w *way, heat bool, col []float64) float
 			}
 			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, r)
 		case usual:
-			over := math.Max(m.delay-w.used.median, 0)
+			over := max(m.delay-w.used.median, 0)
 			r := k.par * w.used.spread
 			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, r*r+over*over/12+m.precision*m.precision)
 		case floored:
-			e := math.Max(m.delay-w.used.least+k.par*w.used.gap, 0)
+			e := max(m.delay-w.used.least+k.par*w.used.gap, 0)
 			logs[c], ms[c], vars[c] = boxUpdate(mean, vs, m.y, e, w.used.thin, 0)
 		}
-		top = math.Max(top, logs[c]+cw[c])
+		top = max(top, logs[c]+cw[c])
 	}
 	sum, norm := 0.0, 0.0
 	for _, c := range h.kinds {
-		norm += math.Exp(cw[c])
+		if cw[c] > leastLog {
+			norm += math.Exp(cw[c])
+		} else {
+			norm += leastWeight
+		}
 	}
 	mm := 0.0
 	var wt [nc]float64
 	for _, c := range h.kinds {
-		wt[c] = math.Exp(logs[c] + cw[c] - top)
+		if x := logs[c] + cw[c] - top; x > -40 {
+			wt[c] = math.Exp(x)
+		}
 		sum += wt[c]
 		mm += wt[c] * ms[c]
 	}
@@ -607,17 +637,17 @@ func (h *hypothesis) update(m *sampleAt, w *way, heat bool, col []float64) float
 		// A single stray does not tell the models apart, nor do samples that were held up: load that
 		// holds up one way only would make the bulk's extra delay look one-sided too.
 		// When they go on, the path has changed.
-		l := math.Max(logs[c], logs[stray]+classes[stray].prior)
+		l := max(logs[c], logs[stray]+classes[stray].prior)
 		if w.held > 0 && w.held <= heldMost {
 			l = 0
 		}
 		cw[c] = (cw[c]+l)*(1-memoryLog) + memoryLog*classes[c].prior
 		if c != stray {
-			most = math.Max(most, cw[c])
+			most = max(most, cw[c])
 		}
 	}
 	for _, c := range h.kinds {
-		cw[c] = math.Max(cw[c]-most, leastLog)
+		cw[c] = max(cw[c]-most, leastLog)
 	}
 	cw[stray] = classes[stray].prior
 	// Moment matching: s went from (mean, vs) to (mm, vv); the rest of the state follows.
@@ -634,7 +664,7 @@ func (h *hypothesis) update(m *sampleAt, w *way, heat bool, col []float64) float
 			v := p[i*d+k] - col[i]*col[k]*q
 			p[i*d+k], p[k*d+i] = v, v
 		}
-		p[i*d+i] = math.Max(p[i*d+i], 0) // cancellation, where a start knew next to nothing
+		p[i*d+i] = max(p[i*d+i], 0) // cancellation, where a start knew next to nothing
 	}
 	return top + math.Log(sum/norm)
 }
@@ -674,8 +704,8 @@ func boxUpdate(m, v, z, e, soft, tilt float64) (log, mean, variance float64) {
 	// From s with the noise back to s.
 	g := v / all
 	mean = m + g*(shifted+sd*d1-m)
-	variance = v - g*v + g*g*all*math.Max(1+d2, 1e-9)
-	return log, mean, math.Max(variance, 1e-6*v)
+	variance = v - g*v + g*g*all*max(1+d2, 1e-9)
+	return log, mean, max(variance, 1e-6*v)
 }
 
 // truncated returns log(Φ(b) − Φ(a)) and its first and second derivatives by a shift of the
@@ -687,7 +717,7 @@ func truncated(a, b float64) (log, d1, d2 float64) {
 	}
 	if b-a < 1e-6 {
 		x := (a + b) / 2
-		return -0.5*x*x - logSqrt2Pi + math.Log(math.Max(b-a, 1e-300)), x, -1
+		return -0.5*x*x - logSqrt2Pi + math.Log(max(b-a, 1e-300)), x, -1
 	}
 	if b < -25 {
 		// Far in the tail the mass sits at b's edge.

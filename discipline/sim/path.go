@@ -48,6 +48,17 @@ func Bloat(base, peak, period float64) Jitter {
 	}
 }
 
+// Often sends a share of the packets by a route that takes more longer.
+func Often(j Jitter, share, more float64) Jitter {
+	return func(rng *rand.Rand, t float64) float64 {
+		x := j(rng, t)
+		if rng.Float64() < share {
+			x += more
+		}
+		return x
+	}
+}
+
 // Loaded adds what a busy machine does to a share of the packets: it holds them up, for 1 ms
 // to most. With a negative most they rather come that much too early.
 func Loaded(j Jitter, share, most float64) Jitter {

@@ -120,6 +120,8 @@ func Scenarios() []Scenario {
 		with("temperature, measured", NearSensor, hot),
 		with("load, measured", NearSensor, loaded),
 		{Name: "misleading sensor", Osc: crystalPi, Servers: several(1, symmetric(1*ms, Exponential(1*ms))), Poll: 64, Sensor: DecoySensor},
+		{Name: "rate jumps", Osc: Oscillator{Offset: 3000, Walk: 0.1, Jump: 900, JumpMean: 7200}, Servers: several(1, symmetric(50*us, Exponential(20*us))), Poll: 16},
+		{Name: "rarely the fast route", Osc: walker, Servers: several(1, Path{Out: 2 * ms, Back: 2 * ms, JitterOut: Exponential(20 * us), JitterBack: Often(Exponential(20*us), 0.85, ms)}), Poll: 64},
 		{Name: "virtual machine", Osc: virtual, Servers: several(1, symmetric(500*us, Exponential(200*us))), Poll: 64},
 		with("crystal +405 ppm", NoSensor, fast(405, 500)),
 		with("crystal +600 ppm", NoSensor, fast(600, 1000)),
