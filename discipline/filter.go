@@ -66,7 +66,7 @@ type class struct {
 	kind  byte
 	par   float64 // kind box: tilt; edge: ±1; level: standard deviation over e's mean; usual: over the spread
 	prior float64 // logarithm
-	shape shape   // the filters that weigh it; mixed: those of the one-sided shapes too
+	shape shape   // the filters that weigh it, and others: shape.weighs
 }
 
 const (
@@ -114,14 +114,12 @@ const (
 // sided tells whether all extra delay lies on one way, or most.
 func (s shape) sided() bool { return s != mixed && s != hard }
 
-func (s shape) only() bool { return s == backOnly || s == outOnly }
-
 func (s shape) prior() float64 {
-	switch {
-	case s.only():
-		return onlySided
-	case s.sided():
+	switch s {
+	case back, out:
 		return oneSided
+	case backOnly, outOnly:
+		return onlySided
 	}
 	return 0
 }
@@ -129,19 +127,29 @@ func (s shape) prior() float64 {
 // least is how far a filter of the shape falls behind at most.
 func (s shape) least() float64 { return math.Min(leastLog, s.prior()) }
 
+// weighs tells whether a filter of the shape weighs the class c.
+func (s shape) weighs(c int) bool {
+	k := &classes[c]
+	if c == stray || k.shape == s {
+		return true
+	}
+	switch s {
+	case back, out:
+		return k.shape == mixed
+	case backOnly:
+		return k.shape == back || k.kind == scaled
+	case outOnly:
+		return k.shape == out || k.kind == scaled
+	}
+	return false
+}
+
 // classes lists the classes that a filter of the shape weighs.
 func (s shape) classes() (list []int) {
-	side := map[shape]shape{backOnly: back, outOnly: out}
 	for c := range classes {
-		k := &classes[c]
-		switch {
-		case c == stray, k.shape == s:
-		case s.only() && (k.shape == side[s] || k.kind == scaled):
-		case s.sided() && !s.only() && k.shape == mixed:
-		default:
-			continue
+		if s.weighs(c) {
+			list = append(list, c)
 		}
-		list = append(list, c)
 	}
 	return list
 }
@@ -483,12 +491,11 @@ func (f *filter) one(m *sampleAt) {
 	if w.held++; m.delay <= w.used.tail {
 		w.held = 0
 	}
-	top := math.Inf(-1)
 	for i := range f.bank {
 		h := &f.bank[i]
 		h.log = h.log + (h.shape.prior()-h.log)*memoryLog/float64(f.n) + trust*h.update(m, w, f.heat != nil, f.col)
-		top = math.Max(top, h.log)
 	}
+	top := likeliest(f.bank)
 	f.evidence += top
 	for i := 0; i < len(f.bank); i += len(wanders) {
 		group := f.bank[i : i+len(wanders)]
