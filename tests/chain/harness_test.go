@@ -76,7 +76,7 @@ type gateway struct {
 func startGateway(t *testing.T, servers, mqtt, extra string) *gateway {
 	t.Helper()
 	g := newGateway(t, servers, mqtt, extra)
-	g.Process = program.Start(t, program.Noclock(program.Path(), "run", "-config", g.config))
+	g.Process = program.Start(t, program.Command("run", "-config", g.config))
 	return g
 }
 

@@ -51,7 +51,7 @@ func newNtpsec(t *testing.T) *ntpsec {
 // the tests of one run fetch the package once.
 func unpackNtpsec(t *testing.T) string {
 	t.Helper()
-	cache := filepath.Join(filepath.Dir(program.Path()), "ntpsec")
+	cache := filepath.Join(program.Dir(), "ntpsec")
 	ntpd := filepath.Join(cache, "usr/sbin/ntpd")
 	if _, err := os.Stat(ntpd); err == nil {
 		return ntpd

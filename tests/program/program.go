@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ntsgw/ntsgw/discipline/sysclock"
 )
 
 var dir string
@@ -51,10 +53,10 @@ func run(m *testing.M, parallel int) int {
 			return failed(err)
 		}
 	}
-	before := realMinusRaw()
+	before := sysclock.RealMinusRaw()
 	code := m.Run()
 	// Slewing by others is slow; a step is not.
-	if moved := time.Duration(realMinusRaw() - before); moved.Abs() > 50*time.Millisecond {
+	if moved := sysclock.RealMinusRaw() - before; moved.Abs() > 50*time.Millisecond {
 		return failed(fmt.Errorf("the machine's clock moved by %v during the tests: one of them sets it", moved))
 	}
 	return code
@@ -63,13 +65,6 @@ func run(m *testing.M, parallel int) int {
 func failed(err error) int {
 	fmt.Fprintln(os.Stderr, err)
 	return 1
-}
-
-func realMinusRaw() int64 {
-	var raw, real unix.Timespec
-	unix.ClockGettime(unix.CLOCK_MONOTONIC_RAW, &raw)
-	unix.ClockGettime(unix.CLOCK_REALTIME, &real)
-	return real.Nano() - raw.Nano()
 }
 
 // Command is the program with arguments.
@@ -133,20 +128,20 @@ func (p *Process) Signal(s unix.Signal) { p.cmd.Process.Signal(s) }
 // ExitCode is what it ended with, once Done is closed; -1 when a signal ended it.
 func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
 
-// Stop asks it to end, and ends it when it doesn't.
+// Stop asks it to end, and ends it when it doesn't within 5 s.
 func (p *Process) Stop() (obeyed bool) {
 	p.Signal(unix.SIGTERM)
 	select {
 	case <-p.Done:
 		return true
-	case <-time.After(10 * time.Second):
+	case <-time.After(5 * time.Second):
 		p.cmd.Process.Kill()
 		<-p.Done
 		return false
 	}
 }
 
-// Run runs the program to its end, at most 30 s, and returns what it printed and its exit code.
+// Run runs the program to its end, at most 15 s, and returns what it printed and its exit code.
 func Run(t testing.TB, stdin string, args ...string) (string, int) {
 	t.Helper()
 	cmd, out := Command(args...), &Buffer{}
@@ -154,7 +149,7 @@ func Run(t testing.TB, stdin string, args ...string) (string, int) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	long := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
+	long := time.AfterFunc(15*time.Second, func() { cmd.Process.Kill() })
 	defer long.Stop()
 	var exit *exec.ExitError
 	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
@@ -180,11 +175,14 @@ func Tail(s string, n int) string {
 	return s
 }
 
-// Eventually waits until f says that it holds: within the time on a machine that does nothing else, and several
-// times that on one that is busy.
+// Busy is how many times as long things may take on a machine that does something else as well.
+const Busy = 4
+
+// Eventually waits until f says that it holds: within the time on a machine that does nothing else, and Busy
+// times that on any.
 func Eventually(t testing.TB, within time.Duration, what string, f func() bool) {
 	t.Helper()
-	within *= 4
+	within *= Busy
 	for deadline := time.Now().Add(within); !f(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %v: %s", within, what)

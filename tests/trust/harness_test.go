@@ -22,7 +22,7 @@ import (
 )
 
 // patience bounds every wait: what has not come by then does not come.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // Many tests wait at once: they do little else.
 func TestMain(m *testing.M) { program.Main(m, 24) }
@@ -90,7 +90,7 @@ func (g *gateway) await(t *testing.T, what string, ok func(*status.Report) bool)
 			}
 		}
 	}()
-	program.Eventually(t, patience, what, func() bool {
+	program.Eventually(t, patience/program.Busy, what, func() bool {
 		select {
 		case <-g.process.Done:
 			t.Fatalf("the gateway ended:\n%s", program.Tail(g.process.Out.String(), 3000))

@@ -38,7 +38,7 @@ func (c turn) play(t *testing.T, g *gateway) {
 	if c.why == "" {
 		shown := c.server.made.Load()
 		c.server.restart(t, c.bad, c.truth)
-		program.Eventually(t, patience, "keys are made again", func() bool { return c.server.made.Load() > shown })
+		program.Eventually(t, patience/program.Busy, "keys are made again", func() bool { return c.server.made.Load() > shown })
 		had = source(t, g.await(t, "and used", func(r *status.Report) bool { return believed(source(t, r, c.name)) }), c.name)
 		after := g.await(t, "and go on being used", func(r *status.Report) bool { return source(t, r, c.name).Received >= had.Received+2 })
 		if c.doubt != "" && g.doubts(t, c.doubt) <= doubted {
