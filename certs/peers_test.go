@@ -20,6 +20,7 @@ import (
 	"github.com/ntsgw/ntsgw/certs/revocation"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // peer starts a program of another implementation and ends it with the test.
@@ -33,7 +34,7 @@ func peer(t *testing.T, name string, args ...string) *journal {
 	}
 	out := &journal{}
 	// Whatever it is, it can't touch the clock.
-	cmd := exec.Command("setpriv", append([]string{"--bounding-set", "-sys_time", "--inh-caps", "-sys_time", path}, args...)...)
+	cmd := program.Noclock(path, args...)
 	cmd.Stdout, cmd.Stderr = out, out
 	if _, err := cmd.StdinPipe(); err != nil { // openssl s_server ends with its input
 		t.Fatal(err)

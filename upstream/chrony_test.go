@@ -15,6 +15,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 	"github.com/ntsgw/ntsgw/upstream"
 	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
 )
@@ -30,9 +31,9 @@ type chrony struct {
 
 func newChrony(t testing.TB, ca *upstreamtest.CA, extra ...string) *chrony {
 	t.Helper()
-	for _, program := range []string{"chronyd", "setpriv"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("%s is not installed: no real NTS peer (apt-get install chrony util-linux)", program)
+	for _, name := range []string{"chronyd", "setpriv"} {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skipf("%s is not installed: no real NTS peer (apt-get install chrony util-linux)", name)
 		}
 	}
 	if os.Getuid() != 0 {
@@ -65,8 +66,7 @@ func newChrony(t testing.TB, ca *upstreamtest.CA, extra ...string) *chrony {
 
 func (c *chrony) start() {
 	c.tb.Helper()
-	c.cmd = exec.Command("setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time",
-		"chronyd", "-x", "-d", "-f", c.conf)
+	c.cmd = program.Noclock("chronyd", "-x", "-d", "-f", c.conf)
 	var log bytes.Buffer
 	c.cmd.Stdout, c.cmd.Stderr = &log, &log
 	if err := c.cmd.Start(); err != nil {

@@ -1,7 +1,6 @@
 package nts
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -16,14 +15,15 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/certs"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // TestChronyFollows has Debian's chronyd as the client of a server whose clock is 1.5 s ahead of
 // the host's: it gets keys, authenticates every answer, selects the server, and sees the offset.
 func TestChronyFollows(t *testing.T) {
-	for _, program := range []string{"chronyd", "chronyc", "setpriv"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("%s is not installed: no real NTS client (apt-get install chrony util-linux)", program)
+	for _, name := range []string{"chronyd", "chronyc", "setpriv"} {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skipf("%s is not installed: no real NTS client (apt-get install chrony util-linux)", name)
 		}
 	}
 	if os.Getuid() != 0 {
@@ -62,19 +62,7 @@ func TestChronyFollows(t *testing.T) {
 	if err := os.WriteFile(conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time", "chronyd", "-x", "-d", "-f", conf)
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
+	program.Start(t, program.Noclock("chronyd", "-x", "-d", "-f", conf))
 	ask := func(what string) string {
 		out, _ := exec.Command("chronyc", "-h", dir+"/c.sock", "-n", "-c", what).Output()
 		return strings.TrimSpace(string(out))

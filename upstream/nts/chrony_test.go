@@ -19,6 +19,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 	"github.com/ntsgw/ntsgw/upstream/ntp"
 	"github.com/ntsgw/ntsgw/upstream/nts"
 	"github.com/ntsgw/ntsgw/upstream/ntske"
@@ -28,9 +29,9 @@ import (
 // address of its NTS-KE and the authority that it has its certificate from.
 func chrony(t *testing.T) (ke string, pool *x509.CertPool) {
 	t.Helper()
-	for _, program := range []string{"chronyd", "setpriv"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("%s is not installed: no real NTS server (apt-get install chrony util-linux)", program)
+	for _, name := range []string{"chronyd", "setpriv"} {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skipf("%s is not installed: no real NTS server (apt-get install chrony util-linux)", name)
 		}
 	}
 	if os.Getuid() != 0 {
@@ -57,19 +58,7 @@ func chrony(t *testing.T) (ke string, pool *x509.CertPool) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time", "chronyd", "-x", "-d", "-f", dir+"/chrony.conf")
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
+	program.Start(t, program.Noclock("chronyd", "-x", "-d", "-f", dir+"/chrony.conf"))
 	ke = fmt.Sprintf("127.0.0.1:%d", kePort)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
