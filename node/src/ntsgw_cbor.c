@@ -4,13 +4,6 @@
 
 enum { UINT = 0, NEGINT = 1, BYTES = 2, TEXT = 3, ARRAY = 4, MAP = 5, TAG = 6, OTHER = 7 };
 
-/* Smaller when called, on cores of few registers. */
-#if defined(__GNUC__)
-#define APART __attribute__((noinline))
-#else
-#define APART
-#endif
-
 /* Bytes from pos up to end are still to be read. What is not as it must be makes
  * it bad for good: reading on does no harm, so that only the end is judged. low is the
  * argument of the last head. */

@@ -1,12 +1,5 @@
 #include "ntsgw_interval.h"
 
-/* Smaller when called, on cores of few registers. */
-#if defined(__GNUC__)
-#define APART __attribute__((noinline))
-#else
-#define APART
-#endif
-
 APART int ntsgw_less(const int64_t *a, const int64_t *b) { return *a < *b; }
 
 APART uint64_t ntsgw_since(const uint64_t *a, const uint64_t *b) { return *b - *a; }

@@ -9,6 +9,13 @@
 
 #include "ntsgw_node.h"
 
+/* A function that is smaller when called, on cores of few registers. */
+#if defined(__GNUC__)
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
+
 #define NTSGW_LO_UNKNOWN INT64_MIN
 #define NTSGW_HI_UNKNOWN INT64_MAX
 #define NTSGW_TIME_MIN (-1000000000000000)

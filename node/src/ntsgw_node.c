@@ -13,7 +13,6 @@
 #define load_version(node) __atomic_load_n(&(node)->version, __ATOMIC_ACQUIRE)
 #define read_fence() __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define write_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
-#define APART __attribute__((noinline)) /* smaller so, on cores of few registers */
 #else
 #error "state a load-acquire of node->version and the two fences for this compiler"
 #endif
