@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +27,7 @@ type guest struct {
 	log     string
 	process *process
 	control net.Conn
+	asked   int // commands so far
 	stop    chan struct{}
 	probing sync.WaitGroup
 
@@ -83,21 +85,30 @@ func (l *lab) guest(spec probe.Spec) *guest {
 // try sends a command; a lost datagram is an error.
 func (g *guest) try(command string) (string, error) { return g.within(7*time.Second, command) }
 
+// Commands are numbered: the answer to one that was given up may come late.
 func (g *guest) within(limit time.Duration, command string) (string, error) {
 	g.control.SetDeadline(time.Now().Add(limit))
-	if _, err := g.control.Write([]byte(string(rune(probe.Command)) + command)); err != nil {
+	g.asked++
+	number := strconv.Itoa(g.asked)
+	if _, err := g.control.Write([]byte(string(rune(probe.Command)) + number + " " + command)); err != nil {
 		return "", err
 	}
 	buf := make([]byte, 65536)
-	n, err := g.control.Read(buf)
-	if err != nil {
-		return "", err
+	for {
+		n, err := g.control.Read(buf)
+		if err != nil {
+			return "", err
+		}
+		answers, said, _ := strings.Cut(string(buf[:n]), " ")
+		if answers != number {
+			continue
+		}
+		word, rest, _ := strings.Cut(said, " ")
+		if word != "ok" {
+			return "", fmt.Errorf("guest: %s", rest)
+		}
+		return rest, nil
 	}
-	word, rest, _ := strings.Cut(string(buf[:n]), " ")
-	if word != "ok" {
-		return "", fmt.Errorf("guest: %s", rest)
-	}
-	return rest, nil
 }
 
 // do sends a command that must succeed.

@@ -131,7 +131,7 @@ func (g *guest) serve() error {
 	}
 	clock := sysclock.NewObserver()
 	buf, out := make([]byte, 65536), make([]byte, 0, 128)
-	for silent := 0; ; {
+	for silent, off := 0, false; ; {
 		// A guest whose test was killed ends by itself, after 30 s. A skip of time is a deadline passed too.
 		if err := conn.SetReadDeadline(time.Now().Add(3 * time.Second)); err != nil {
 			return err
@@ -166,20 +166,21 @@ func (g *guest) serve() error {
 			a.Sent = sysclock.ReadPair().Real
 			out = a.AppendBinary(out[:0])
 		case probe.Command:
-			text, err := g.command(strings.Fields(string(buf[1:n])))
+			number, words, _ := strings.Cut(string(buf[1:n]), " ")
+			text, err := g.command(strings.Fields(words))
 			if err != nil {
-				text = "error " + err.Error() + ": " + text
+				text = number + " error " + err.Error() + ": " + text
 			} else {
-				text = "ok " + text
+				text = number + " ok " + text
 			}
-			out = append(out[:0], text[:min(len(text), 60_000)]...)
+			out, off = append(out[:0], text[:min(len(text), 60_000)]...), err == nil && words == "off"
 		default:
 			continue
 		}
 		if _, err := conn.Send(out, got.Peer, got.Local); err != nil {
 			return err
 		}
-		if string(out) == "ok off" {
+		if off {
 			return nil
 		}
 	}
@@ -253,7 +254,7 @@ func (g *guest) command(words []string) (string, error) {
 		}
 		return string(b), err
 	case "off":
-		return "off", nil
+		return "", nil
 	}
 	return "", fmt.Errorf("unknown command %q", words[0])
 }

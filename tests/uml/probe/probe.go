@@ -14,7 +14,7 @@ const Port = 9070
 // The first byte of a datagram.
 const (
 	Time    = 'P' // followed by 8 bytes that come back; answered by an Answer
-	Command = 'C' // followed by words; answered by a text whose first word is ok or error
+	Command = 'C' // followed by a number and words; answered by the number, ok or error, and a text
 )
 
 // Answer is a guest's answer to Time.
