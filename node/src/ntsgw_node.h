@@ -311,7 +311,10 @@ void ntsgw_discontinuity(ntsgw_node *node);
 
 /* ntsgw_interval_tai gives the interval at reading m, on TAI, and its
  * generation, which counts the intervals that began anew (may be null).
- * NTSGW_E_NO_EVIDENCE when neither end is known. */
+ * NTSGW_E_NO_EVIDENCE when neither end is known. This and what follows may be
+ * asked of a reading that evidence overtook: an end is unknown before its own
+ * reading (within one tick the clock can't tell which came first). Not of one
+ * that ntsgw_discontinuity overtook. */
 ntsgw_result ntsgw_interval_tai(const ntsgw_node *node, uint64_t m, ntsgw_bounds *out, uint16_t *generation);
 
 /* ntsgw_interval_utc gives the interval on UTC (ns since 1970, POSIX numbering). */
