@@ -338,8 +338,10 @@ func (s *schedule) checkAt(m Ticks, now int64) {
 	tai, _ := c.TAI(m)
 	// A reading is as good as its tick: within it, evidence may have come in after it.
 	late := int64(0)
-	if m == c.last && now < w.now {
-		late = w.rate.most(m, m)
+	for i := range s.gws {
+		if now < w.now && c.gateways[i].interval.loAt == m {
+			late = w.rate.most(m, m)
+		}
 	}
 	if tai.Lo > now+late || now > tai.Hi {
 		s.fail("true time is %d ns below lo, %d ns above hi", tai.Lo-now, now-tai.Hi)
