@@ -271,10 +271,13 @@ func (f *filter) forgetClasses(i int) {
 }
 
 // coldStds are the hypotheses on the rate of an unknown raw clock, standard deviations in ns/s: a crystal as it
-// is sold, and one that is far off. The samples decide while there are no more than coldMost.
+// is sold, and one that is far off, which is rarer. The samples decide while there are no more than coldMost.
 var coldStds = [...]float64{30e3, rateUnknown / 30}
 
-const coldMost = 32
+const (
+	coldMost = 32
+	coldRare = -1.5 // logarithm of the prior of each against the one before
+)
 
 // start gives the rate that was learned before and its standard deviation, ns/s; 0: nothing was.
 func (f *filter) start(rate, std float64) {
@@ -425,8 +428,9 @@ func (f *filter) decide() {
 		f.run()
 	}
 	for i := range coldStds {
-		if try(i); f.evidence > top {
-			best, top = i, f.evidence
+		try(i)
+		if e := f.evidence + float64(i)*coldRare; e > top {
+			best, top = i, e
 		}
 	}
 	if best != len(coldStds)-1 {
