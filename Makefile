@@ -71,9 +71,10 @@ sim:
 plot:
 	@$(GO) run ./discipline/track/plot <$(TRACKING)
 
-# Beside chrony, each in a user-mode Linux guest, same server, same delays, three runs at once: about half an hour.
+# Beside chrony, each in a user-mode Linux guest, same server, same delays, three runs at once: half an hour for RUNS=3.
+RUNS ?= 3
 bench-clock:
-	NTSGW_UML=long $(NOCLOCK) $(GO) test -count=1 -v -timeout 3h -parallel 3 -run TestBesideChrony ./tests/uml
+	NTSGW_UML=long NTSGW_UML_RUNS=$(RUNS) $(NOCLOCK) $(GO) test -count=1 -v -timeout 3h -parallel 3 -run TestBesideChrony ./tests/uml
 
 # The promise on 10^6 adversarial schedules, in Go, then in Go and C: about a quarter of an hour.
 promise:

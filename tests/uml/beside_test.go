@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -132,6 +133,9 @@ func TestBesideChrony(t *testing.T) {
 			delays{"one-way-1ms", none, exponential(0, time.Millisecond)},
 			delays{"no-jitter", none, none})
 		runs, warm, span, exponent = 3, 60*time.Second, 300*time.Second, 2
+		if n, err := strconv.Atoi(os.Getenv("NTSGW_UML_RUNS")); err == nil {
+			runs = n
+		}
 	}
 	for _, d := range paths {
 		t.Run(d.name, func(t *testing.T) {
