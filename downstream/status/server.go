@@ -184,6 +184,10 @@ func listenUnix(path string) (net.Listener, error) {
 		} else if !errors.Is(dialErr, syscall.ECONNREFUSED) {
 			return nil, fix(err)
 		}
+		// A file that is no socket refuses a connection, too, and is somebody's.
+		if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
+			return nil, fix(errors.New("something else than a socket is there"))
+		}
 		if err := os.Remove(path); err != nil {
 			return nil, fix(err)
 		}

@@ -215,6 +215,28 @@ func TestSocketIsTakenOverOnlyFromTheDead(t *testing.T) {
 	l2.Close()
 }
 
+func TestWhatIsNoSocketStays(t *testing.T) {
+	dir := t.TempDir()
+	file, folder := filepath.Join(dir, "ntsgw.toml"), filepath.Join(dir, "folder")
+	if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, folder} {
+		if l, err := listenUnix(path); err == nil {
+			l.Close()
+			t.Errorf("%s was taken for a dead gateway's socket", path)
+		} else if !strings.Contains(err.Error(), "set socket in [status]") {
+			t.Errorf("%s: %v", path, err)
+		}
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("it is gone: %v", err)
+		}
+	}
+}
+
 func TestWait(t *testing.T) {
 	_, socket := start(t, synced())
 	if _, err := Wait(context.Background(), socket, 3*time.Millisecond); err != nil {
