@@ -96,6 +96,9 @@ func asNode(ctx context.Context, opt *watch.FollowOptions, file string, wait tim
 			break
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
+			if err == nil {
+				err = fmt.Errorf("%s is empty", file)
+			}
 			if errors.Is(err, os.ErrPermission) {
 				return fmt.Errorf("the node's enrolment: %w; run it with sudo", err)
 			}
