@@ -97,7 +97,8 @@ func enrol(t terminal, store *signing.Store, change func(name string) (*mqtt.Enr
 		w = file
 	}
 	e, err := change(name)
-	if err == nil {
+	enrolled := err == nil
+	if enrolled {
 		err = printEnrolment(w, store, e, form)
 	}
 	if file != nil {
@@ -105,6 +106,9 @@ func enrol(t terminal, store *signing.Store, change func(name string) (*mqtt.Enr
 		if err != nil {
 			os.Remove(out)
 		}
+	}
+	if enrolled && err != nil {
+		return fmt.Errorf("%s is enrolled, but its new secrets were lost when they were written: %w; when that is mended, make others with: ntsgw node rotate %s", name, err, name)
 	}
 	return err
 }
