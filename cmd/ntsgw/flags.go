@@ -39,6 +39,11 @@ func (f flags) config() *string {
 	return f.String("config", "", "the configuration `FILE` (default "+configs.DefaultPath+")")
 }
 
+// socket adds the flag that names the running gateway's control socket.
+func (f flags) socket() *string {
+	return f.String("socket", "", "the gateway's control `SOCKET` (default: the configuration's)")
+}
+
 // ppm adds a flag for a number of parts in a million, with or without the unit.
 func (f flags) ppm(name string, def float64, usage string) *float64 {
 	v := def

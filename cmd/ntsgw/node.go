@@ -30,13 +30,18 @@ func nodeVerb(ctx context.Context, t terminal, args []string) error {
 		return unknownWord("subcommand", what, words...)
 	}
 	f := newFlags(t, "node "+what)
-	config, socket := socketFlags(f)
-	form := f.String("form", "", "how to print the secrets: "+strings.Join(mqtt.Forms(), ", "))
-	out := f.String("out", "", "write the secrets to a new `FILE` (mode 0600) instead of the terminal")
-	asJSON := f.Bool("json", false, "print JSON")
+	config := f.config()
+	form, out, socket, asJSON := new(string), new(string), new(string), new(bool)
 	least := 1
-	if what == "list" {
+	switch what { // a flag that would do nothing is unknown
+	case "list":
 		least = 0
+		socket = f.socket()
+		f.BoolVar(asJSON, "json", false, "print JSON")
+	case "add", "rotate":
+		f.StringVar(form, "form", "", "how to print the secrets: "+strings.Join(mqtt.Forms(), ", "))
+		f.StringVar(out, "out", "", "write the secrets to a new `FILE` (mode 0600) instead of the terminal")
+		f.BoolVar(asJSON, "json", false, "print JSON")
 	}
 	rest, err := f.operands(args[1:], least, least)
 	if err != nil {

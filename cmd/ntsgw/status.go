@@ -17,7 +17,7 @@ import (
 
 // socketFlags are those of every verb that asks the running gateway.
 func socketFlags(f flags) (config, socket *string) {
-	return f.config(), f.String("socket", "", "the gateway's control `SOCKET` (default: the configuration's)")
+	return f.config(), f.socket()
 }
 
 func socketPath(config, socket string) (string, error) {
