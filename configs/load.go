@@ -261,6 +261,9 @@ func (p *parser) cross(cfg *Config) {
 	if cfg.MQTT.TLSListen != "" && (cfg.MQTT.TLSCert == "" || cfg.MQTT.TLSKey == "") {
 		p.fail("mqtt.tls_listen", "the TLS listener needs a certificate: give tls_cert and tls_key")
 	}
+	if slices.Contains(cfg.MQTT.Also, cfg.MQTT.Broker) {
+		p.fail("mqtt.also", "also: %q is the broker already", cfg.MQTT.Broker)
+	}
 	if len(cfg.Trust.Servers) > 0 {
 		for i, s := range cfg.Servers {
 			if s.Address == "" || trusted(cfg.Trust.Servers, s.Address) {
