@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -133,7 +134,12 @@ func (g *gateway) makeMQTT() (func(context.Context) error, error) {
 		return nil, fmt.Errorf("mqtt: %w; another broker has the port: use it (broker = \"mqtt://%s\" in [mqtt]), or change listen", err, g.cfg.MQTT.Listen)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("mqtt: %w", err)
+		err = fmt.Errorf("mqtt: %w", err)
+		// An address may be there later; what else is wrong a person must mend.
+		if op := new(net.OpError); !errors.As(err, &op) && !errors.Is(err, os.ErrPermission) {
+			err = &exitError{exitConfig, err}
+		}
+		return nil, err
 	}
 	g.mqtt.Store(s)
 	return s.Run, nil
