@@ -6,7 +6,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ntsgw/ntsgw/configs"
@@ -75,6 +78,8 @@ func beaconVerify(t terminal, args []string) error {
 	if err != nil {
 		return err
 	}
+	// Who waits at a terminal may leave: nothing has to be tidied up.
+	signal.Reset(os.Interrupt, syscall.SIGTERM)
 	msg, err := readHex(t.in)
 	if err != nil {
 		return err

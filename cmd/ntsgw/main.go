@@ -76,6 +76,8 @@ func verbs() []verb {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// A second signal ends what does not hear the first.
+	context.AfterFunc(ctx, stop)
 	t := terminal{os.Stdin, os.Stdout, os.Stderr}
 	code := dispatch(ctx, t, os.Args[1:])
 	stop()

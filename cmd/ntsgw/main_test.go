@@ -5,7 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -39,6 +41,41 @@ func TestScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+// TestSignalsEndWhatReadsItsInput holds a verb to end while it waits for somebody to type.
+func TestSignalsEndWhatReadsItsInput(t *testing.T) {
+	path, err := exec.LookPath("ntsgw") // testscript.Main put it there
+	if err != nil {
+		t.Fatal(err)
+	}
+	never, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer never.Close()
+	defer w.Close()
+	cmd := exec.Command(path, "beacon", "verify", "-gateway", "gw1", "-key", "58"+strings.Repeat("66", 31))
+	cmd.Stdin = never
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	tick, deadline := time.NewTicker(50*time.Millisecond), time.After(10*time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ended:
+			return
+		case <-tick.C:
+			cmd.Process.Signal(os.Interrupt)
+		case <-deadline:
+			cmd.Process.Kill()
+			<-ended
+			t.Fatal("it goes on waiting")
+		}
+	}
 }
 
 // TestPackagedConfigurations holds every configuration in the repository to the program's own check.
