@@ -67,7 +67,7 @@ func verbs() []verb {
 		{"keys", "[-json] | rotate | delegate", "the keys that sign beacons", keysVerb},
 		{"node", "add|list|revoke|rotate", "the devices that may ask for time", nodeVerb},
 		{"beacon", "watch | verify", "receive and verify beacons as a node does", beaconVerb},
-		{"lab", "[-for D]", "the whole chain in one process, to look at", labVerb},
+		{"lab", "[-for D] | server", "the whole chain in one process, to look at", labVerb},
 		{"doctor", "[-config FILE]", "what stands in the way on this machine", doctorVerb},
 		{"version", "", "the program's version", versionVerb},
 	}
