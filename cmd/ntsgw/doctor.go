@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/downstream/status"
@@ -47,6 +48,7 @@ func doctorVerb(ctx context.Context, t terminal, args []string) error {
 	} else if err == nil {
 		say(finding{"ok", "nobody else steers the host clock at present"})
 	}
+	say(fileFindings(cfg)...)
 	say(runningFinding(ctx, cfg))
 	say(leapFinding(cfg))
 	if !*offline {
@@ -103,6 +105,42 @@ func stateFinding(dir string) finding {
 	return finding{"ok", fmt.Sprintf("state is kept in %s", dir)}
 }
 
+// fileFindings are the certificates, keys and lists of the configuration that can't be used.
+func fileFindings(cfg configs.Config) []finding {
+	var list []finding
+	bad := func(err error) { list = append(list, finding{"bad", err.Error()}) }
+	policy, err := certs.New(certs.Options{Servers: cfg.Servers, Trust: cfg.Trust, Clock: hostClock})
+	if err != nil {
+		bad(err)
+	} else {
+		for _, err := range policy.Problems() {
+			bad(err)
+		}
+	}
+	if cfg.NTSServer.Listen != "" {
+		if _, err := certs.LoadKeyPair(cfg.NTSServer.Cert, cfg.NTSServer.Key); err != nil {
+			bad(fmt.Errorf("the NTS server's certificate: %w", err))
+		}
+	}
+	var mqtt []string
+	switch m := cfg.MQTT; {
+	case !m.Enabled:
+	case m.Broker != "" || len(m.Also) > 0:
+		mqtt = []string{m.PasswordFile, m.CA, m.Cert, m.Key}
+	case m.TLSListen != "":
+		mqtt = []string{m.TLSCert, m.TLSKey}
+	}
+	for _, path := range mqtt {
+		if path == "" {
+			continue
+		}
+		if _, err := os.ReadFile(path); err != nil {
+			bad(fmt.Errorf("mqtt: %w", err))
+		}
+	}
+	return list
+}
+
 func rtcFinding() finding {
 	if _, err := os.Stat("/dev/rtc0"); err == nil {
 		return finding{"ok", "there is a battery clock"}
@@ -118,24 +156,46 @@ func runningFinding(ctx context.Context, cfg configs.Config) finding {
 	if !errors.Is(err, status.ErrNotRunning) {
 		return finding{"note", err.Error()}
 	}
-	for _, listen := range []string{cfg.Status.Listen, brokerListen(cfg)} {
+	taken := func(listen string, err error) finding {
+		return finding{"bad", fmt.Sprintf("no gateway is running, but %s can't be listened on: %v; stop who holds it or change listen", listen, err)}
+	}
+	for _, listen := range append(brokerListens(cfg), cfg.Status.Listen, cfg.NTSServer.Listen) {
 		if listen == "" {
 			continue
 		}
 		l, err := net.Listen("tcp", listen)
 		if err != nil {
-			return finding{"bad", fmt.Sprintf("no gateway is running, but %s can't be listened on: %v; stop who holds it or change listen", listen, err)}
+			return taken(listen, err)
 		}
 		l.Close()
+	}
+	if ntp := ntpListen(cfg.NTSServer); ntp != "" {
+		c, err := net.ListenPacket("udp", ntp)
+		if err != nil {
+			return taken(ntp, err)
+		}
+		c.Close()
 	}
 	return finding{"ok", "no gateway is running, and its ports are free"}
 }
 
-func brokerListen(cfg configs.Config) string {
+func brokerListens(cfg configs.Config) []string {
 	if !cfg.MQTT.Enabled || cfg.MQTT.Broker != "" {
-		return ""
+		return nil
 	}
-	return cfg.MQTT.Listen
+	return []string{cfg.MQTT.Listen, cfg.MQTT.TLSListen}
+}
+
+// ntpListen is where the NTS server would hand out time; empty when it is off.
+func ntpListen(cfg configs.NTSServer) string {
+	switch {
+	case cfg.Listen == "":
+		return ""
+	case cfg.NTPListen != "":
+		return cfg.NTPListen
+	}
+	host, _, _ := net.SplitHostPort(cfg.Listen)
+	return net.JoinHostPort(host, "123")
 }
 
 func leapFinding(cfg configs.Config) finding {
