@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/ntsgw/ntsgw/downstream/beacon"
@@ -50,7 +52,7 @@ func (s *Store) TakeRootAway(path string) error {
 		return &Error{Path: s.path(stateFile), Why: WhyRootAway, Text: "the root is kept elsewhere already"}
 	}
 	var all []byte
-	for _, alg := range s.o.Algorithms {
+	for _, alg := range slices.Sorted(maps.Keys(s.roots)) { // one that is no longer configured, too: all are erased
 		b, err := encodeKey(s.roots[alg])
 		if err != nil {
 			return err

@@ -438,6 +438,25 @@ func TestDerivedNameStays(t *testing.T) {
 	}
 }
 
+// A root that the configuration no longer uses is erased with the others, so it must be in the file.
+func TestEveryRootIsTakenAway(t *testing.T) {
+	o := options(t)
+	open(t, o)
+	o.Algorithms = []beacon.Alg{beacon.Ed25519}
+	file := filepath.Join(t.TempDir(), "root.pem")
+	if err := open(t, o).TakeRootAway(file); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots, err := decodeRoots(b)
+	if err != nil || roots[beacon.Ed25519] == nil || roots[beacon.ES256] == nil {
+		t.Errorf("%d roots of 2 were kept: %v", len(roots), err)
+	}
+}
+
 func TestRootKeptElsewhere(t *testing.T) {
 	o := options(t)
 	s := open(t, o)
