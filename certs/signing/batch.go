@@ -9,10 +9,12 @@ import (
 	"maps"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/durable"
 )
 
 // wanted is what the gateway writes for the place where the root is: public keys to delegate.
@@ -64,7 +66,11 @@ func (s *Store) TakeRootAway(path string) error {
 		return fmt.Errorf("copy the root: %w", err)
 	}
 	_, err = f.Write(all)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = durable.SyncDir(filepath.Dir(path)) // its name, too, before the root goes here
+	}
+	if err != nil {
+		os.Remove(path)
 		return fmt.Errorf("copy the root: %w", err)
 	}
 	return s.forgetRoots()
