@@ -46,6 +46,17 @@ func TestPageInABrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// On a phone the verdicts are seen without scrolling sideways.
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(360, 800)); err != nil {
+		t.Fatal(err)
+	}
+	hidden, err := chromedp.Run(ctx, chromedp.Evaluate[int](`(e => e.scrollWidth - e.clientWidth)(document.querySelector("section:has(.pass)"))`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hidden > 0 {
+		t.Errorf("on a phone %d pixels of the targets are out of sight", hidden)
+	}
 	// No reload by hand: the page asks every 2 s.
 	g.set(func(s *discipline.Snapshot) { s.State = discipline.Unsynchronized })
 	for ctx.Err() == nil && title != "Unsynchronized" {
