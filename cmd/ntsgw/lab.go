@@ -81,6 +81,9 @@ func labVerb(ctx context.Context, t terminal, args []string) error {
 	if _, err := f.operands(args, 0, 0); err != nil {
 		return err
 	}
+	if *forTime < 0 {
+		return misuse("-for must not be less than 0")
+	}
 	if *drift < -400 || *drift > 400 {
 		return misuse("-server-drift must be -400 to 400 ppm")
 	}

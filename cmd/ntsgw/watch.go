@@ -38,6 +38,9 @@ func beaconWatch(ctx context.Context, t terminal, args []string) error {
 	if *rate < 0 || *rate > 50000 {
 		return misuse("-rate must be 0 to 50000 ppm")
 	}
+	if *forTime < 0 || *wait < 0 || *every < 0 {
+		return misuse("-for, -wait and -exchange must not be less than 0")
+	}
 	if *forTime > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, *forTime+*wait)
