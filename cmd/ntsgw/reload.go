@@ -15,8 +15,8 @@ import (
 )
 
 // reloader reads the configuration again when its file is replaced. What it says of trust (pins,
-// authorities, names, client certificates, revocation, the trusted servers) is applied at once; anything
-// else waits for a restart, and the warning says so. A bad file is refused and the old one stays.
+// authorities, names, client certificates, revocation, the trusted servers) is applied at once, whatever else is
+// new in it; the rest waits for a restart, and the warning says so. A bad file is refused and the old one stays.
 type reloader struct {
 	g *gateway
 
@@ -52,17 +52,24 @@ func (r *reloader) load() {
 	case err != nil:
 		r.g.log.Error("the configuration can't be read, the old one stays", "err", err)
 		r.warn("configuration-refused", err.Error()+"; the old one stays")
-	case !reflect.DeepEqual(withoutTrust(cfg), withoutTrust(r.applied)):
-		r.g.log.Warn("the configuration was changed beyond [trust] and the servers' certificates: restart to apply it")
-		r.warn("configuration-needs-restart", "The configuration was changed; what is new in it holds after a restart: systemctl restart ntsgw")
-	case reflect.DeepEqual(cfg, r.applied):
-		r.warning = nil
 	default:
-		r.applied, r.warning = cfg, nil
+		r.apply(cfg)
+	}
+}
+
+// apply makes a good configuration's trust hold, and says whether more is new in it.
+func (r *reloader) apply(cfg configs.Config) {
+	if next := withTrustOf(r.applied, cfg); !reflect.DeepEqual(next, r.applied) {
+		r.applied = next
 		r.g.log.Info("the configuration was replaced: servers are judged by the new one")
-		if err := r.g.policy.Configure(cfg.Servers, cfg.Trust); err != nil {
+		if err := r.g.policy.Configure(next.Servers, next.Trust); err != nil {
 			r.g.log.Warn("not all files that it names are right", "err", err)
 		}
+	}
+	r.warning = nil
+	if !reflect.DeepEqual(cfg, r.applied) {
+		r.g.log.Warn("the configuration was changed beyond [trust] and the servers' certificates: restart to apply the rest")
+		r.warn("configuration-needs-restart", "The configuration was changed; what is new in it beyond trust holds after a restart: systemctl restart ntsgw")
 	}
 }
 
@@ -78,13 +85,22 @@ func (r *reloader) warnings() []discipline.Warning {
 	return []discipline.Warning{*r.warning}
 }
 
-// withoutTrust is cfg less what certs.Policy.Configure applies.
-func withoutTrust(cfg configs.Config) configs.Config {
-	cfg.Trust = configs.Trust{MaxSourceStratum: cfg.Trust.MaxSourceStratum, RevocationCheck: cfg.Trust.RevocationCheck}
-	cfg.Servers = slices.Clone(cfg.Servers)
-	for i := range cfg.Servers {
-		s := &cfg.Servers[i]
-		s.CA, s.Roots, s.Pins, s.PinMode, s.Names, s.Cert, s.Key, s.Revocation, s.Line = "", "", nil, "", nil, "", "", "", 0
+// withTrustOf is the configuration that runs with what certs.Policy.Configure applies of a new one, for the
+// servers that both have.
+func withTrustOf(runs, cfg configs.Config) configs.Config {
+	trust := cfg.Trust
+	trust.MaxSourceStratum, trust.RevocationCheck = runs.Trust.MaxSourceStratum, runs.Trust.RevocationCheck
+	runs.Trust = trust
+	runs.Servers = slices.Clone(runs.Servers)
+	for i := range runs.Servers {
+		s := &runs.Servers[i]
+		for _, n := range cfg.Servers {
+			if n.Name != s.Name || n.Address != s.Address {
+				continue
+			}
+			s.CA, s.Roots, s.Pins, s.PinMode, s.Names = n.CA, n.Roots, n.Pins, n.PinMode, n.Names
+			s.Cert, s.Key, s.Revocation, s.Line = n.Cert, n.Key, n.Revocation, n.Line
+		}
 	}
-	return cfg
+	return runs
 }

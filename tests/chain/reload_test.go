@@ -63,6 +63,17 @@ func TestTheConfigurationIsReadAgain(t *testing.T) {
 		t.Errorf("epoch %s after %s", r.Epoch, before.Epoch)
 	}
 
-	replace(strings.Replace(string(good), "interval = \"1s\"", "interval = \"2s\"", 1))
-	program.Eventually(t, 5*time.Second, "a restart is asked for", warned("configuration-needs-restart"))
+	// Trust does not wait for what does.
+	slower := strings.Replace(string(good), "interval = \"1s\"", "interval = \"2s\"", 1)
+	replace(slower + "pins = [\"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"]\n")
+	program.Eventually(t, 10*time.Second, "the pin ends the session, though a restart is needed for the rest", func() bool {
+		return source().Cookies == 0 && warned("configuration-needs-restart")()
+	})
+	replace(slower)
+	program.Eventually(t, 30*time.Second, "the server is accepted once more", func() bool { return source().Cookies > 0 })
+	if !warned("configuration-needs-restart")() {
+		t.Error("no restart is asked for, though the interval is another")
+	}
+	replace(string(good))
+	program.Eventually(t, 5*time.Second, "nothing waits any longer", func() bool { return !warned("configuration-needs-restart")() })
 }
