@@ -90,3 +90,14 @@ func TestPackagedConfigurations(t *testing.T) {
 		}
 	}
 }
+
+// TestPackagedUnitReloads holds the unit to send what run reads its files again on.
+func TestPackagedUnitReloads(t *testing.T) {
+	unit, err := os.ReadFile("../../packaging/systemd/ntsgw.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "\nExecReload=/bin/kill -HUP $MAINPID\n"; !strings.Contains(string(unit), want) {
+		t.Errorf("systemctl reload ntsgw would not work: the unit lacks %q", want)
+	}
+}
