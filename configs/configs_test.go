@@ -60,6 +60,7 @@ func TestMistakes(t *testing.T) {
 		{"choice", "[clock]\nmode = \"obsrve\"\n", `c.toml:2:1: mode: "obsrve" is not one of auto, system, observe, follow; did you mean "observe"?`},
 		{"duplicate server", "[[server]]\naddress = \"a.net\"\n[[server]]\naddress = \"a.net:4460\"\n", `c.toml:4:1: server a.net:4460 is listed twice; the first is on line 1`},
 		{"no address", "\n[[server]]\nname = \"x\"\n", `c.toml:2:1: a [[server]] needs an address: add address = "nts.example.net"`},
+		{"control character", "[[server]]\naddress = \"a.net\"\nname = \"a\\tb\"\n", `c.toml:3:1: name: "a\tb" holds a control character, such as a tab or a line's end; leave it out`},
 		{"one bracket", "[server]\naddress = \"a.net\"\n", `c.toml:1:1: servers are written as [[server]], with two brackets, once for each`},
 		{"a broker twice", "[mqtt]\nbroker = \"mqtt://a\"\nalso = [\"mqtt://b\", \"mqtt://a\"]\n", `c.toml:3:1: also: "mqtt://a" is the broker already`},
 		{"pin", "[[server]]\naddress = \"a.net\"\npins = [\"sha256/AA\"]\n", `c.toml:3:1: pins: entry 1: "sha256/AA" is not a pin; write "sha256/" and 44 characters of base64, as ntsgw query -json prints in spki_pin`},

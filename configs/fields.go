@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // field takes a decoded TOML value into its place; dir is the folder that relative paths
@@ -91,7 +92,7 @@ func (c *Config) sections() map[string]map[string]field {
 
 func (s *Server) fields() map[string]field {
 	return map[string]field{
-		"name": text(&s.Name, nil),
+		"name": text(&s.Name, shown),
 		"address": func(v any, dir string) error {
 			var raw string
 			if err := text(&raw, address)(v, dir); err != nil {
@@ -107,7 +108,7 @@ func (s *Server) fields() map[string]field {
 		"names":      texts(&s.Names, nil),
 		"cert":       path(&s.Cert),
 		"key":        path(&s.Key),
-		"operator":   text(&s.Operator, nil),
+		"operator":   text(&s.Operator, shown),
 		"min_poll":   duration(&s.MinPoll, time.Second, 131072*time.Second),
 		"max_poll":   duration(&s.MaxPoll, time.Second, 131072*time.Second),
 		"revocation": choice(&s.Revocation, "off", "prefer", "require"),
@@ -326,6 +327,14 @@ func ValidName(s string) bool {
 func nameOrEmpty(s string) error {
 	if s != "" && !ValidName(s) {
 		return fmt.Errorf("%q is not a name; use 1 to 16 characters of a–z, 0–9 and -", s)
+	}
+	return nil
+}
+
+// shown is what tables, logs and metrics show to people as it is.
+func shown(s string) error {
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return fmt.Errorf("%q holds a control character, such as a tab or a line's end; leave it out", s)
 	}
 	return nil
 }

@@ -1,10 +1,10 @@
 package status
 
 import (
-	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/VictoriaMetrics/metrics"
 )
@@ -25,9 +25,9 @@ func writeMetrics(w io.Writer, r *Report, counters map[string]Counters) {
 		}
 		gauge(w, name, v)
 	}
-	gauge(w, fmt.Sprintf("ntsgw_build_info{version=%q,gateway=%q,mode=%q}", r.Version, r.Gateway, r.Mode), 1)
+	gauge(w, "ntsgw_build_info"+labels("version", r.Version, "gateway", r.Gateway, "mode", r.Mode), 1)
 	for _, s := range []string{"unsynchronized", "acquiring", "synchronized", "holdover"} {
-		flag(fmt.Sprintf("ntsgw_state{state=%q}", s), s == r.State)
+		flag("ntsgw_state"+labels("state", s), s == r.State)
 	}
 	flag("ntsgw_synchronized", r.Synchronized)
 	flag("ntsgw_nts", r.NTS)
@@ -49,14 +49,14 @@ func writeMetrics(w io.Writer, r *Report, counters map[string]Counters) {
 		warnings[warning.ID]++
 	}
 	for _, id := range slices.Sorted(maps.Keys(warnings)) {
-		gauge(w, fmt.Sprintf("ntsgw_warning{id=%q}", id), warnings[id])
+		gauge(w, "ntsgw_warning"+labels("id", id), warnings[id])
 	}
 	for _, e := range r.Expiries {
-		optional(fmt.Sprintf("ntsgw_expiry_seconds{kind=%q,name=%q,from=%q}", e.Kind, e.Name, e.From), e.Left)
+		optional("ntsgw_expiry_seconds"+labels("kind", e.Kind, "name", e.Name, "from", e.From), e.Left)
 	}
 	for _, s := range r.Sources {
-		label := fmt.Sprintf("{source=%q}", s.Name)
-		gauge(w, fmt.Sprintf("ntsgw_source_state{source=%q,state=%q}", s.Name, s.State), 1)
+		label := labels("source", s.Name)
+		gauge(w, "ntsgw_source_state"+labels("source", s.Name, "state", s.State), 1)
 		gauge(w, "ntsgw_source_reach"+label, float64(s.Reach))
 		gauge(w, "ntsgw_source_poll_seconds"+label, s.Poll)
 		gauge(w, "ntsgw_source_cookies"+label, float64(s.Cookies))
@@ -66,12 +66,26 @@ func writeMetrics(w io.Writer, r *Report, counters map[string]Counters) {
 		metrics.WriteCounterUint64(w, "ntsgw_source_sent_total"+label, s.Sent)
 		metrics.WriteCounterUint64(w, "ntsgw_source_received_total"+label, s.Received)
 		for _, reason := range slices.Sorted(maps.Keys(s.Rejected)) {
-			metrics.WriteCounterUint64(w, fmt.Sprintf("ntsgw_source_rejected_total{source=%q,reason=%q}", s.Name, reason), s.Rejected[reason])
+			metrics.WriteCounterUint64(w, "ntsgw_source_rejected_total"+labels("source", s.Name, "reason", reason), s.Rejected[reason])
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(counters)) {
 		writeCounters(w, "ntsgw_"+name, counters[name])
 	}
+}
+
+// inLabel escapes what the text format wants escaped in a label's value, and nothing else: any other
+// escape is a mistake there, and other characters stand for themselves.
+var inLabel = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+// labels writes pairs of a name and a value.
+func labels(pairs ...string) string {
+	var b strings.Builder
+	for i := 0; i < len(pairs); i += 2 {
+		b.WriteByte("{,"[min(i, 1)])
+		b.WriteString(pairs[i] + `="` + inLabel.Replace(strings.ToValidUTF8(pairs[i+1], "\uFFFD")) + `"`)
+	}
+	return b.String() + "}"
 }
 
 // Counters is what a downstream did: a uint64 becomes the metric ntsgw_<downstream>_<name>_total, a
@@ -87,7 +101,7 @@ func writeCounters(w io.Writer, prefix string, c Counters) {
 			metrics.WriteGaugeFloat64(w, prefix+"_"+name, n)
 		case map[string]uint64:
 			for _, reason := range slices.Sorted(maps.Keys(n)) {
-				metrics.WriteCounterUint64(w, fmt.Sprintf("%s_%s_total{reason=%q}", prefix, name, reason), n[reason])
+				metrics.WriteCounterUint64(w, prefix+"_"+name+"_total"+labels("reason", reason), n[reason])
 			}
 		}
 	}

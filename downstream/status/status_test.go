@@ -168,6 +168,22 @@ func TestNothingIsSaidWhenNothingIsKnown(t *testing.T) {
 	}
 }
 
+// The text format knows three escapes in a label's value; another one makes a scraper refuse the whole page.
+func TestLabelsAreEscapedAsTheTextFormatWantsIt(t *testing.T) {
+	var b strings.Builder
+	name := "a\tb\"c\\d\ne\u00e4\u200b\xff"
+	writeMetrics(&b, &Report{Sources: []Source{{Name: name, State: "selected", Rejected: map[string]uint64{name: 2}}}, Expiries: []Expiry{{Kind: "k", Name: name, From: "f", Left: pointer(1)}}},
+		map[string]Counters{"mqtt": {"rejected": map[string]uint64{name: 3}}})
+	const escaped = "\"a\tb\\\"c\\\\d\\ne\u00e4\u200b\uFFFD\""
+	for _, want := range []string{"ntsgw_source_reach{source=" + escaped + "} 0\n", "ntsgw_source_state{source=" + escaped + `,state="selected"} 1`,
+		"ntsgw_source_rejected_total{source=" + escaped + ",reason=" + escaped + "} 2\n", `ntsgw_expiry_seconds{kind="k",name=` + escaped + `,from="f"} 1`,
+		"ntsgw_mqtt_rejected_total{reason=" + escaped + "} 3\n", `ntsgw_state{state="holdover"} 0`} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %s in\n%s", want, b.String())
+		}
+	}
+}
+
 func TestBadRequestsAreCountedAndChangeNothing(t *testing.T) {
 	base, socket := start(t, synced())
 	if code, body := get(t, "GET", base+"/nope"); code != 404 || !strings.Contains(body, "unknown-path") {
