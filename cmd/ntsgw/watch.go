@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ntsgw/ntsgw/configs"
@@ -30,7 +31,7 @@ func beaconWatch(ctx context.Context, t terminal, args []string) error {
 	every := f.Duration("exchange", 10*time.Second, "between exchanges, as a node; 0s: none")
 	rate := f.ppm("rate", 500, "stated rate error of this machine's oscillator, `PPM`")
 	wait := f.Duration("wait", 0, "wait so long for the node's file to appear")
-	forTime := f.Duration("for", 0, "end after `D`, with exit code 0 only if messages were verified and no alarm stands")
+	forTime := f.Duration("for", 0, "end after `D`, with exit code 0 only if a beacon or an answer was verified, the broker lets the node in and no alarm stands")
 	asJSON := f.Bool("json", false, "print one JSON object a line")
 	if _, err := f.operands(args, 0, 0); err != nil {
 		return err
@@ -85,7 +86,7 @@ func beaconWatch(ctx context.Context, t terminal, args []string) error {
 	if err := watch.Follow(ctx, opt); err != nil {
 		return err
 	}
-	return w.verdict(opt.Session.Broker)
+	return w.verdict(&opt)
 }
 
 // asNode takes who the node is from its enrolment.
@@ -162,10 +163,14 @@ func brokerURL(cfg configs.MQTT) string {
 type watcher struct {
 	t        terminal
 	json     bool
-	verified int
+	verified int // beacons and answers
+	keys     int // delegations: a broker keeps them, and they don't tell the time
 	refused  int
 	alarms   beacon.Alarm
-	lastErr  string
+
+	mu      sync.Mutex // the connection is told of by others
+	lastErr string
+	shut    bool // the broker refuses the name and password
 }
 
 // line is an event as -json prints it.
@@ -195,8 +200,12 @@ func (w *watcher) event(ev watch.Event) {
 		Knowledge: ev.Knowledge.String(), Alarms: watch.AlarmWords(ev.Alarms)}
 	w.alarms |= ev.Alarms
 	if ev.Err != nil {
-		w.refused++
+		if ev.Kind != beacon.KindRequest { // it was not sent: none came
+			w.refused++
+		}
 		l.Verdict, l.Reason, l.Text = "refused", string(beacon.ReasonOf(ev.Err)), ev.Err.Error()
+	} else if ev.Kind == beacon.KindDelegation {
+		w.keys++
 	} else {
 		w.verified++
 	}
@@ -257,6 +266,9 @@ func (l *line) text() string {
 }
 
 func (w *watcher) connection(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.shut = errors.Is(err, watch.ErrRefused)
 	text := "connected"
 	if err != nil {
 		text = "not connected: " + err.Error()
@@ -267,18 +279,32 @@ func (w *watcher) connection(err error) {
 	}
 }
 
-func (w *watcher) verdict(broker string) error {
+func (w *watcher) verdict(opt *watch.FollowOptions) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	const enrol = "ntsgw node add NAME -form json -out FILE, then beacon watch -node FILE"
 	switch {
 	case w.alarms != 0:
 		return exit(exitFailed, "alarm: %s", watch.AlarmWords(w.alarms))
+	case w.shut && opt.Enrolment.Node != "":
+		return exit(exitFailed, "%s refuses the name and password of %s; if they were replaced or revoked, use the newest file, or make one with: ntsgw node rotate %s -form json -out FILE",
+			opt.Session.Broker, opt.Enrolment.Node, opt.Enrolment.Node)
+	case w.shut && opt.Session.User != "":
+		return exit(exitFailed, "%s refuses the name %s and its password: mend user and password_file in [mqtt]", opt.Session.Broker, opt.Session.User)
+	case w.shut:
+		return exit(exitFailed, "%s lets nobody in without a name and password: %s", opt.Session.Broker, enrol)
+	case w.verified == 0 && w.refused == 1:
+		return exit(exitFailed, "1 message came and was not verified")
 	case w.verified == 0 && w.refused > 0:
 		return exit(exitFailed, "%d messages came, none was verified", w.refused)
+	case w.verified == 0 && w.keys > 0:
+		return exit(exitNotSynced, "no beacon and no answer was verified, only the delegation of the key: see with ntsgw status whether the gateway knows the time, or give a longer -for")
 	case w.verified == 0:
-		why := "no message came from " + broker
+		why := "no message came from " + opt.Session.Broker
 		if w.lastErr != "connected" && w.lastErr != "" {
 			why = w.lastErr
 		}
-		return exit(exitNotSynced, "nothing was verified: %s; a broker off loopback wants a node's name: ntsgw node add NAME -form json -out FILE, then beacon watch -node FILE", why)
+		return exit(exitNotSynced, "nothing was verified: %s; a broker off loopback wants a node's name: %s", why, enrol)
 	}
 	return nil
 }

@@ -154,7 +154,9 @@ func (f *follower) ask(ctx context.Context) {
 		err = f.session.Publish(ctx, "req/"+f.opt.Enrolment.Node, msg)
 	}
 	if err != nil {
-		f.opt.On(Event{At: f.asked, Kind: beacon.KindRequest, Err: err})
+		ev := Event{At: f.asked, Kind: beacon.KindRequest, Err: err}
+		f.know(&ev)
+		f.opt.On(ev)
 	}
 }
 
@@ -169,12 +171,17 @@ func (f *follower) take(m Message) {
 	if ev.Err == nil {
 		f.decode(&ev, m)
 	}
-	c := f.node.Clock()
-	ev.Knowledge, ev.UTC, ev.Alarms = c.Know(beacon.Ticks(m.At)), c.UTC(beacon.Ticks(m.At)), c.Alarms()
-	if t, half, ok := c.Now(beacon.Ticks(m.At)); ok {
+	f.know(&ev)
+	f.opt.On(ev)
+}
+
+// know fills in what the node knows at ev.At.
+func (f *follower) know(ev *Event) {
+	c, at := f.node.Clock(), beacon.Ticks(ev.At)
+	ev.Knowledge, ev.UTC, ev.Alarms = c.Know(at), c.UTC(at), c.Alarms()
+	if t, half, ok := c.Now(at); ok {
 		ev.Estimate, ev.HalfWidth = t, half
 	}
-	f.opt.On(ev)
 }
 
 // decode reads an accepted message once more, for people: a node keeps only what it proves.

@@ -6,12 +6,14 @@ package watch
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"github.com/ntsgw/ntsgw/discipline"
 )
@@ -33,9 +35,13 @@ type Options struct {
 	Prefix   string   // "ntsgw/<gateway>/", after a site's prefix
 	Topics   []string // after the prefix
 	Now      func() discipline.Raw
-	// State is told when the connection comes (nil) and goes (the reason). nil: nobody.
+	// State is told when the connection comes (nil), and at every attempt that fails and when it goes
+	// (the reason). nil: nobody.
 	State func(err error)
 }
+
+// ErrRefused is the reason where the broker answers but lets nobody in with this user and password.
+var ErrRefused = errors.New("the broker refuses the name and password")
 
 // Session is a connection that comes back by itself.
 type Session struct {
@@ -69,6 +75,7 @@ func Open(opt Options) (*Session, error) {
 	s := &Session{opt: opt, in: make(chan Message, backlog)}
 	o := paho.NewClientOptions().AddBroker(u.String()).SetUsername(opt.User).SetPassword(opt.Password)
 	o.SetCleanSession(true).SetAutoReconnect(true).SetConnectRetry(true).SetConnectRetryInterval(time.Second)
+	o.SetProtocolVersion(4) // else what 3.1.1 was refused for is hidden by an attempt with 3.1
 	o.SetMaxReconnectInterval(5 * time.Second).SetOrderMatters(true).SetConnectTimeout(5 * time.Second)
 	if opt.TLS != nil {
 		o.SetTLSConfig(opt.TLS)
@@ -87,16 +94,26 @@ func Open(opt Options) (*Session, error) {
 		tell(nil)
 	})
 	o.SetConnectionLostHandler(func(_ paho.Client, err error) { tell(err) })
-	failed := ""
 	o.SetConnectionNotificationHandler(func(_ paho.Client, n paho.ConnectionNotification) {
-		if f, ok := n.(paho.ConnectionNotificationBrokerFailed); ok && f.Reason.Error() != failed {
-			failed = f.Reason.Error()
-			tell(f.Reason)
+		if f, ok := n.(paho.ConnectionNotificationFailed); ok {
+			tell(cause(f.Reason))
 		}
 	})
 	s.client = paho.NewClient(o)
 	s.client.Connect() // retried for as long as the session is open
 	return s, nil
+}
+
+// cause is why an attempt failed, without what the client library puts before it.
+func cause(err error) error {
+	if errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword) || errors.Is(err, packets.ErrorRefusedNotAuthorised) {
+		return ErrRefused
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		all := joined.Unwrap()
+		return all[len(all)-1]
+	}
+	return err
 }
 
 func (s *Session) arrived(_ paho.Client, m paho.Message) {

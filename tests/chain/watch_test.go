@@ -1,0 +1,39 @@
+package chain
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ntsgw/ntsgw/tests/program"
+	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
+)
+
+// A node with secrets that were replaced is told so, whether it is turned away at the door or was let in
+// just before: the delegation that the broker keeps is no sign of success.
+func TestWatchSaysThatOldSecretsAreRefused(t *testing.T) {
+	ca := upstreamtest.NewCA(t)
+	s := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
+	dir := program.Folder(t)
+	program.Write(t, dir+"/ca.pem", string(ca.PEM()))
+	g := startGateway(t, server(s.Address, dir+"/ca.pem"), "", "")
+	g.waitSynced(10 * time.Second)
+	file := filepath.Join(dir, "node.json")
+	if out, code := g.run("", "node", "add", "f", "-form", "json", "-out", file, "-config", g.config); code != 0 {
+		t.Fatalf("node add: %d\n%s", code, out)
+	}
+	watch := func(d string) (string, int) {
+		return g.run("", "beacon", "watch", "-node", file, "-config", g.config, "-for", d)
+	}
+	program.Eventually(t, 10*time.Second, "the node is let in", func() bool { _, code := watch("1500ms"); return code == 0 })
+	if out, code := g.run("", "node", "rotate", "f", "-config", g.config); code != 0 {
+		t.Fatalf("node rotate: %d\n%s", code, out)
+	}
+	for _, when := range []string{"just after", "later"} {
+		out, code := watch("4s")
+		if code != 1 || !strings.Contains(out, "refuses the name and password of f;") || !strings.Contains(out, "ntsgw node rotate f -form json -out FILE") || strings.Contains(out, "1970") {
+			t.Errorf("%s: exit code %d\n%s", when, code, out)
+		}
+	}
+}
