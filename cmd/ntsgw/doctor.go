@@ -92,13 +92,13 @@ func stateFinding(dir string) finding {
 			break
 		}
 		if !errors.Is(err, os.ErrNotExist) || probe == filepath.Dir(probe) {
-			return finding{"bad", fmt.Sprintf("the state folder can't be read: %v", err)}
+			return finding{"bad", withFix(fmt.Errorf("the state folder can't be read: %w", err)).Error()}
 		}
 		probe = filepath.Dir(probe)
 	}
 	f, err := os.CreateTemp(probe, ".ntsgw-doctor-*")
 	if err != nil {
-		return finding{"bad", fmt.Sprintf("nothing can be written to %s: %v; run as root, or set state_dir in [gateway]", probe, err)}
+		return finding{"bad", withFix(fmt.Errorf("nothing can be written to %s: %w", probe, err)).Error()}
 	}
 	f.Close()
 	os.Remove(f.Name())

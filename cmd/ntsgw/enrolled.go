@@ -27,12 +27,14 @@ func openSigning(cfg configs.Config, options ...func(*signing.Options)) (*signin
 	for _, set := range options {
 		set(&opt)
 	}
-	return signing.Open(opt)
+	store, err := signing.Open(opt)
+	return store, withFix(err)
 }
 
 // openNodes opens the list of enrolled devices.
 func openNodes(cfg configs.Config, gateway string) (*mqtt.Nodes, error) {
-	return mqtt.OpenNodes(filepath.Join(cfg.Gateway.StateDir, "nodes"), gateway, cfg.MQTT.Prefix)
+	nodes, err := mqtt.OpenNodes(filepath.Join(cfg.Gateway.StateDir, "nodes"), gateway, cfg.MQTT.Prefix)
+	return nodes, withFix(err)
 }
 
 func (g *gateway) openKeys() error {

@@ -73,7 +73,7 @@ func readStore(config string, options ...func(*signing.Options)) (configs.Config
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return cfg, nil, fmt.Errorf("there are no keys in %s yet: start the gateway, or enrol a node", dir)
 	} else if errors.Is(err, fs.ErrPermission) {
-		return cfg, nil, fmt.Errorf("%w; run it with sudo", err)
+		return cfg, nil, withFix(err)
 	}
 	store, err := openSigning(cfg, options...)
 	return cfg, store, err

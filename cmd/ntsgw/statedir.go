@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -13,17 +15,31 @@ import (
 // gateways with the same keys would contradict each other.
 func lockState(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("the state folder can't be made: %w; run as root, or set state_dir in [gateway]", err)
+		return nil, withFix(fmt.Errorf("the state folder can't be made: %w", err))
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "gateway.lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("the state folder can't be used: %w; run as root, or set state_dir in [gateway]", err)
+		return nil, withFix(fmt.Errorf("the state folder can't be used: %w", err))
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("another ntsgw is running with the state in %s; stop it, or set state_dir in [gateway]", dir)
 	}
 	return f, nil
+}
+
+// withFix adds to an error at the state folder what a person can do about it.
+func withFix(err error) error {
+	const elsewhere = "or set state_dir in [gateway] to another folder"
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		return exit(exitPermission, "%w; mount it so that it can be written, %s", err, elsewhere)
+	case !errors.Is(err, fs.ErrPermission):
+		return err
+	case os.Geteuid() == 0:
+		return fmt.Errorf("%w; root may not write there: chown it to root, %s", err, elsewhere)
+	}
+	return fmt.Errorf("%w; run it with sudo, %s", err, elsewhere)
 }
 
 // The first setting of a clock may be of any size, so a restart must not make a second first one:
