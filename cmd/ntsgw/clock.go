@@ -71,9 +71,9 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 		opt.RTC = g.rtc
 	}
 	if g.cfg.Log.Tracking != "" {
-		f, err := os.OpenFile(g.cfg.Log.Tracking, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		f, err := openTracking(g.cfg.Log.Tracking)
 		if err != nil {
-			return fmt.Errorf("the tracking log: %w", err)
+			return &exitError{exitConfig, err}
 		}
 		opt.Tracking = f
 	}
@@ -87,6 +87,14 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 		return floor
 	})
 	return nil
+}
+
+func openTracking(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("the tracking log: %w; set tracking in [log] to a file in a folder that can be written, or leave it out", err)
+	}
+	return f, nil
 }
 
 // decideMode chooses for mode = "auto" where the clock may be set.

@@ -138,7 +138,26 @@ func fileFindings(cfg configs.Config) []finding {
 			bad(fmt.Errorf("mqtt: %w", err))
 		}
 	}
+	if cfg.Log.Tracking != "" {
+		if err := tryTracking(cfg.Log.Tracking); err != nil {
+			bad(err)
+		}
+	}
 	return list
+}
+
+// tryTracking opens the tracking log as run would, and leaves no file behind that was not there.
+func tryTracking(path string) error {
+	_, err := os.Lstat(path)
+	made := errors.Is(err, os.ErrNotExist)
+	f, err := openTracking(path)
+	if err != nil {
+		return err
+	}
+	if made {
+		os.Remove(path)
+	}
+	return f.Close()
 }
 
 func rtcFinding() finding {
