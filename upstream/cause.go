@@ -47,6 +47,10 @@ func refusal(err error, word, doing string) *failure {
 	return &failure{reason: word, text: fmt.Sprintf("%s: %v", doing, err), denied: true, err: err}
 }
 
+// Unreachable says in one sentence, with the fix, why no connection to the KE server at address (host:port)
+// came about; err is what the dialer returned.
+func Unreachable(address string, err error) error { return dialFailure(address, err) }
+
 // dialFailure explains why no connection to the KE server came about.
 func dialFailure(address string, err error) *failure {
 	f := &failure{reason: ReasonNetwork, local: true, err: err}
@@ -61,7 +65,7 @@ func dialFailure(address string, err error) *failure {
 		f.text = fmt.Sprintf("%s refuses the connection: nothing listens there; NTS-KE is usually on TCP port 4460", address)
 	case timeout(err):
 		f.reason = ReasonTimeout
-		f.text = fmt.Sprintf("no answer from %s in time: a firewall may drop TCP to that port", address)
+		f.text = fmt.Sprintf("no answer from %s in time: a firewall may drop TCP to that port; let it out, and UDP to port 123", address)
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):
 		f.text = fmt.Sprintf("no route to %s: this machine's network is not up, or lacks that address family", address)
 	default:

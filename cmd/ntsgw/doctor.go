@@ -14,6 +14,7 @@ import (
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/upstream"
 )
 
 // finding is one line of the doctor's.
@@ -238,7 +239,7 @@ func reachFindings(ctx context.Context, cfg configs.Config) []finding {
 		wait.Go(func() {
 			c, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.Address)
 			if err != nil {
-				list[i] = finding{"bad", fmt.Sprintf("%s can't be reached: %v; open TCP 4460 and UDP 123 outward", s.Name, err)}
+				list[i] = finding{"bad", fmt.Sprintf("%s can't be reached: %v", s.Name, upstream.Unreachable(s.Address, err))}
 				return
 			}
 			c.Close()

@@ -48,3 +48,15 @@ func TestDoctorSeesEveryTakenPort(t *testing.T) {
 		})
 	}
 }
+
+// TestDoctorSaysWhyAServerIsNotReached holds the doctor to name the cause: no firewall is to blame for a
+// name that nobody knows.
+func TestDoctorSaysWhyAServerIsNotReached(t *testing.T) {
+	c := configs.Defaults()
+	c.Servers = []configs.Server{{Name: "unknown", Address: "nts.invalid:4460"}, {Name: "closed", Address: "127.0.0.1:1"}}
+	for i, want := range []string{"the name nts.invalid does not resolve", "127.0.0.1:1 refuses the connection"} {
+		if f := reachFindings(context.Background(), c)[i]; f.grade != "bad" || !strings.Contains(f.text, want) || strings.Contains(f.text, "123") {
+			t.Errorf("%s %s", f.grade, f.text)
+		}
+	}
+}
