@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"math"
 	"net"
 	"strings"
 )
@@ -26,15 +27,31 @@ func (p *Policy) Connect(ctx context.Context, name string) (Report, error) {
 		return Report{Server: name, DatesDeferred: deferred, Reason: "unreachable", Text: err.Error()}, err
 	}
 	defer conn.Close()
-	if err := tls.Client(conn, cfg).HandshakeContext(ctx); err != nil {
+	client := tls.Client(conn, cfg)
+	if err := client.HandshakeContext(ctx); err != nil {
 		if e, ok := err.(*Error); ok {
 			r, _ := p.Report(name)
 			return r, e
 		}
+		// crypto/tls has no type for the alert by which a peer refuses our protocol (RFC 7301 §3.2).
+		if strings.Contains(err.Error(), "no application protocol") {
+			err = noNTS(name)
+			return Report{Server: name, DatesDeferred: deferred, Reason: WhyNoNTS, Text: err.Error()}, err
+		}
 		return Report{Server: name, DatesDeferred: deferred, Reason: "tls", Text: err.Error()}, err
 	}
 	r, _ := p.Report(name)
+	// A peer that knows no ALPN at all answers nothing, and the handshake succeeds (RFC 8915 §4 wants it).
+	if client.ConnectionState().NegotiatedProtocol != alpn {
+		err := noNTS(name)
+		r.Accepted, r.Reason, r.Text = false, WhyNoNTS, err.Error()
+		return r, err
+	}
 	return r, nil
+}
+
+func noNTS(name string) error {
+	return &Error{Server: name, Why: WhyNoNTS, Text: "it does not speak NTS-KE (no ALPN " + alpn + "): it is another TLS service; the key exchange is usually on TCP port 4460"}
 }
 
 // String returns the report as lines for a person.
@@ -47,7 +64,7 @@ func (r Report) String() string {
 	case r.DatesDeferred:
 		line("%s: accepted, dates not judged: the time is not known", r.Server)
 	default:
-		line("%s: accepted, %.0f days left", r.Server, r.DaysLeft)
+		line("%s: accepted, %s left", r.Server, days(int(math.Round(r.DaysLeft))))
 	}
 	for i, c := range r.Chain {
 		line("  %d %s", i, c.Subject)

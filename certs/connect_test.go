@@ -27,10 +27,16 @@ func TestConnect(t *testing.T) {
 		}
 		return configs.Server{Name: name, Address: certstest.Serve(t, certstest.ServerConfig(cert)), CA: ca}
 	}
+	another := func(name string, protocols ...string) configs.Server {
+		cfg := certstest.ServerConfig(good)
+		cfg.NextProtos = protocols
+		return configs.Server{Name: name, Address: certstest.Serve(t, cfg), CA: ca}
+	}
 	pinned := serve("good", certstest.Leaf{})
 	pinned.Pins = []string{spare, certs.PinOf(good.Leaf).String()}
 	p := quick(t, knows(pki.Now), configs.Trust{}, pinned, serve("revoked", certstest.Leaf{}),
 		serve("expired", certstest.Leaf{NotAfter: pki.Now.Add(-time.Minute)}),
+		serve("last day", certstest.Leaf{NotAfter: pki.Now.Add(20 * time.Hour)}), another("no ALPN"), another("web", "h2"),
 		configs.Server{Name: "nobody", Address: "127.0.0.1:1", CA: ca},
 		configs.Server{Name: "no file", Address: "127.0.0.1:1", CA: ca + ".missing"})
 	for _, c := range []struct {
@@ -40,6 +46,9 @@ func TestConnect(t *testing.T) {
 		{"good", "", []string{"accepted, 90 days left", "revocation good (ocsp http://127.0.0.1:", "pins: 1 of 2 in the chain", "revocation: prefer", certs.PinOf(good.Leaf).String()}},
 		{"revoked", certs.WhyRevoked, []string{"revoked: refused (revoked): CN=localhost was revoked at", "revocation revoked (ocsp"}},
 		{"expired", certs.WhyExpired, []string{"expired: refused (expired): the certificate of CN=localhost ended at", "0 CN=localhost"}},
+		{"last day", "", []string{"accepted, 1 day left"}},
+		{"no ALPN", certs.WhyNoNTS, []string{"no ALPN: refused (no-nts): it does not speak NTS-KE (no ALPN ntske/1): it is another TLS service", "0 CN=localhost"}},
+		{"web", certs.WhyNoNTS, []string{"web: refused (no-nts): it does not speak NTS-KE"}},
 		{"nobody", "unreachable", []string{"nobody: refused (unreachable): dial tcp"}},
 		{"no file", certs.WhyUnreadableFile, []string{"no file: refused (unreadable-file): cannot read the certificates"}},
 	} {
