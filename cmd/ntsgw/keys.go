@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -136,6 +138,25 @@ func keysDelegate(t terminal, args []string) error {
 	if err != nil {
 		return err
 	}
+	var given []string
+	empty := false
+	f.Visit(func(g *flag.Flag) {
+		switch g.Name {
+		case "away", "want", "import", "root":
+			given, empty = append(given, "-"+g.Name), empty || g.Value.String() == ""
+		}
+	})
+	const each = "-away FILE, -want N, -import FILE, or -root FILE want.json"
+	switch {
+	case len(given) == 0:
+		return misuse("say what to do: %s", each)
+	case len(given) > 1:
+		return misuse("%s can't go together: give one of %s", strings.Join(given, " and "), each)
+	case empty:
+		return misuse("%s needs a file's name: give one of %s", given[0], each)
+	case given[0] == "-want" && (*want < 1 || *want > 100):
+		return misuse("-want must be 1 to 100 rounds: each is one rotation of the online keys")
+	}
 	if *root != "" {
 		if len(rest) != 1 {
 			return misuse("give the file that keys delegate -want printed")
@@ -156,26 +177,24 @@ func keysDelegate(t terminal, args []string) error {
 		}
 		_, err = fmt.Fprintf(t.out, "the root is in %s and no longer here; before the present delegation ends, bring a batch: keys delegate -want 12 > want.json\n", *away)
 		return err
-	case *want > 0:
+	case *want != 0:
 		b, err := store.Want(*want)
 		if err != nil {
 			return err
 		}
 		_, err = t.out.Write(b)
 		return err
-	case *take != "":
-		b, err := os.ReadFile(*take)
-		if err != nil {
-			return err
-		}
-		n, err := store.Import(b)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(t.out, "%d rotations are at hand\n", n)
+	}
+	b, err := os.ReadFile(*take)
+	if err != nil {
 		return err
 	}
-	return misuse("say what to do: -away FILE, -want N, -import FILE, or -root FILE want.json")
+	n, err := store.Import(b)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(t.out, "%s at hand\n", counted(n, "rotation is", "rotations are"))
+	return err
 }
 
 func delegateElsewhere(t terminal, root, want, start string, validity time.Duration) error {
@@ -200,6 +219,14 @@ func delegateElsewhere(t terminal, root, want, start string, validity time.Durat
 	}
 	_, err = t.out.Write(b)
 	return err
+}
+
+// counted is n with the words for one or for many.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		many = one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // unknownWord is the error for a word that is not one of known.
