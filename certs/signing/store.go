@@ -435,6 +435,14 @@ func (s *Store) List() List {
 	return l
 }
 
+// days is how many whole days are left, for a person.
+func days(left time.Duration) string {
+	if n := int(max(0, left) / (24 * time.Hour)); n != 1 {
+		return fmt.Sprintf("%d days", n)
+	}
+	return "1 day"
+}
+
 // Warnings returns what a person should know at now.
 func (s *Store) Warnings(now time.Time) []discipline.Warning {
 	s.mu.Lock()
@@ -447,7 +455,7 @@ func (s *Store) Warnings(now time.Time) []discipline.Warning {
 	if s.st.RootAway {
 		if left := s.runway(now); left < 14*24*time.Hour {
 			out = append(out, discipline.Warning{ID: "signing-delegations-run-out", Text: fmt.Sprintf(
-				"The delegations at hand end in %d days and the root is kept elsewhere: make and bring a batch (ntsgw keys delegate).", int(max(0, left)/(24*time.Hour)))})
+				"The delegations at hand end in %s and the root is kept elsewhere: make and bring a batch (ntsgw keys delegate).", days(left))})
 		}
 	}
 	return out

@@ -293,10 +293,8 @@ func (w *watcher) verdict(opt *watch.FollowOptions) error {
 		return exit(exitFailed, "%s refuses the name %s and its password: mend user and password_file in [mqtt]", opt.Session.Broker, opt.Session.User)
 	case w.shut:
 		return exit(exitFailed, "%s lets nobody in without a name and password: %s", opt.Session.Broker, enrol)
-	case w.verified == 0 && w.refused == 1:
-		return exit(exitFailed, "1 message came and was not verified")
 	case w.verified == 0 && w.refused > 0:
-		return exit(exitFailed, "%d messages came, none was verified", w.refused)
+		return exit(exitFailed, "%s, none was verified", counted(w.refused, "message came", "messages came"))
 	case w.verified == 0 && w.keys > 0:
 		return exit(exitNotSynced, "no beacon and no answer was verified, only the delegation of the key: see with ntsgw status whether the gateway knows the time, or give a longer -for")
 	case w.verified == 0:

@@ -26,7 +26,7 @@ func TestWatchIsContentOnlyWithTime(t *testing.T) {
 		{"a beacon", node, []watch.Event{key, {Kind: beacon.KindBeacon}}, nil, exitOK, ""},
 		{"an answer", node, []watch.Event{{Kind: beacon.KindResponse}}, nil, exitOK, ""},
 		{"a delegation", node, []watch.Event{key}, nil, exitNotSynced, "only the delegation of the key"},
-		{"a bad beacon", node, []watch.Event{key, {Kind: beacon.KindBeacon, Err: errors.New("bad")}}, nil, exitFailed, "1 message came and was not verified"},
+		{"a bad beacon", node, []watch.Event{key, {Kind: beacon.KindBeacon, Err: errors.New("bad")}}, nil, exitFailed, "1 message came, none was verified"},
 		{"two bad beacons", node, []watch.Event{{Kind: beacon.KindBeacon, Err: errors.New("bad")}, {Kind: beacon.KindBeacon, Err: errors.New("bad")}}, nil, exitFailed, "2 messages came, none was verified"},
 		{"a request that was not sent", node, []watch.Event{req}, nil, exitNotSynced, "no message came"},
 		{"shut out as a node", node, []watch.Event{key, req}, watch.ErrRefused, exitFailed, "refuses the name and password of f;"},

@@ -2,10 +2,12 @@ package chain
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/status"
 	"github.com/ntsgw/ntsgw/tests/program"
 	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
@@ -45,6 +47,9 @@ func TestTheConfigurationIsReadAgain(t *testing.T) {
 
 	replace(string(good) + "\nmin_pol = 3\n")
 	program.Eventually(t, 5*time.Second, "the bad file is refused", warned("configuration-refused"))
+	if w := g.mustReport().Warnings; !slices.ContainsFunc(w, func(w discipline.Warning) bool { return strings.Contains(w.Text, "one with 1 mistake and") }) {
+		t.Errorf("the number of mistakes: %+v", w)
+	}
 	if source().Cookies == 0 {
 		t.Error("the session was lost over a file that was refused")
 	}
