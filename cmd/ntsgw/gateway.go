@@ -130,8 +130,11 @@ func (g *gateway) newDownstreams() error {
 func (g *gateway) makeMQTT() (func(context.Context) error, error) {
 	s, err := mqtt.New(mqtt.Options{Timeline: g.loop, Clock: g.read, Keys: g.keys, Nodes: g.nodes,
 		Config: g.cfg.MQTT, Gateway: g.id, Log: g.log})
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("mqtt: %w; another broker has the port: use it (broker = \"mqtt://%s\" in [mqtt]), or change listen", err, g.cfg.MQTT.Listen)
+	switch taken := errors.Is(err, syscall.EADDRINUSE); {
+	case taken && errors.Is(err, mqtt.ErrTLSListen):
+		return nil, fmt.Errorf("mqtt: %w; another program has the port: stop it, or change tls_listen in [mqtt]", err)
+	case taken:
+		return nil, fmt.Errorf("mqtt: %w; another program has the port: if it is a broker, use it (broker = \"%s\" in [mqtt]), or change listen", err, brokerURL(g.cfg.MQTT))
 	}
 	if err != nil {
 		err = fmt.Errorf("mqtt: %w", err)

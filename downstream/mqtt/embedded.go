@@ -32,6 +32,9 @@ const (
 	acceptPause = 20 * time.Millisecond
 )
 
+// ErrTLSListen says that it is the listener for TLS that can't be opened.
+var ErrTLSListen = errors.New("tls_listen")
+
 // embedded is the broker in the gateway's own process.
 type embedded struct {
 	broker    *mochi.Server
@@ -80,7 +83,7 @@ func newEmbedded(o *Options, t topics, resp *responder, c *counters) (*embedded,
 		}
 		if err := e.open(o, tlsListener, o.Config.TLSListen, cfg); err != nil {
 			e.closeListeners()
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", ErrTLSListen, err)
 		}
 	}
 	return e, nil
