@@ -73,6 +73,9 @@ func start(t *testing.T, g *gateway) (base, socket string) {
 		Sources: func() []Source {
 			return []Source{{Name: "a", State: "selected", Stratum: 1, Reach: 255, Rejected: map[string]uint64{"stratum": 2}}}
 		},
+		Devices: func() []Device {
+			return []Device{{Name: "kitchen", State: "active", Generation: 1, HalfWidth: pointer(0.002)}}
+		},
 		Expiries: func() []Expiry {
 			return []Expiry{{Kind: "server-certificate", Name: "CN=a", From: "a", NotAfter: "2027-01-01T00:00:00Z", Left: pointer(86400)}}
 		},
