@@ -54,13 +54,19 @@ const (
 // wanders are the hypotheses on the rate's random walk, (ns/s)²/s. The last one is for jumps.
 var wanders = [...]float64{0.003, 0.1, 1, 10, 100, 1500, 30000}
 
+// steep is the pull on a group of filters whose likeliest has that wander, as a prior's logarithm: 0.05 a sample for
+// each tenfold beyond 10. A shape of delays that needs an oscillator like that to explain the samples is rather wrong
+// itself. Among the filters of a group nothing changes by it: a rate that jumps is followed as soon.
+var steep = [...]float64{0, 0, 0, 0, -10, -22, -35}
+
 // biases are the hypotheses on how far a path's constant asymmetry moves a source's offset, one
 // standard deviation as a share of its least delay. With one source they can't be told apart.
 var biases = [...]float64{0.05, 0.0005}
 
 // class is a hypothesis on a source's noise. With extra delay e, z = y + noise lies in
 // [−e/2, e/2] when both ways have a least delay; tilt is the slope of the density's logarithm
-// across that box in units of 1/e's mean. A floored box takes the least delay for lying par gaps below the
+// across that box in units of 1/e's mean: the steep ones leave the other way little beside that. A level that is
+// narrow beside e is that of delays which grow and shrink on both ways alike. A floored box takes the least delay for lying par gaps below the
 // least sample, and its edges for sharp.
 type class struct {
 	kind  byte
@@ -81,8 +87,9 @@ const (
 var classes = [...]class{
 	{box, 0, 0, mixed},
 	{box, 4, 0, back}, {box, -4, 0, out},
+	{box, 16, -2, back}, {box, -16, -2, out}, {box, 64, -2, back}, {box, -64, -2, out},
 	{edgy, 1, -1, back}, {edgy, -1, -1, out},
-	{level, 0.1, -2, mixed}, {level, 0.2, -1, mixed}, {level, 0.4, -2, mixed},
+	{level, 0.025, -5, mixed}, {level, 0.1, -2, mixed}, {level, 0.2, -1, mixed}, {level, 0.4, -2, mixed},
 	{scaled, 0, -1, mixed},
 	{usual, 0.5, -6, mixed}, {usual, 1, -6, mixed},
 	{floored, 0.1, -1, hard}, {floored, 0.4, 0, hard}, {floored, 1.5, -1, hard},
@@ -495,9 +502,20 @@ func (f *filter) one(m *sampleAt) {
 	if w.held++; m.delay <= w.used.tail {
 		w.held = 0
 	}
-	for i := range f.bank {
-		h := &f.bank[i]
-		h.log = h.log + (h.shape.prior()-h.log)*memoryLog/float64(f.n) + trust*h.update(m, w, f.heat != nil, f.col)
+	for i := 0; i < len(f.bank); i += len(wanders) {
+		group := f.bank[i : i+len(wanders)]
+		own := likeliest(group)
+		pull := group[0].shape.prior()
+		for k := range group {
+			if group[k].log == own {
+				pull += steep[k]
+				break
+			}
+		}
+		for k := range group {
+			h := &group[k]
+			h.log += (pull-h.log)*memoryLog/float64(f.n) + trust*h.update(m, w, f.heat != nil, f.col)
+		}
 	}
 	top := likeliest(f.bank)
 	f.evidence += top
