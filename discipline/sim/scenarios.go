@@ -93,6 +93,8 @@ func Scenarios() []Scenario {
 			}}), Poll: 64},
 		{Name: "one-sided congestion", Osc: crystalPi, Servers: several(1, Path{Out: 5 * ms, Back: 5 * ms, JitterOut: Exponential(300 * us), JitterBack: Exponential(300 * us),
 			Shift: func(t float64) (float64, float64) { return 0, 5 * ms * (1 + math.Sin(2*math.Pi*t/3600)) }}), Poll: 64},
+		{Name: "congestion both ways", Osc: crystalPi, Servers: several(1, Path{Out: 5 * ms, Back: 5 * ms, JitterOut: Exponential(300 * us), JitterBack: Exponential(300 * us),
+			Shift: func(t float64) (float64, float64) { x := 5 * ms * (1 + math.Sin(2*math.Pi*t/3600)); return x, x }}), Poll: 64},
 		{Name: "moved delay", Osc: crystalPi, Servers: several(1, Path{Out: 3 * ms, Back: 3 * ms, JitterOut: Exponential(200 * us), JitterBack: Exponential(200 * us), Shift: toggled(20*ms, 9000)}), Poll: 64},
 		{Name: "delay moves and stays", Osc: crystalPi, Servers: several(3, shifted(moves(20*ms, 10, 4800))), Poll: 4, Hours: 4},
 		{Name: "delay moves, one server", Osc: crystalPi, Servers: several(1, shifted(moves(50*ms, 20, 2400))), Poll: 2, Hours: 6},
