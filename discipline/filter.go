@@ -54,9 +54,10 @@ const (
 // wanders are the hypotheses on the rate's random walk, (ns/s)²/s. The last one is for jumps.
 var wanders = [...]float64{0.003, 0.1, 1, 10, 100, 1500, 30000}
 
-// steep is the pull on a group of filters whose likeliest has that wander, as a prior's logarithm: 0.05 a sample for
-// each tenfold beyond 10. A shape of delays that needs an oscillator like that to explain the samples is rather wrong
-// itself. Among the filters of a group nothing changes by it: a rate that jumps is followed as soon.
+// steep is the pull on the filters of a shape whose likeliest has that wander, as a prior's logarithm: 0.05 a sample
+// for each tenfold beyond 10. A shape of delays that needs an oscillator like that to explain the samples is rather
+// wrong itself. Among the filters of a shape nothing changes by it: a rate that jumps is followed as soon, and of
+// two groups that differ in how unequal paths are the calmer counts, or a server that drags were taken for an unequal path.
 var steep = [...]float64{0, 0, 0, 0, -10, -22, -35}
 
 // biases are the hypotheses on how far a path's constant asymmetry moves a source's offset, one
@@ -502,20 +503,17 @@ func (f *filter) one(m *sampleAt) {
 	if w.held++; m.delay <= w.used.tail {
 		w.held = 0
 	}
-	for i := 0; i < len(f.bank); i += len(wanders) {
-		group := f.bank[i : i+len(wanders)]
-		own := likeliest(group)
-		pull := group[0].shape.prior()
-		for k := range group {
-			if group[k].log == own {
-				pull += steep[k]
-				break
-			}
+	var calm [len(shapes)]float64
+	for s := range calm {
+		calm[s] = math.Inf(-1)
+		for i := s * len(wanders); i < len(f.bank); i += len(shapes) * len(wanders) {
+			calm[s] = math.Max(calm[s], steep[leader(f.bank[i:i+len(wanders)])])
 		}
-		for k := range group {
-			h := &group[k]
-			h.log += (pull-h.log)*memoryLog/float64(f.n) + trust*h.update(m, w, f.heat != nil, f.col)
-		}
+	}
+	for i := range f.bank {
+		h := &f.bank[i]
+		pull := h.shape.prior() + calm[i/len(wanders)%len(shapes)]
+		h.log += (pull-h.log)*memoryLog/float64(f.n) + trust*h.update(m, w, f.heat != nil, f.col)
 	}
 	top := likeliest(f.bank)
 	f.evidence += top
@@ -527,6 +525,17 @@ func (f *filter) one(m *sampleAt) {
 			group[k].log = math.Max(group[k].log, own+leastWander) + lift
 		}
 	}
+}
+
+// leader is the index of the likeliest filter, the first where there are several.
+func leader(bank []hypothesis) int {
+	best := 0
+	for i := range bank {
+		if bank[i].log > bank[best].log {
+			best = i
+		}
+	}
+	return best
 }
 
 // likeliest is the greatest logarithm among filters.
@@ -812,15 +821,7 @@ func (h *hypothesis) estimate(t float64, thermometer bool, warm, heat float64) e
 }
 
 // best is the hypothesis that is the likeliest.
-func (f *filter) best() *hypothesis {
-	best := 0
-	for i := range f.bank {
-		if f.bank[i].log > f.bank[best].log {
-			best = i
-		}
-	}
-	return &f.bank[best]
-}
+func (f *filter) best() *hypothesis { return &f.bank[leader(f.bank)] }
 
 // expect returns what source s would measure at t, and its variance, by the best hypothesis.
 func (f *filter) expect(s int, t float64) (mean, variance float64) {
