@@ -7,6 +7,9 @@ import (
 	"math"
 	"net"
 	"strings"
+
+	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/upstream/ntske"
 )
 
 // Connect makes one TLS connection to the named server, judges it as a source's would be, closes it,
@@ -33,8 +36,7 @@ func (p *Policy) Connect(ctx context.Context, name string) (Report, error) {
 			r, _ := p.Report(name)
 			return r, e
 		}
-		// crypto/tls has no type for the alert by which a peer refuses our protocol (RFC 7301 §3.2).
-		if strings.Contains(err.Error(), "no application protocol") {
+		if ntske.RefusesALPN(err) {
 			err = noNTS(name)
 			return Report{Server: name, DatesDeferred: deferred, Reason: WhyNoNTS, Text: err.Error()}, err
 		}
@@ -42,7 +44,7 @@ func (p *Policy) Connect(ctx context.Context, name string) (Report, error) {
 	}
 	r, _ := p.Report(name)
 	// A peer that knows no ALPN at all answers nothing, and the handshake succeeds (RFC 8915 §4 wants it).
-	if client.ConnectionState().NegotiatedProtocol != alpn {
+	if client.ConnectionState().NegotiatedProtocol != ntske.ALPN {
 		err := noNTS(name)
 		r.Accepted, r.Reason, r.Text = false, WhyNoNTS, err.Error()
 		return r, err
@@ -51,7 +53,7 @@ func (p *Policy) Connect(ctx context.Context, name string) (Report, error) {
 }
 
 func noNTS(name string) error {
-	return &Error{Server: name, Why: WhyNoNTS, Text: "it does not speak NTS-KE (no ALPN " + alpn + "): it is another TLS service; the key exchange is usually on TCP port 4460"}
+	return &Error{Server: name, Why: WhyNoNTS, Text: "it " + ntske.OtherService + "; the key exchange is usually on TCP port 4460"}
 }
 
 // String returns the report as lines for a person.
@@ -64,7 +66,7 @@ func (r Report) String() string {
 	case r.DatesDeferred:
 		line("%s: accepted, dates not judged: the time is not known", r.Server)
 	default:
-		line("%s: accepted, %s left", r.Server, days(int(math.Round(r.DaysLeft))))
+		line("%s: accepted, %s left", r.Server, configs.Counted(int(math.Round(r.DaysLeft)), "day", "days"))
 	}
 	for i, c := range r.Chain {
 		line("  %d %s", i, c.Subject)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline"
 )
 
@@ -104,7 +105,7 @@ func (p *Policy) Warnings(now time.Time) []discipline.Warning {
 			case 0:
 				add(id+"-expired", "%s %s (%s) ended at %s; %s", what, i.Name, i.From, stamp(i.NotAfter), renew(i.Kind))
 			default:
-				add(id+"-expires", "%s %s (%s) ends within %s, at %s; %s", what, i.Name, i.From, days(due), stamp(i.NotAfter), renew(i.Kind))
+				add(id+"-expires", "%s %s (%s) ends within %s, at %s; %s", what, i.Name, i.From, configs.Counted(due, "day", "days"), stamp(i.NotAfter), renew(i.Kind))
 			}
 		}
 	}
@@ -139,13 +140,6 @@ func (p *Policy) Warnings(now time.Time) []discipline.Warning {
 		}
 	}
 	return list
-}
-
-func days(n int) string {
-	if n == 1 {
-		return "1 day"
-	}
-	return fmt.Sprintf("%d days", n)
 }
 
 func renew(kind string) string {

@@ -16,6 +16,7 @@ import (
 	"github.com/ntsgw/ntsgw/certs/revocation"
 	"github.com/ntsgw/ntsgw/certs/watch"
 	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/upstream/ntske"
 )
 
 // Clock tells what is known of the present time: an interval that holds true time, or, with known
@@ -137,9 +138,6 @@ func (p *Policy) window() revocation.Window {
 	return revocation.Window{Earliest: earliest, Latest: latest, Known: known}
 }
 
-// alpn is the protocol name of NTS-KE (RFC 8915 §4).
-const alpn = "ntske/1"
-
 // KEConfig returns how to make a TLS connection to the named server: TLS 1.3 only, ALPN ntske/1
 // (RFC 8915 §4), a client certificate where one is configured, and every check of the server's
 // certificate. While time is not known deferred is true: dates are then not judged, and what the
@@ -153,7 +151,7 @@ func (p *Policy) KEConfig(name string) (cfg *tls.Config, deferred bool, err erro
 	cfg = &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		MaxVersion: tls.VersionTLS13,
-		NextProtos: []string{alpn},
+		NextProtos: []string{ntske.ALPN},
 		ServerName: s.serverName(),
 		// The chain is verified below, because crypto/tls can neither defer dates nor judge
 		// them against an interval. Without a session cache no handshake passes it by.

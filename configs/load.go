@@ -244,10 +244,10 @@ func (p *parser) cross(cfg *Config) {
 		p.fail("clock.step_threshold", "step_threshold (%v) is larger than panic_threshold (%v)", cfg.Clock.StepThreshold, cfg.Clock.PanicThreshold)
 	}
 	if n := len(cfg.Servers); cfg.Clock.MinSources > n && n > 0 {
-		p.fail("clock.min_sources", "min_sources is %d, but %s configured: it could never be reached", cfg.Clock.MinSources, onlyServers(n))
+		p.fail("clock.min_sources", "min_sources is %d, but only %s configured: it could never be reached", cfg.Clock.MinSources, Counted(n, "server is", "servers are"))
 	}
 	if n := len(cfg.Servers); cfg.Clock.BootstrapQuorum > n && n > 0 {
-		p.fail("clock.bootstrap_quorum", "bootstrap_quorum is %d, but %s configured: it could never be reached", cfg.Clock.BootstrapQuorum, onlyServers(n))
+		p.fail("clock.bootstrap_quorum", "bootstrap_quorum is %d, but only %s configured: it could never be reached", cfg.Clock.BootstrapQuorum, Counted(n, "server is", "servers are"))
 	}
 	if len(cfg.PTP.Interfaces) > 0 {
 		p.fail("ptp.interfaces", "this version is no PTP grandmaster yet: leave interfaces empty")
@@ -276,13 +276,6 @@ func (p *parser) cross(cfg *Config) {
 			p.fail(key, "server %s is not in [trust] servers, so it would never be contacted", s.Address)
 		}
 	}
-}
-
-func onlyServers(n int) string {
-	if n == 1 {
-		return "only 1 server is"
-	}
-	return fmt.Sprintf("only %d servers are", n)
 }
 
 func trusted(list []string, address string) bool {

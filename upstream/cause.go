@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
 	"syscall"
 
 	"github.com/ntsgw/ntsgw/upstream/ntske"
@@ -97,9 +96,9 @@ func tlsFailure(address string, err error) *failure {
 	case errors.As(err, &authority):
 		f.denied = true
 		f.text = fmt.Sprintf("the certificate of %s is signed by nobody this gateway knows: %v; give its CA in ca, or pin its key in pins", address, err)
-	case noProtocol(err):
+	case ntske.RefusesALPN(err):
 		f.reason = ntske.ReasonALPN
-		f.text = fmt.Sprintf("%s does not speak NTS-KE (no ALPN ntske/1): it is another TLS service", address)
+		f.text = address + " " + ntske.OtherService
 	case errors.As(err, &header):
 		f.text = fmt.Sprintf("%s does not speak TLS at all: it is another service", address)
 	case remoteAlert(err):
@@ -113,12 +112,6 @@ func tlsFailure(address string, err error) *failure {
 		f.text = fmt.Sprintf("TLS with %s: %v", address, err)
 	}
 	return f
-}
-
-// noProtocol reports whether the peer refused our ALPN protocol (RFC 7301 §3.2).
-func noProtocol(err error) bool {
-	// crypto/tls has no type for it, neither for the alert received nor for its own.
-	return strings.Contains(err.Error(), "no application protocol")
 }
 
 // remoteAlert reports whether the peer ended the connection with a TLS alert.
@@ -142,7 +135,7 @@ func exchangeFailure(address string, err error) *failure {
 		f.reason = ReasonTimeout
 		f.text = fmt.Sprintf("%s did not answer the NTS-KE request in time", address)
 	case e.Reason == ntske.ReasonALPN:
-		f.text = fmt.Sprintf("%s does not speak NTS-KE (no ALPN ntske/1): it is another TLS service", address)
+		f.text = address + " " + ntske.OtherService
 	case e.Reason == ntske.ReasonNoCookies:
 		f.text = fmt.Sprintf("%s gave no cookie that fits an NTP packet: %s", address, e.Detail)
 	default:

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 	"github.com/ntsgw/ntsgw/durable"
@@ -435,14 +436,6 @@ func (s *Store) List() List {
 	return l
 }
 
-// days is how many whole days are left, for a person.
-func days(left time.Duration) string {
-	if n := int(max(0, left) / (24 * time.Hour)); n != 1 {
-		return fmt.Sprintf("%d days", n)
-	}
-	return "1 day"
-}
-
 // Warnings returns what a person should know at now.
 func (s *Store) Warnings(now time.Time) []discipline.Warning {
 	s.mu.Lock()
@@ -455,7 +448,7 @@ func (s *Store) Warnings(now time.Time) []discipline.Warning {
 	if s.st.RootAway {
 		if left := s.runway(now); left < 14*24*time.Hour {
 			out = append(out, discipline.Warning{ID: "signing-delegations-run-out", Text: fmt.Sprintf(
-				"The delegations at hand end in %s and the root is kept elsewhere: make and bring a batch (ntsgw keys delegate).", days(left))})
+				"The delegations at hand end in %s and the root is kept elsewhere: make and bring a batch (ntsgw keys delegate).", configs.Counted(int(max(0, left)/(24*time.Hour)), "day", "days"))})
 		}
 	}
 	return out

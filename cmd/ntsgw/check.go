@@ -54,7 +54,7 @@ func checkVerb(ctx context.Context, t terminal, args []string) error {
 	if cfg.Path == "" {
 		what = "no configuration file; the defaults hold: "
 	}
-	servers := counted(len(cfg.Servers), "server", "servers")
+	servers := configs.Counted(len(cfg.Servers), "server", "servers")
 	if _, err = fmt.Fprintf(t.out, "%sok, %s\n", what, servers); err != nil || !*connect {
 		return err
 	}
@@ -93,7 +93,7 @@ func checkServers(ctx context.Context, t terminal, cfg configs.Config) error {
 		}
 	}
 	if bad > 0 {
-		return exit(exitFailed, "%d of %s refused or can't be reached", bad, counted(len(results), "server is", "servers are"))
+		return exit(exitFailed, "%d of %s refused or can't be reached", bad, configs.Counted(len(results), "server is", "servers are"))
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func configFinding(cfg configs.Config) finding {
 	if n < 3 && !cfg.BuiltinServers {
 		return finding{"note", fmt.Sprintf("%s is right, but with %d of three servers or more a lying one can't be outvoted", cfg.Path, n)}
 	}
-	return finding{"ok", fmt.Sprintf("%s is right, %s", cfg.Path, counted(n, "server", "servers"))}
+	return finding{"ok", fmt.Sprintf("%s is right, %s", cfg.Path, configs.Counted(n, "server", "servers"))}
 }
 
 func clockFinding(cfg configs.Config) finding {

@@ -193,7 +193,7 @@ func keysDelegate(t terminal, args []string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(t.out, "%s at hand\n", counted(n, "rotation is", "rotations are"))
+	_, err = fmt.Fprintf(t.out, "%s at hand\n", configs.Counted(n, "rotation is", "rotations are"))
 	return err
 }
 
@@ -219,14 +219,6 @@ func delegateElsewhere(t terminal, root, want, start string, validity time.Durat
 	}
 	_, err = t.out.Write(b)
 	return err
-}
-
-// counted is n with the words for one or for many.
-func counted(n int, one, many string) string {
-	if n == 1 {
-		many = one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 // unknownWord is the error for a word that is not one of known.

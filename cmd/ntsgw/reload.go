@@ -48,7 +48,7 @@ func (r *reloader) load() {
 		for _, p := range problems {
 			r.g.log.Error("the configuration is refused, the old one stays", "err", p)
 		}
-		r.warn("configuration-refused", fmt.Sprintf("The configuration was replaced by one with %s and the old one stays; ntsgw check says which", counted(len(problems), "mistake", "mistakes")))
+		r.warn("configuration-refused", fmt.Sprintf("The configuration was replaced by one with %s and the old one stays; ntsgw check says which", configs.Counted(len(problems), "mistake", "mistakes")))
 	case err != nil:
 		r.g.log.Error("the configuration can't be read, the old one stays", "err", err)
 		r.warn("configuration-refused", err.Error()+"; the old one stays")

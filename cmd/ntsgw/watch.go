@@ -294,7 +294,7 @@ func (w *watcher) verdict(opt *watch.FollowOptions) error {
 	case w.shut:
 		return exit(exitFailed, "%s lets nobody in without a name and password: %s", opt.Session.Broker, enrol)
 	case w.verified == 0 && w.refused > 0:
-		return exit(exitFailed, "%s, none was verified", counted(w.refused, "message came", "messages came"))
+		return exit(exitFailed, "%s, none was verified", configs.Counted(w.refused, "message came", "messages came"))
 	case w.verified == 0 && w.keys > 0:
 		return exit(exitNotSynced, "no beacon and no answer was verified, only the delegation of the key: see with ntsgw status whether the gateway knows the time, or give a longer -for")
 	case w.verified == 0:

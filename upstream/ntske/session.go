@@ -4,11 +4,21 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/binary"
+	"strings"
 	"time"
 )
 
 // ALPN is the protocol name that both sides must agree on (RFC 8915 §4).
 const ALPN = "ntske/1"
+
+// OtherService says of a peer that did not agree to ALPN what it is.
+const OtherService = "does not speak NTS-KE (no ALPN " + ALPN + "): it is another TLS service"
+
+// RefusesALPN reports whether a handshake failed because the peer knows no protocol of ours (RFC 7301 §3.2).
+func RefusesALPN(err error) bool {
+	// crypto/tls has no type for it, neither for the alert received nor for its own.
+	return strings.Contains(err.Error(), "no application protocol")
+}
 
 // exporterLabel is RFC 8915 §5.1's.
 const exporterLabel = "EXPORTER-network-time-security"
