@@ -539,13 +539,7 @@ func leader(bank []hypothesis) int {
 }
 
 // likeliest is the greatest logarithm among filters.
-func likeliest(bank []hypothesis) float64 {
-	top := math.Inf(-1)
-	for i := range bank {
-		top = math.Max(top, bank[i].log)
-	}
-	return top
-}
+func likeliest(bank []hypothesis) float64 { return bank[leader(bank)].log }
 
 // weigh gives each filter's say, and their sum.
 func (f *filter) weigh(ws []float64) (sum float64) {
