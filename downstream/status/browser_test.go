@@ -39,15 +39,20 @@ func TestPageInABrowser(t *testing.T) {
 	if title != "Synchronized" {
 		t.Errorf("the verdict is %q", title)
 	}
-	if path := os.Getenv("NTSGW_SCREENSHOT"); path != "" {
-		shot, err := chromedp.Run(ctx, chromedp.FullScreenshot(90))
+	shoot := func(suffix string, quality int) {
+		path := os.Getenv("NTSGW_SCREENSHOT")
+		if path == "" {
+			return
+		}
+		shot, err := chromedp.Run(ctx, chromedp.FullScreenshot(quality))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, shot, 0o644); err != nil {
+		if err := os.WriteFile(path+suffix, shot, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+	shoot("", 90)
 	// On a phone all of it is seen without scrolling sideways, and each value has its label.
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(360, 800)); err != nil {
 		t.Fatal(err)
@@ -66,15 +71,7 @@ func TestPageInABrowser(t *testing.T) {
 			t.Errorf("on a phone %d %s", n, what)
 		}
 	}
-	if path := os.Getenv("NTSGW_SCREENSHOT"); path != "" {
-		shot, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path+".phone.png", shot, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	shoot(".phone.png", 100)
 	// No reload by hand: the page asks every 2 s.
 	g.set(func(s *discipline.Snapshot) { s.State = discipline.Unsynchronized })
 	for ctx.Err() == nil && title != "Unsynchronized" {

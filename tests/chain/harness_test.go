@@ -18,6 +18,7 @@ import (
 	"github.com/ntsgw/ntsgw/downstream/status"
 	"github.com/ntsgw/ntsgw/tests/loopback"
 	"github.com/ntsgw/ntsgw/tests/program"
+	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
 )
 
 func TestMain(m *testing.M) { program.Main(m, 0) }
@@ -78,6 +79,17 @@ func startGateway(t *testing.T, servers, mqtt, extra string) *gateway {
 	g := newGateway(t, servers, mqtt, extra)
 	g.Process = program.Start(t, program.Command("run", "-config", g.config))
 	return g
+}
+
+// startWithServer runs the program with one honest server, and gives what it reports once it is synchronized.
+func startWithServer(t *testing.T) (*gateway, *upstreamtest.Server, *status.Report) {
+	t.Helper()
+	ca := upstreamtest.NewCA(t)
+	s := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
+	dir := program.Folder(t)
+	program.Write(t, dir+"/ca.pem", string(ca.PEM()))
+	g := startGateway(t, server(s.Address, dir+"/ca.pem"), "", "")
+	return g, s, g.waitSynced(10 * time.Second)
 }
 
 // newGateway writes the configuration of a gateway that the caller starts.

@@ -13,12 +13,7 @@ import (
 // Each wrong answer goes to the built program over a socket: it is counted under its own reason,
 // the timeline does not move, and the next honest answer is accepted.
 func TestHostileAnswers(t *testing.T) {
-	ca := upstreamtest.NewCA(t)
-	s := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
-	dir := program.Folder(t)
-	program.Write(t, dir+"/ca.pem", string(ca.PEM()))
-	g := startGateway(t, server(s.Address, dir+"/ca.pem"), "", "")
-	before := g.waitSynced(10 * time.Second)
+	g, s, before := startWithServer(t)
 
 	source := func() status.Source { return g.mustReport().Sources[0] }
 	for _, fault := range upstreamtest.Faults() {

@@ -10,18 +10,12 @@ import (
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/status"
 	"github.com/ntsgw/ntsgw/tests/program"
-	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
 )
 
 // The configuration is replaced while the program runs: a pin that does not fit ends the standing session,
 // the right file brings it back, a bad one is refused, and what needs a restart is said.
 func TestTheConfigurationIsReadAgain(t *testing.T) {
-	ca := upstreamtest.NewCA(t)
-	s := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
-	dir := program.Folder(t)
-	program.Write(t, dir+"/ca.pem", string(ca.PEM()))
-	g := startGateway(t, server(s.Address, dir+"/ca.pem"), "", "")
-	before := g.waitSynced(10 * time.Second)
+	g, _, before := startWithServer(t)
 	good, err := os.ReadFile(g.config)
 	if err != nil {
 		t.Fatal(err)

@@ -7,19 +7,13 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/tests/program"
-	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
 )
 
 // A node with secrets that were replaced is told so, whether it is turned away at the door or was let in
 // just before: the delegation that the broker keeps is no sign of success.
 func TestWatchSaysThatOldSecretsAreRefused(t *testing.T) {
-	ca := upstreamtest.NewCA(t)
-	s := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
-	dir := program.Folder(t)
-	program.Write(t, dir+"/ca.pem", string(ca.PEM()))
-	g := startGateway(t, server(s.Address, dir+"/ca.pem"), "", "")
-	g.waitSynced(10 * time.Second)
-	file := filepath.Join(dir, "node.json")
+	g, _, _ := startWithServer(t)
+	file := filepath.Join(g.dir, "node.json")
 	if out, code := g.run("", "node", "add", "f", "-form", "json", "-out", file, "-config", g.config); code != 0 {
 		t.Fatalf("node add: %d\n%s", code, out)
 	}

@@ -131,7 +131,7 @@ func (g *guest) serve() error {
 	}
 	clock := sysclock.NewObserver()
 	buf, out := make([]byte, 65536), make([]byte, 0, 128)
-	for silent, off := 0, false; ; {
+	for silent := 0; ; {
 		// A guest whose test was killed ends by itself, after 30 s. A skip of time is a deadline passed too.
 		if err := conn.SetReadDeadline(time.Now().Add(3 * time.Second)); err != nil {
 			return err
@@ -144,6 +144,7 @@ func (g *guest) serve() error {
 			return err
 		}
 		silent = 0
+		off := false
 		n, received := got.N, got.Stamp
 		if n == 0 {
 			continue
@@ -169,11 +170,11 @@ func (g *guest) serve() error {
 			number, words, _ := strings.Cut(string(buf[1:n]), " ")
 			text, err := g.command(strings.Fields(words))
 			if err != nil {
-				text = number + " error " + err.Error() + ": " + text
+				text = "error " + err.Error() + ": " + text
 			} else {
-				text = number + " ok " + text
+				text, off = "ok "+text, words == "off"
 			}
-			out, off = append(out[:0], text[:min(len(text), 60_000)]...), err == nil && words == "off"
+			out = append(append(out[:0], number+" "...), text[:min(len(text), 60_000)]...)
 		default:
 			continue
 		}
