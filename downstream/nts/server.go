@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ntsgw/ntsgw/downstream/stamp"
 	"github.com/ntsgw/ntsgw/downstream/suspend"
 	"github.com/ntsgw/ntsgw/upstream/ntp"
 	"github.com/ntsgw/ntsgw/upstream/nts"
@@ -26,8 +27,7 @@ type Server struct {
 	cookies  *nts.CookieKeys
 	protect  *nts.Server
 	counters counters
-	steps    *hostSteps // nil: can't be watched
-	stamper  stamper
+	stamps   *stamp.Carrier
 	epochs   *suspend.Guard
 	replays  replays
 	peers    peers
@@ -92,20 +92,18 @@ func New(opt Options) (*Server, error) {
 	s := &Server{
 		opt: opt, ke: listener, ntp: socket,
 		cookies: cookies, protect: nts.NewServer(cookies, opt.Random),
-		stamper: stamper{clock: opt.Clock}, epochs: suspend.New(opt.Clock),
-		peers: peers{limit: opt.MaxConnections, each: max(1, opt.MaxConnections/4)},
+		epochs: suspend.New(opt.Clock),
+		peers:  peers{limit: opt.MaxConnections, each: max(1, opt.MaxConnections/4)},
 	}
-	if s.steps, err = watchSteps(); err != nil {
+	if s.stamps, err = stamp.New(opt.Clock); err != nil {
 		opt.Log.Warn("NTS server does not use the kernel's receive stamps", "error", err)
-	} else {
-		s.stamper.steps = s.steps
 	}
 	s.sendTo = opt.NTPServer
 	if ntpHost, _, err := net.SplitHostPort(opt.NTPListen); err == nil && s.sendTo == "" && ntpHost != keHost && !ntpAt.IP.IsUnspecified() && ntpHost != "" {
 		s.sendTo = ntpHost
 	}
 	stamps, _ := socket.Stamps()
-	s.counters.s = Status{KEAddress: s.KEAddr().String(), NTPAddress: s.NTPAddr().String(), Stamps: stamps && s.steps != nil}
+	s.counters.s = Status{KEAddress: s.KEAddr().String(), NTPAddress: s.NTPAddr().String(), Stamps: stamps && s.stamps.Carries()}
 	return s, nil
 }
 
@@ -133,11 +131,7 @@ func (s *Server) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return errors.Join(s.ke.Close(), s.ntp.Close())
 	})
-	err := g.Wait()
-	if s.steps != nil {
-		err = errors.Join(err, s.steps.Close())
-	}
-	return err
+	return errors.Join(g.Wait(), s.stamps.Close())
 }
 
 // housekeeping rotates the cookie key, and looks at the timeline once a second, so that its

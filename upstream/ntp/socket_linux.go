@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/ntsgw/ntsgw/netstamp"
 )
 
 // Socket is a UDP socket whose datagrams carry the kernel's software time stamps
@@ -85,7 +87,7 @@ func newSocket(conn *net.UDPConn, connected bool) (*Socket, error) {
 	}
 	s.raw = raw
 	if err := raw.Control(func(fd uintptr) {
-		s.rx, s.tx = enableStamps(int(fd), connected)
+		s.rx, s.tx = netstamp.Enable(int(fd), connected)
 		if !connected {
 			s.pktinfo = enablePacketInfo(int(fd))
 		}
@@ -128,8 +130,8 @@ func (s *Socket) Receive(b []byte) (Received, error) {
 		Peer:      netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port()),
 		Truncated: flags&syscall.MSG_TRUNC != 0,
 	}
-	forEachControl(s.oobIn[:oobn], func(level, kind int32, data []byte) {
-		if at, ok := softwareStamp(level, kind, data); ok {
+	netstamp.ForEachControl(s.oobIn[:oobn], func(level, kind int32, data []byte) {
+		if at, ok := netstamp.Software(level, kind, data); ok {
 			r.Stamp = at
 		} else if local, ok := packetInfo(level, kind, data); ok {
 			r.Local = local
@@ -212,10 +214,10 @@ func (s *Socket) readErrorQueue() (got sentStamp, ok bool) {
 			return
 		}
 		ok = true
-		forEachControl(s.oobErr[:oobn], func(level, kind int32, data []byte) {
-			if at, is := softwareStamp(level, kind, data); is {
+		netstamp.ForEachControl(s.oobErr[:oobn], func(level, kind int32, data []byte) {
+			if at, is := netstamp.Software(level, kind, data); is {
 				got.at = at
-			} else if id, is := stampID(level, kind, data); is {
+			} else if id, is := netstamp.ID(level, kind, data); is {
 				got.id = id
 			}
 		})
@@ -228,8 +230,8 @@ func (s *Socket) recount() {
 		return
 	}
 	_ = s.raw.Control(func(fd uintptr) {
-		disableStamps(int(fd))
-		s.rx, s.tx = enableStamps(int(fd), s.connected)
+		netstamp.Disable(int(fd))
+		s.rx, s.tx = netstamp.Enable(int(fd), s.connected)
 	})
 	for range 64 {
 		if _, ok := s.readErrorQueue(); !ok {

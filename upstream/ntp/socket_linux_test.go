@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ntsgw/ntsgw/netstamp"
 )
 
 // within allows for the clock being slewed, not stepped, while the test runs.
@@ -157,13 +159,13 @@ func TestSocketSurvivesRefusal(t *testing.T) {
 func FuzzControl(f *testing.F) {
 	f.Add(appendPacketInfo(nil, netip.MustParseAddr("192.0.2.1")))
 	f.Add(appendPacketInfo(nil, netip.MustParseAddr("2001:db8::1")))
-	f.Add(appendControl(nil, syscall.SOL_SOCKET, syscall.SO_TIMESTAMPING, make([]byte, 48)))
+	f.Add(netstamp.AppendControl(nil, syscall.SOL_SOCKET, syscall.SO_TIMESTAMPING, make([]byte, 48)))
 	f.Add(make([]byte, 16))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		forEachControl(b, func(level, kind int32, data []byte) {
-			softwareStamp(level, kind, data)
+		netstamp.ForEachControl(b, func(level, kind int32, data []byte) {
+			netstamp.Software(level, kind, data)
 			packetInfo(level, kind, data)
-			stampID(level, kind, data)
+			netstamp.ID(level, kind, data)
 		})
 	})
 }

@@ -1,4 +1,4 @@
-package nts
+package stamp
 
 import (
 	"errors"

@@ -1,6 +1,6 @@
 //go:build linux && !arm && !386
 
-package ntp
+package netstamp
 
 import (
 	"encoding/binary"
@@ -12,8 +12,8 @@ func setStamping(fd, flags int) error {
 	return syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_TIMESTAMPING, flags)
 }
 
-// softwareStamp reads the first of the three timespecs of an SCM_TIMESTAMPING message.
-func softwareStamp(level, kind int32, data []byte) (int64, bool) {
+// Software reads the kernel's stamp, the first of the three timespecs of an SCM_TIMESTAMPING message.
+func Software(level, kind int32, data []byte) (int64, bool) {
 	if level != syscall.SOL_SOCKET || kind != syscall.SO_TIMESTAMPING || len(data) < 16 {
 		return 0, false
 	}

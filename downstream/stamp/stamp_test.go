@@ -1,4 +1,4 @@
-package nts
+package stamp
 
 import (
 	"math/rand/v2"
@@ -36,16 +36,16 @@ func (h *host) pass(d int64) {
 
 func (h *host) now() int64 { return int64(1e18) + int64(h.real) }
 
-// TestArrival steps and slews a host clock as hard as the kernel can, between a datagram's stamp
+// TestCarry steps and slews a host clock as hard as the kernel can, between a datagram's stamp
 // and the reading that carries it and around them: what comes out is never later than now, never
 // more too early than it says, and close when nothing happened.
-func TestArrival(t *testing.T) {
+func TestCarry(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	steps := []int64{0, 0, 0, 1, 100, 1000, 15_000, 30_000, 1e6, 1e9, 3.6e12}
 	quiet, used := 0, 0
 	for round := range 50_000 {
 		h := &host{raw: 1e12}
-		s := stamper{clock: h, steps: h}
+		s := Carrier{clock: h, steps: h}
 		disturb := func() (disturbed bool) {
 			d := steps[rng.IntN(len(steps))]
 			if d != 0 {
@@ -57,7 +57,7 @@ func TestArrival(t *testing.T) {
 		h.rate = []float64{0, 1e-5, 5e-4, 0.1005}[rng.IntN(4)] * (2*rng.Float64() - 1)
 		disturb()
 		if rng.IntN(2) == 0 {
-			s.arrival(h.now())
+			s.Carry(h.now())
 		}
 		h.pass(rng.Int64N(1e9))
 		arrived, stamp := h.raw, h.now()
@@ -68,7 +68,7 @@ func TestArrival(t *testing.T) {
 			h.pass(rng.Int64N(100_000))
 		}
 		if rng.IntN(3) == 0 {
-			s.arrival(h.now()) // another datagram's turn
+			s.Carry(h.now()) // another datagram's turn
 			h.pass(rng.Int64N(50_000))
 		}
 		if rng.IntN(2) == 0 {
@@ -78,7 +78,7 @@ func TestArrival(t *testing.T) {
 		if rng.IntN(50) == 0 {
 			stamp, disturbed = []int64{0, 1, -1, 1 << 62}[rng.IntN(4)], true
 		}
-		at, early := s.arrival(stamp)
+		at, early, _ := s.Carry(stamp)
 		if at > h.raw {
 			t.Fatalf("round %d: %d ns in the future", round, at-h.raw)
 		}
@@ -99,11 +99,11 @@ func TestArrival(t *testing.T) {
 
 func TestStampsNeedAWatch(t *testing.T) {
 	h := &host{raw: 1e12}
-	s := stamper{clock: h}
+	s := Carrier{clock: h}
 	stamp := h.now()
 	h.pass(1000)
-	if at, early := s.arrival(stamp); at < 1e12+1000 || early != 0 {
-		t.Errorf("%d, %v", at, early)
+	if at, early, ok := s.Carry(stamp); ok || at < 1e12+1000 || early != 0 {
+		t.Errorf("%d, %v, %v", at, early, ok)
 	}
 }
 

@@ -1,6 +1,6 @@
 //go:build linux && (arm || 386)
 
-package ntp
+package netstamp
 
 import (
 	"encoding/binary"
@@ -20,9 +20,9 @@ func setStamping(fd, flags int) error {
 	return syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_TIMESTAMPING, flags)
 }
 
-// softwareStamp reads the first of the three timespecs of an SCM_TIMESTAMPING message in
+// Software reads the kernel's stamp, the first of the three timespecs of an SCM_TIMESTAMPING message in
 // either layout.
-func softwareStamp(level, kind int32, data []byte) (int64, bool) {
+func Software(level, kind int32, data []byte) (int64, bool) {
 	if level != syscall.SOL_SOCKET {
 		return 0, false
 	}
