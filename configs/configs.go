@@ -106,8 +106,10 @@ type NTSServer struct {
 
 // PTP says on which interfaces the gateway is a grandmaster.
 type PTP struct {
-	Interfaces []string
+	Interfaces []string // empty: off
 	Domain     int
+	Priority1  int // what other clocks compare first: the lowest wins
+	Priority2  int // what they compare after the clock's quality
 }
 
 // Status says where people and programs see how the gateway is.

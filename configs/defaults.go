@@ -30,6 +30,7 @@ func Defaults() Config {
 			RequestRate:  1,
 			RequestBurst: 8,
 		},
+		PTP:    PTP{Priority1: 128, Priority2: 128},
 		Status: Status{Listen: "127.0.0.1:8460", Socket: "/run/ntsgw/ntsgw.sock"},
 		Log:    Log{Level: "info", Format: "auto"},
 	}

@@ -249,9 +249,6 @@ func (p *parser) cross(cfg *Config) {
 	if n := len(cfg.Servers); cfg.Clock.BootstrapQuorum > n && n > 0 {
 		p.fail("clock.bootstrap_quorum", "bootstrap_quorum is %d, but only %s configured: it could never be reached", cfg.Clock.BootstrapQuorum, Counted(n, "server is", "servers are"))
 	}
-	if len(cfg.PTP.Interfaces) > 0 {
-		p.fail("ptp.interfaces", "this version is no PTP grandmaster yet: leave interfaces empty")
-	}
 	if cfg.NTSServer.Listen != "" && (cfg.NTSServer.Cert == "" || cfg.NTSServer.Key == "") {
 		p.fail("nts_server.listen", "the NTS server needs a certificate: give cert and key")
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/ntsgw/ntsgw/discipline/loop"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/downstream/mqtt"
+	"github.com/ntsgw/ntsgw/downstream/ptp"
 	"github.com/ntsgw/ntsgw/downstream/status"
 	"github.com/ntsgw/ntsgw/upstream"
 )
@@ -45,6 +46,7 @@ type gateway struct {
 	nodes   *mqtt.Nodes
 	mqtt    atomic.Pointer[mqtt.Server] // nil: off
 	nts     atomic.Pointer[ntsServer]   // nil: off
+	ptp     atomic.Pointer[ptp.Server]  // nil: off
 	status  *status.Server
 	reloads *reloader
 
@@ -118,6 +120,11 @@ func (g *gateway) newDownstreams() error {
 			return err
 		}
 	}
+	if len(g.cfg.PTP.Interfaces) > 0 {
+		if _, err := g.makePTP(); err != nil {
+			return err
+		}
+	}
 	g.status = status.New(status.Options{
 		Timeline: g.loop, Clock: g.read, Gateway: g.id, Version: programVersion(),
 		Mode:    func() string { return string(g.loop.Host().Mode) },
@@ -157,6 +164,17 @@ func (g *gateway) makeNTS() (func(context.Context) error, error) {
 	return s.run, nil
 }
 
+func (g *gateway) makePTP() (func(context.Context) error, error) {
+	cfg := g.cfg.PTP
+	s, err := ptp.New(ptp.Options{Timeline: g.loop, Clock: g.read, Interfaces: cfg.Interfaces, Domain: cfg.Domain,
+		Priority1: cfg.Priority1, Priority2: cfg.Priority2, Log: g.log})
+	if err != nil {
+		return nil, err
+	}
+	g.ptp.Store(s)
+	return s.Run, nil
+}
+
 // run runs all of it until ctx ends or the discipline fails. A downstream that fails is started
 // again and takes nothing with it.
 func (g *gateway) run(ctx context.Context) error {
@@ -193,6 +211,9 @@ func (g *gateway) run(ctx context.Context) error {
 	}
 	if s := g.nts.Load(); s != nil {
 		group.Go(func() error { return g.supervise(ctx, "nts", s.run, g.makeNTS) })
+	}
+	if s := g.ptp.Load(); s != nil {
+		group.Go(func() error { return g.supervise(ctx, "ptp", s.Run, g.makePTP) })
 	}
 	return group.Wait()
 }

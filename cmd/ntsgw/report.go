@@ -10,6 +10,7 @@ import (
 	"github.com/ntsgw/ntsgw/certs/signing"
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/mqtt"
+	"github.com/ntsgw/ntsgw/downstream/ptp"
 	"github.com/ntsgw/ntsgw/downstream/status"
 )
 
@@ -169,7 +170,26 @@ func (g *gateway) metrics() map[string]status.Counters {
 		st := s.Status()
 		m["nts"] = status.Counters{"ke_accepted": st.Accepted, "answered": st.Answered, "naks": st.NAKs, "refused": st.Refused}
 	}
+	if s := g.ptp.Load(); s != nil {
+		m["ptp"] = ptpCounters(s.Status())
+	}
 	return m
+}
+
+// ptpCounters are those of all interfaces together.
+func ptpCounters(st ptp.Status) status.Counters {
+	var announced, synced, answered uint64
+	serving, refused := 0.0, map[string]uint64{}
+	for _, p := range st.Ports {
+		announced, synced, answered = announced+p.Announced, synced+p.Synced, answered+p.Answered
+		for reason, n := range p.Refused {
+			refused[reason] += n
+		}
+		if p.State == ptp.StateServing {
+			serving++
+		}
+	}
+	return status.Counters{"announced": announced, "synced": synced, "answered": answered, "refused": refused, "interfaces_serving": serving}
 }
 
 func (g *gateway) downstreams() map[string]any {
@@ -179,6 +199,9 @@ func (g *gateway) downstreams() map[string]any {
 	}
 	if s := g.nts.Load(); s != nil {
 		d["nts"] = s.Status()
+	}
+	if s := g.ptp.Load(); s != nil {
+		d["ptp"] = s.Status()
 	}
 	return d
 }

@@ -1,0 +1,89 @@
+package ptp
+
+import (
+	"encoding/hex"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// Why a message of another was not answered or not used, or why one of ours was not sent.
+const (
+	reasonMalformed      = "malformed"         // shorter than it says or must be
+	reasonVersion        = "version"           // not PTP version 2
+	reasonProfile        = "profile"           // of another profile, such as gPTP
+	reasonDomain         = "domain"            // of another domain
+	reasonOwn            = "own-identity"      // in our own name
+	reasonPeerDelay      = "peer-delay"        // the peer delay mechanism is not spoken
+	reasonOtherMaster    = "other-grandmaster" // Announce, Sync or Follow_Up of another
+	reasonUnsupported    = "unsupported"       // signalling, management
+	reasonRate           = "rate"              // more Delay_Req than are answered
+	reasonUnsynchronized = "unsynchronized"    // the timeline promises nothing
+	reasonSuspended      = "suspended"         // the machine slept since the timeline began
+	reasonNoStamp        = "no-stamp"          // the kernel gave no time stamp, or the host clock was set meanwhile
+	reasonLate           = "late"              // the stamp was too old to be carried to the raw clock well
+	reasonEpoch          = "epoch"             // the timeline jumped between a message and its time
+	reasonSend           = "send"              // the system did not take it
+)
+
+// The states of a port.
+const (
+	StateServing = "serving"
+	StateSilent  = "silent"  // the timeline promises nothing, or jumped just now
+	StateWaiting = "waiting" // there is no such interface, or no address on it
+)
+
+// Status is a copy of what a Server knows of itself: safe to keep.
+type Status struct {
+	Identity string `json:"clock_identity"` // hex; empty before the first interface came up
+	Domain   int    `json:"domain"`
+	Ports    []Port `json:"ports"`
+}
+
+// Port is one interface.
+type Port struct {
+	Interface   string            `json:"interface"`
+	State       string            `json:"state"`
+	Error       string            `json:"error,omitempty"` // what it waits for
+	Class       int               `json:"clock_class"`     // as last announced; 0: not yet
+	Accuracy    int               `json:"clock_accuracy"`  // the enumeration of IEEE 1588-2019 table 5
+	MaxError    float64           `json:"max_error_seconds"`
+	Announced   uint64            `json:"announced"`
+	Synced      uint64            `json:"synced"` // Sync with its Follow_Up
+	Answered    uint64            `json:"answered"`
+	Refused     map[string]uint64 `json:"refused"`
+	OtherMaster string            `json:"other_grandmaster,omitempty"` // the last one that announced itself, hex
+}
+
+// counters is safe for concurrent use.
+type counters struct {
+	mu sync.Mutex
+	s  Status
+}
+
+func (c *counters) port(i int, f func(*Port)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f(&c.s.Ports[i])
+}
+
+func (c *counters) refuse(i int, reason string) {
+	c.port(i, func(p *Port) { p.Refused[reason]++ })
+}
+
+func (c *counters) identify(id ClockIdentity) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.s.Identity = hex.EncodeToString(id[:])
+}
+
+func (c *counters) status() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.s
+	s.Ports = slices.Clone(s.Ports)
+	for i := range s.Ports {
+		s.Ports[i].Refused = maps.Clone(s.Ports[i].Refused)
+	}
+	return s
+}

@@ -1,0 +1,446 @@
+package ptp
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/netstamp"
+)
+
+// The address and ports of PTP on UDP over IPv4 (IEEE 1588-2019 annex C).
+var primary = [4]byte{224, 0, 1, 129}
+
+const (
+	eventPort   = 319
+	generalPort = 320
+)
+
+// errNotThere says that an interface may come later.
+var errNotThere = errors.New("is not there")
+
+// port is one interface. One thread sends and receives on it, and nobody else waits on its sockets: a
+// second waiter would be woken between a message's stamp and its way out, which costs tens of microseconds.
+type port struct {
+	s       *Server
+	i       int
+	id      portIdentity
+	event   int // its messages are stamped
+	general int
+	wake    int // an eventfd, written when Run shall end
+
+	sent     uint32 // on the event socket: the kernel counts so
+	sync     uint16 // sequence numbers
+	announce uint16
+
+	steady steady
+	epoch  discipline.Epoch // that was stated last
+	stated time.Time        // when; zero: never
+	in     [1500]byte
+	oob    [256]byte
+	out    []byte
+}
+
+// openPort opens the sockets on interface i.
+func openPort(s *Server, i int) (*port, error) {
+	name := s.opt.Interfaces[i]
+	link, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil, fmt.Errorf("interface %s %w: %v", name, errNotThere, err)
+	}
+	if link.Flags&net.FlagUp == 0 {
+		return nil, fmt.Errorf("interface %s %w: it is down", name, errNotThere)
+	}
+	own, err := identityOf(link.HardwareAddr)
+	if err != nil {
+		return nil, fmt.Errorf("interface %s: %w", name, err)
+	}
+	if !hasIPv4(link) {
+		return nil, fmt.Errorf("interface %s %w: it has no IPv4 address", name, errNotThere)
+	}
+	p := &port{s: s, i: i, id: portIdentity{s.identify(own), uint16(i + 1)}, event: -1, general: -1, wake: -1}
+	if p.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err == nil {
+		p.event, err = listen(link, eventPort)
+	}
+	if err == nil {
+		p.general, err = listen(link, generalPort)
+	}
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	if rx, tx := netstamp.Enable(p.event, true); !rx || !tx {
+		p.close()
+		return nil, fmt.Errorf("interface %s: the kernel gives no time stamps", name)
+	}
+	return p, nil
+}
+
+// identityOf is an EUI-64 made of a hardware address (clause 7.5.2.2.2).
+func identityOf(a net.HardwareAddr) (id ClockIdentity, err error) {
+	switch len(a) {
+	case 6:
+		copy(id[:], a[:3])
+		id[3], id[4] = 0xff, 0xfe
+		copy(id[5:], a[3:])
+	case 8:
+		copy(id[:], a)
+	}
+	if id == (ClockIdentity{}) {
+		return id, errors.New("it has no hardware address to name the clock by: PTP needs an Ethernet or Wi-Fi interface")
+	}
+	return id, nil
+}
+
+func hasIPv4(link *net.Interface) bool {
+	addresses, err := link.Addrs()
+	if err != nil {
+		return false
+	}
+	for _, a := range addresses {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// listen opens a socket that hears and sends on one interface only.
+func listen(link *net.Interface, udpPort int) (int, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1, fmt.Errorf("socket: %w", err)
+	}
+	group := &unix.IPMreqn{Multiaddr: primary, Ifindex: int32(link.Index)}
+	for _, step := range []func() error{
+		func() error { return unix.BindToDevice(fd, link.Name) },
+		func() error { return unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_IF, group) },
+		func() error { return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_TTL, 1) },
+		func() error { return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, 0) },
+		func() error { return unix.Bind(fd, &unix.SockaddrInet4{Port: udpPort}) },
+		func() error { return unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, group) },
+	} {
+		if err = step(); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		return fd, nil
+	}
+	unix.Close(fd)
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		return -1, fmt.Errorf("UDP port %d on %s: %w; another PTP program has it: stop it, or leave %s out of interfaces", udpPort, link.Name, err, link.Name)
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		return -1, fmt.Errorf("UDP port %d on %s: %w; it needs CAP_NET_BIND_SERVICE", udpPort, link.Name, err)
+	}
+	return -1, fmt.Errorf("UDP port %d on %s: %w", udpPort, link.Name, err)
+}
+
+func (p *port) close() {
+	for _, fd := range []int{p.event, p.general, p.wake} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+// run sends and answers until ctx ends, or something is wrong with the interface.
+func (p *port) run(ctx context.Context) error {
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(woken)
+		_, _ = unix.Write(p.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	})
+	runtime.LockOSThread()
+	err := p.loop(ctx)
+	runtime.UnlockOSThread()
+	if !stop() {
+		<-woken // the number of a closed descriptor may be another's by then
+	}
+	return err
+}
+
+func (p *port) loop(ctx context.Context) error {
+	next := [2]time.Time{time.Now(), time.Now()} // Announce, Sync
+	interval := [2]time.Duration{1 << logAnnounceInterval * time.Second, 1 << logSyncInterval * time.Second}
+	send := [2]func(served) error{p.sendAnnounce, p.sendSync}
+	fds := []unix.PollFd{{Fd: int32(p.event), Events: unix.POLLIN}, {Fd: int32(p.general), Events: unix.POLLIN}, {Fd: int32(p.wake), Events: unix.POLLIN}}
+	for ctx.Err() == nil {
+		now := time.Now()
+		for i := range next {
+			if now.Before(next[i]) {
+				continue
+			}
+			if next[i] = next[i].Add(interval[i]); next[i].Before(now) {
+				next[i] = now.Add(interval[i]) // the machine stood still: what was missed is not made up for
+			}
+			if t := p.timeline(); t.reason == "" {
+				if err := send[i](t); err != nil {
+					return err
+				}
+			}
+		}
+		if err := poll(fds, time.Until(next[0]), time.Until(next[1])); err != nil {
+			return err
+		}
+		if fds[0].Revents&unix.POLLERR != 0 {
+			p.late()
+			if err := pending(p.event); err != nil {
+				return err
+			}
+		}
+		if fds[1].Revents&unix.POLLERR != 0 {
+			if err := pending(p.general); err != nil {
+				return err
+			}
+		}
+		if fds[0].Revents&unix.POLLIN != 0 {
+			p.receive(p.event)
+		}
+		if fds[1].Revents&unix.POLLIN != 0 {
+			p.receive(p.general)
+		}
+	}
+	return nil
+}
+
+// poll waits for something to read, or the shorter of two times.
+func poll(fds []unix.PollFd, a, b time.Duration) error {
+	wait := unix.NsecToTimespec(int64(max(0, min(a, b))))
+	if _, err := unix.Ppoll(fds, &wait, nil); err != nil && !errors.Is(err, unix.EINTR) {
+		return fmt.Errorf("poll: %w", err)
+	} else if err != nil {
+		for i := range fds {
+			fds[i].Revents = 0
+		}
+	}
+	return nil
+}
+
+// pending is an error that the system keeps for a socket.
+func pending(fd int) error {
+	if n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); err == nil && n != 0 {
+		return unix.Errno(n)
+	}
+	return nil
+}
+
+// timeline is the server's. After a jump the port is silent until every receiver has let go of it, so that
+// none computes with times of two timelines.
+func (p *port) timeline() served {
+	t := p.s.timeline()
+	if t.reason == "" && t.Epoch != p.epoch && !p.stated.IsZero() && time.Since(p.stated) <= fresh {
+		t.reason = reasonEpoch
+	}
+	state := StateServing
+	if t.reason != "" {
+		state = StateSilent
+	} else {
+		p.epoch = t.Epoch
+	}
+	p.s.counters.port(p.i, func(c *Port) { c.State = state })
+	return t
+}
+
+func (p *port) header(kind messageType, sequence uint16, flags uint16) header {
+	return header{kind: kind, domain: uint8(p.s.opt.Domain), flags: flags, source: p.id, sequence: sequence, interval: logSyncInterval}
+}
+
+// steady keeps a clock accuracy for a minute after it was last that bad: a change makes every receiver choose
+// its grandmaster anew, and a bound near a limit of the table would make one at every Announce.
+type steady struct {
+	accuracy uint8
+	since    time.Time
+}
+
+func (s *steady) hold(accuracy uint8, now time.Time) uint8 {
+	if accuracy >= s.accuracy || now.Sub(s.since) >= time.Minute {
+		s.accuracy, s.since = accuracy, now
+	}
+	return s.accuracy
+}
+
+// sendAnnounce tells what the time is worth. An error is the interface's.
+func (p *port) sendAnnounce(t served) error {
+	a := p.s.announcement(t)
+	a.accuracy = p.steady.hold(a.accuracy, time.Now())
+	p.announce++
+	p.out = appendAnnounce(p.out[:0], p.header(typeAnnounce, p.announce, 0), a)
+	if err := p.send(p.general, generalPort); err != nil {
+		return err
+	}
+	p.s.counters.port(p.i, func(c *Port) {
+		c.Announced++
+		c.Class, c.Accuracy, c.MaxError = int(a.class), int(a.accuracy), a.bound.Seconds()
+	})
+	return nil
+}
+
+// sendSync sends the time twice: about now, and when the kernel says that it left.
+func (p *port) sendSync(t served) error {
+	p.late()
+	p.sync++
+	p.out = appendTimed(p.out[:0], p.header(typeSync, p.sync, flagTwoStep), t.taiAt(p.s.opt.Clock.Now()))
+	id := p.sent
+	p.sent++
+	if err := p.send(p.event, eventPort); err != nil {
+		return err
+	}
+	at, reason := p.s.carried(p.departure(id))
+	if reason != "" {
+		p.s.counters.refuse(p.i, reason)
+		return nil
+	}
+	now := p.timeline()
+	if now.reason != "" || now.Epoch != t.Epoch {
+		p.s.counters.refuse(p.i, reasonEpoch)
+		return nil
+	}
+	p.out = appendTimed(p.out[:0], p.header(typeFollowUp, p.sync, 0), now.taiAt(at))
+	if err := p.send(p.general, generalPort); err != nil {
+		return err
+	}
+	p.s.counters.port(p.i, func(c *Port) { c.Synced++ })
+	return nil
+}
+
+// send sends out by multicast.
+func (p *port) send(fd, udpPort int) error {
+	if err := unix.Sendto(fd, p.out, 0, &unix.SockaddrInet4{Port: udpPort, Addr: primary}); err != nil {
+		p.s.counters.refuse(p.i, reasonSend)
+		return fmt.Errorf("send: %w", err)
+	}
+	p.stated = time.Now()
+	return nil
+}
+
+// departure waits a little for the stamp of the event message with an id; 0: there is none.
+func (p *port) departure(id uint32) int64 {
+	fds := []unix.PollFd{{Fd: int32(p.event)}}
+	for deadline := time.Now().Add(10 * time.Millisecond); ; {
+		for {
+			got, at, ok := p.stamp()
+			if !ok {
+				break
+			}
+			if got == id && at != 0 {
+				return at
+			}
+		}
+		left := time.Until(deadline)
+		if left <= 0 || poll(fds, left, left) != nil {
+			return 0
+		}
+	}
+}
+
+// late drops stamps that nobody waits for any more.
+func (p *port) late() {
+	for range 64 {
+		if _, _, ok := p.stamp(); !ok {
+			return
+		}
+	}
+}
+
+// stamp reads one message of the error queue; false: it is empty.
+func (p *port) stamp() (id uint32, at int64, ok bool) {
+	_, n, _, _, err := unix.Recvmsg(p.event, nil, p.oob[:], unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+	if err != nil {
+		return 0, 0, errors.Is(err, unix.EINTR)
+	}
+	netstamp.ForEachControl(p.oob[:n], func(level, kind int32, data []byte) {
+		if t, is := netstamp.Software(level, kind, data); is {
+			at = t
+		} else if n, is := netstamp.ID(level, kind, data); is {
+			id = n
+		}
+	})
+	return id, at, true
+}
+
+// receive takes what has come in, not so much that Sync would wait for it.
+func (p *port) receive(fd int) {
+	for range 32 {
+		n, oobn, _, from, err := unix.Recvmsg(fd, p.in[:], p.oob[:], unix.MSG_DONTWAIT)
+		if err != nil {
+			return
+		}
+		peer, ok := from.(*unix.SockaddrInet4)
+		if !ok {
+			continue
+		}
+		stamp := int64(0)
+		netstamp.ForEachControl(p.oob[:oobn], func(level, kind int32, data []byte) {
+			if t, is := netstamp.Software(level, kind, data); is {
+				stamp = t
+			}
+		})
+		if reason := p.take(p.in[:n], netip.AddrFrom4(peer.Addr), stamp); reason != "" {
+			p.s.counters.refuse(p.i, reason)
+		}
+	}
+}
+
+// take answers a message, and returns "" or why there was no answer.
+func (p *port) take(b []byte, from netip.Addr, stamp int64) (reason string) {
+	var h header
+	if reason := h.parse(b); reason != "" {
+		return reason
+	}
+	if int(h.domain) != p.s.opt.Domain {
+		return reasonDomain
+	}
+	if h.source.clock == p.id.clock {
+		return reasonOwn
+	}
+	switch h.kind {
+	case typeDelayReq:
+		return p.answer(&h, from, stamp)
+	case typeAnnounce, typeSync, typeFollowUp:
+		p.s.counters.port(p.i, func(c *Port) { c.OtherMaster = hex.EncodeToString(h.source.clock[:]) })
+		return reasonOtherMaster
+	case typePdelayReq, typePdelayResp, typePdelayRespFollows:
+		return reasonPeerDelay
+	case typeDelayResp:
+		return "" // to another receiver, from another grandmaster
+	}
+	return reasonUnsupported
+}
+
+// answer tells when a Delay_Req came in.
+func (p *port) answer(h *header, from netip.Addr, stamp int64) (reason string) {
+	if h.length < delayReqSize {
+		return reasonMalformed
+	}
+	t := p.timeline()
+	if t.reason != "" {
+		return t.reason
+	}
+	if !p.s.limit.allow(from, time.Now()) {
+		return reasonRate
+	}
+	at, reason := p.s.carried(stamp)
+	if reason != "" {
+		return reason
+	}
+	to := primary
+	if h.flags&flagUnicast != 0 {
+		to = from.As4()
+	}
+	p.out = appendDelayResp(p.out[:0], h, p.id, t.taiAt(at))
+	if err := unix.Sendto(p.general, p.out, 0, &unix.SockaddrInet4{Port: generalPort, Addr: to}); err != nil {
+		return reasonSend
+	}
+	p.s.counters.port(p.i, func(c *Port) { c.Answered++ })
+	return ""
+}
