@@ -12,7 +12,7 @@ else
 NOCLOCK :=
 endif
 
-.PHONY: all demo test install-peers vet unit bench build packages sim plot bench-clock promise test-node prove fuzz clean FORCE
+.PHONY: all demo test install-peers vet unit bench bench-ptp build packages sim plot bench-clock promise test-node prove fuzz clean FORCE
 
 all: dist/ntsgw
 
@@ -47,6 +47,10 @@ unit:
 # Costs in ns and allocations. Run it on a machine that does nothing else.
 bench:
 	$(NOCLOCK) $(GO) test -run '^$$' -bench . -benchmem ./upstream/nts ./downstream/nts ./downstream/beacon ./downstream/mqtt ./discipline ./certs
+
+# A PTP receiver's error through ours as grandmaster beside ptp4l's, in turns: about seven minutes.
+bench-ptp: install-peers
+	NTSGW_BENCH_PTP=60s $(NOCLOCK) $(GO) test -count=1 -v -timeout 1h -run TestBesidePtp4l ./tests/ptp
 
 build:
 	@mkdir -p dist

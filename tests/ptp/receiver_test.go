@@ -1,0 +1,165 @@
+package ptp
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ntsgw/ntsgw/downstream/ptp"
+	"github.com/ntsgw/ntsgw/tests/program"
+)
+
+// TestReceiverFollowsGateway lets ptp4l measure the gateway: it finds the 40 ms that the gateway's time is off the
+// host's, within the bound that the gateway states, and reads what that time is worth. Without the server it
+// hears of holdover; without the gateway's time it hears nothing.
+func TestReceiverFollowsGateway(t *testing.T) {
+	t.Parallel()
+	l := newLAN(t)
+	server := l.startServer()
+	g := l.startGateway("priority1 = 99\n")
+	r := l.ptp4l(l.rx, "rx0", "slaveOnly 1")
+	g.waitState(10*time.Second, ptp.StateServing)
+	program.Eventually(t, 25*time.Second, "ptp4l measures", func() bool { return len(r.measurements()) >= 5 })
+	report, port := g.report(), g.port()
+	for _, m := range r.measurements()[1:] { // the first one has no delay of its own yet
+		if off := time.Duration(*report.Offset*1e9) + m.offset; off.Abs() > time.Duration(port.MaxError*1e9)+m.delay {
+			t.Errorf("ptp4l measures %v over %v, the gateway's offset is %v s ± %v s", m.offset, m.delay, *report.Offset, port.MaxError)
+		}
+	}
+	set := r.ask("PARENT_DATA_SET")
+	for name, want := range map[string]string{
+		"gm.ClockClass": "6", "gm.ClockAccuracy": fmt.Sprintf("%#x", port.Accuracy), "grandmasterPriority1": "99", "grandmasterPriority2": "128", "gm.OffsetScaledLogVariance": "0xffff",
+	} {
+		if set[name] != want {
+			t.Errorf("%s is %s, want %s", name, set[name], want)
+		}
+	}
+	set = r.ask("TIME_PROPERTIES_DATA_SET")
+	for name, want := range map[string]string{
+		"currentUtcOffset": fmt.Sprint(report.TAIOffset), "currentUtcOffsetValid": "1", "ptpTimescale": "1", "timeTraceable": "1", "frequencyTraceable": "1", "timeSource": "0x50", "leap61": "0", "leap59": "0",
+	} {
+		if set[name] != want {
+			t.Errorf("%s is %s, want %s", name, set[name], want)
+		}
+	}
+	if !server.Stop() {
+		t.Fatal("the server does not end")
+	}
+	program.Eventually(t, 60*time.Second, "ptp4l hears of holdover", func() bool { return r.ask("PARENT_DATA_SET")["gm.ClockClass"] == "7" })
+	if p := g.port(); p.State != ptp.StateServing || p.Class != 7 {
+		t.Errorf("in holdover: %+v", p)
+	}
+	if !g.Stop() {
+		t.Fatal("the gateway does not end")
+	}
+	program.Eventually(t, 15*time.Second, "ptp4l lets go of a gateway that ended", func() bool { return strings.Contains(r.Out.String(), "ANNOUNCE_RECEIPT_TIMEOUT") })
+}
+
+// A receiver may ask by unicast, which spares the others the answers.
+func TestHybridReceiver(t *testing.T) {
+	t.Parallel()
+	l := newLAN(t)
+	l.startServer()
+	g := l.startGateway("")
+	r := l.ptp4l(l.rx, "rx0", "slaveOnly 1\nhybrid_e2e 1")
+	program.Eventually(t, 25*time.Second, "ptp4l measures", func() bool { return len(r.measurements()) >= 3 })
+	list := r.measurements()
+	if off := ahead + list[len(list)-1].offset; off.Abs() > 5*time.Millisecond {
+		t.Errorf("ptp4l measures %v", list)
+	}
+	if p := g.port(); p.Answered == 0 {
+		t.Errorf("nothing was answered: %+v", p)
+	}
+}
+
+// Between grandmasters a receiver takes the one that is worth more, and priority1 overrules that.
+func TestBetterGrandmasterWins(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, gateway, other string
+		gatewayWins          bool
+	}{
+		{"a default ptp4l has nothing behind it", "", "", true},
+		{"a reference clock is nearer", "", "clockClass 6\nclockAccuracy 0x21", false},
+		{"the operator's will", "priority1 = 1", "clockClass 6\nclockAccuracy 0x21", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLAN(t)
+			// A second wire, to the other grandmaster: the receiver hears both through a bridge.
+			om := l.gateway + "-om"
+			l.namespace(om)
+			l.ip("-n", l.rx, "link", "add", "om1", "type", "veth", "peer", "name", "om0", "netns", om)
+			l.ip("-n", om, "addr", "add", "10.79.1.3/24", "dev", "om0")
+			l.ip("-n", om, "link", "set", "om0", "up")
+			l.ip("-n", l.rx, "link", "add", "re1", "type", "veth", "peer", "name", "re0")
+			l.ip("-n", l.rx, "addr", "add", "10.79.1.4/24", "dev", "re0")
+			l.ip("-n", l.rx, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+			for _, link := range []string{"rx0", "om1", "re1"} {
+				l.ip("-n", l.rx, "link", "set", link, "master", "br0")
+			}
+			for _, link := range []string{"br0", "om1", "re1", "re0"} {
+				l.ip("-n", l.rx, "link", "set", link, "up")
+			}
+			l.startServer()
+			g := l.startGateway(tt.gateway)
+			g.waitState(10*time.Second, ptp.StateServing)
+			l.ptp4l(om, "om0", tt.other)
+			r := l.ptp4l(l.rx, "re0", "slaveOnly 1")
+			want := g.ptp().Identity
+			if !tt.gatewayWins { // one that loses falls silent
+				program.Eventually(t, 15*time.Second, "the gateway notices the other", func() bool { return g.port().Refused["other-grandmaster"] > 3 })
+				want = g.port().OtherMaster
+			}
+			var got string
+			program.Eventually(t, 15*time.Second, "the receiver chooses", func() bool {
+				got = strings.ReplaceAll(r.ask("PARENT_DATA_SET")["grandmasterIdentity"], ".", "")
+				return got == want
+			})
+			if p := g.port(); p.State != ptp.StateServing {
+				t.Errorf("another grandmaster changed the port: %+v", p)
+			}
+		})
+	}
+}
+
+// The port waits for an interface that goes, or is not there yet, and says so.
+func TestInterfaceComesAndGoes(t *testing.T) {
+	t.Parallel()
+	l := newLAN(t)
+	l.ip("-n", l.gateway, "link", "del", "gw0")
+	l.startServer()
+	g := l.startGateway("")
+	g.waitState(10*time.Second, ptp.StateWaiting)
+	if p := g.port(); !strings.Contains(p.Error, "gw0 is not there") {
+		t.Errorf("%+v", p)
+	}
+	l.wire()
+	g.waitState(15*time.Second, ptp.StateServing)
+	l.ip("-n", l.gateway, "link", "set", "gw0", "down")
+	g.waitState(10*time.Second, ptp.StateWaiting)
+	l.ip("-n", l.gateway, "link", "set", "gw0", "up")
+	g.waitState(15*time.Second, ptp.StateServing)
+	before := g.port().Synced
+	program.Eventually(t, 10*time.Second, "the time is sent again", func() bool { return g.port().Synced > before })
+	if n := strings.Count(g.Out.String(), "PTP waits for an interface"); n > 6 {
+		t.Errorf("the log says %d times what it waits for", n)
+	}
+}
+
+// What a person must mend shows at the start.
+func TestPortIsTaken(t *testing.T) {
+	t.Parallel()
+	l := newLAN(t)
+	l.startServer()
+	l.ptp4l(l.gateway, "gw0", "slaveOnly 1")
+	g := l.configure("")
+	program.Eventually(t, 10*time.Second, "ptp4l has the port", func() bool {
+		out, _ := l.command(l.gateway, program.Path(), "run", "-config", g.config).CombinedOutput()
+		return slices.ContainsFunc(strings.Split(string(out), "\n"), func(line string) bool {
+			return strings.Contains(line, "UDP port 319 on gw0: address already in use; another PTP program has it: stop it, or leave gw0 out of interfaces")
+		})
+	})
+}

@@ -1,0 +1,137 @@
+package ptp
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/discipline/sysclock"
+	"github.com/ntsgw/ntsgw/downstream/ptp"
+	"github.com/ntsgw/ntsgw/tests/program"
+)
+
+// hostTime is a timeline that shows the host clock, ahead of it by a step of the test's.
+type hostTime struct {
+	mu    sync.Mutex
+	epoch discipline.Epoch
+	step  time.Duration
+	first discipline.HostReading
+	kept  *discipline.Snapshot
+}
+
+// Snapshot is made anew every 100 ms, as a steered host clock bends.
+func (h *hostTime) Snapshot() *discipline.Snapshot {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.kept == nil || sysclock.Now().Sub(h.kept.At) > 100*time.Millisecond {
+		r := sysclock.ReadPair()
+		if h.first.Raw == 0 || r.Raw.Sub(h.first.Raw) > 10*time.Second {
+			h.first = r
+		}
+		s := &discipline.Snapshot{State: discipline.Synchronized, Epoch: h.epoch, At: r.Raw, TAI: r.Real + 37e9 + int64(h.step), TAIOffset: 37, MaxErrorAt: time.Microsecond}
+		if past := r.Raw.Sub(h.first.Raw); past > 0 {
+			s.FrequencyPPM = float64(r.Real-h.first.Real-int64(past)) / float64(past) * 1e6
+		}
+		h.kept = s
+	}
+	return h.kept
+}
+
+// jump begins another timeline.
+func (h *hostTime) jump(by time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.epoch[0]++
+	h.step += by
+	h.kept = nil
+}
+
+// grandmaster runs ours in the gateway's namespace until stop is called or the test ends.
+func (l *lan) grandmaster(t *hostTime) (s *ptp.Server, stop func()) {
+	l.t.Helper()
+	if err := enter(l.gateway, func() (err error) {
+		s, err = ptp.New(ptp.Options{Timeline: t, Clock: sysclock.Reader{}, Interfaces: []string{"gw0"}, Priority1: 1, Priority2: 1})
+		return err
+	}); err != nil {
+		l.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); s.Run(ctx) }()
+	stop = sync.OnceFunc(func() { cancel(); <-done })
+	l.t.Cleanup(stop)
+	return s, stop
+}
+
+// TestJumpIsSilent moves the timeline: until every receiver has let go, nothing is sent and nothing answered, so that
+// none computes with times of two timelines.
+func TestJumpIsSilent(t *testing.T) {
+	t.Parallel()
+	l, timeline := newLAN(t), &hostTime{}
+	s, _ := l.grandmaster(timeline)
+	n := l.node(t)
+	program.Eventually(t, 5*time.Second, "it serves", func() bool { return s.Status().Ports[0].Synced >= 2 })
+	timeline.jump(time.Second)
+	jumped := time.Now()
+	program.Eventually(t, 5*time.Second, "it falls silent", func() bool { return s.Status().Ports[0].State == ptp.StateSilent })
+	before := s.Status().Ports[0]
+	n.send(n.delayReq())
+	program.Eventually(t, 5*time.Second, "a request is refused", func() bool { return s.Status().Ports[0].Refused["epoch"] > before.Refused["epoch"] })
+	if time.Since(jumped) < 6*time.Second {
+		if now := s.Status().Ports[0]; now.Announced != before.Announced || now.Synced != before.Synced || now.Answered != before.Answered {
+			t.Errorf("before %+v, and soon after the jump %+v", before, now)
+		}
+	}
+	program.Eventually(t, 15*time.Second, "it serves the other timeline", func() bool { return s.Status().Ports[0].Synced > before.Synced })
+	if quiet := time.Since(jumped); quiet < 6500*time.Millisecond {
+		t.Errorf("it was silent for %v: a receiver waits for up to 8 s since the last Announce", quiet)
+	}
+	var answer []byte
+	program.Eventually(t, 5*time.Second, "requests are answered", func() bool { n.send(n.delayReq()); answer = n.answer(300 * time.Millisecond); return answer != nil })
+	if off := time.Until(stamp(answer[34:])) - time.Second; off.Abs() > 500*time.Millisecond {
+		t.Errorf("the answer is %v off the other timeline", off)
+	}
+}
+
+// TestBesidePtp4l is `make bench-ptp`: a free-running ptp4l measures the host clock's own time through ours and
+// through ptp4l, in turns, on the same wire. What it finds other than 0 is the error.
+func TestBesidePtp4l(t *testing.T) {
+	long, err := time.ParseDuration(os.Getenv("NTSGW_BENCH_PTP"))
+	if err != nil {
+		t.Skip("make bench-ptp runs this")
+	}
+	var ours, theirs []float64
+	turn := func(name string, start func(l *lan)) float64 {
+		var rms float64
+		t.Run(name, func(t *testing.T) {
+			l := newLAN(t)
+			start(l)
+			r := l.ptp4l(l.rx, "rx0", "slaveOnly 1\nlogAnnounceInterval 1")
+			program.Eventually(t, 15*time.Second, "ptp4l measures", func() bool { return len(r.measurements()) > 3 })
+			skip := len(r.measurements())
+			time.Sleep(long)
+			list := r.measurements()[skip:]
+			sum := 0.0
+			for _, m := range list {
+				sum += float64(m.offset) * float64(m.offset)
+			}
+			slices.SortFunc(list, func(a, b measurement) int { return cmp.Compare(a.offset.Abs(), b.offset.Abs()) })
+			rms = math.Sqrt(sum / float64(len(list)))
+			t.Logf("%d measurements: RMS %.0f ns, median %v, largest %v", len(list), rms, list[len(list)/2].offset.Abs(), list[len(list)-1].offset.Abs())
+		})
+		return rms
+	}
+	for range 3 {
+		theirs = append(theirs, turn("ptp4l", func(l *lan) { l.ptp4l(l.gateway, "gw0", "priority1 1") }))
+		ours = append(ours, turn("ntsgw", func(l *lan) { l.grandmaster(&hostTime{}) }))
+	}
+	slices.Sort(ours)
+	slices.Sort(theirs)
+	t.Logf("median RMS through ntsgw %.0f ns, through ptp4l %.0f ns: ratio %.2f", ours[1], theirs[1], ours[1]/theirs[1])
+}
