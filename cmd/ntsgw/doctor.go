@@ -13,6 +13,7 @@ import (
 	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
+	"github.com/ntsgw/ntsgw/downstream/ptp"
 	"github.com/ntsgw/ntsgw/downstream/status"
 	"github.com/ntsgw/ntsgw/upstream"
 )
@@ -51,6 +52,7 @@ func doctorVerb(ctx context.Context, t terminal, args []string) error {
 	}
 	say(fileFindings(cfg)...)
 	say(runningFinding(ctx, cfg))
+	say(interfaceFindings(cfg.PTP.Interfaces)...)
 	say(leapFinding(cfg))
 	if !*offline {
 		say(reachFindings(ctx, cfg)...)
@@ -196,7 +198,23 @@ func runningFinding(ctx context.Context, cfg configs.Config) finding {
 		}
 		c.Close()
 	}
+	for _, name := range cfg.PTP.Interfaces {
+		if err := ptp.Check(name); err != nil && !errors.Is(err, ptp.ErrNotThere) {
+			return finding{"bad", fmt.Sprintf("no gateway is running, but PTP can't serve: %v", err)}
+		}
+	}
 	return finding{"ok", "no gateway is running, and its ports are free"}
+}
+
+// interfaceFindings are the interfaces that PTP would wait for.
+func interfaceFindings(names []string) []finding {
+	var list []finding
+	for _, name := range names {
+		if err := ptp.Check(name); errors.Is(err, ptp.ErrNotThere) {
+			list = append(list, finding{"note", fmt.Sprintf("PTP: %v; it is waited for", err)})
+		}
+	}
+	return list
 }
 
 func brokerListens(cfg configs.Config) []string {

@@ -168,6 +168,9 @@ func (g *gateway) makePTP() (func(context.Context) error, error) {
 	cfg := g.cfg.PTP
 	s, err := ptp.New(ptp.Options{Timeline: g.loop, Clock: g.read, Interfaces: cfg.Interfaces, Domain: cfg.Domain,
 		Priority1: cfg.Priority1, Priority2: cfg.Priority2, Log: g.log})
+	if errors.Is(err, ptp.ErrUnfit) {
+		return nil, &exitError{exitConfig, err}
+	}
 	if err != nil {
 		return nil, err
 	}

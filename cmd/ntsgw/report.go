@@ -146,6 +146,9 @@ func (g *gateway) warnings() []discipline.Warning {
 	if s := g.mqtt.Load(); s != nil {
 		list = append(list, s.Warnings()...)
 	}
+	if s := g.ptp.Load(); s != nil {
+		list = append(list, s.Warnings()...)
+	}
 	if now.IsZero() && g.refused.has("before-floor") {
 		list = append(list, g.floor.BeforeFloor(time.Time{}))
 	}

@@ -24,8 +24,22 @@ const (
 	generalPort = 320
 )
 
-// errNotThere says that an interface may come later.
-var errNotThere = errors.New("is not there")
+// ErrNotThere says that an interface may come later, ErrUnfit that it can never serve.
+var (
+	ErrNotThere = errors.New("is not there")
+	ErrUnfit    = errors.New("is not fit for PTP")
+)
+
+// Check opens the sockets on an interface as a Server would, and closes them again. An ErrNotThere is waited
+// for by a Server; everything else a person must mend.
+func Check(name string) error {
+	s := &Server{opt: Options{Interfaces: []string{name}}}
+	p, err := openPort(s, 0)
+	if err == nil {
+		p.close()
+	}
+	return err
+}
 
 // port is one interface. One thread sends and receives on it, and nobody else waits on its sockets: a
 // second waiter would be woken between a message's stamp and its way out, which costs tens of microseconds.
@@ -54,17 +68,20 @@ func openPort(s *Server, i int) (*port, error) {
 	name := s.opt.Interfaces[i]
 	link, err := net.InterfaceByName(name)
 	if err != nil {
-		return nil, fmt.Errorf("interface %s %w: %v", name, errNotThere, err)
+		if op := new(net.OpError); errors.As(err, &op) {
+			err = op.Err
+		}
+		return nil, fmt.Errorf("interface %s %w: %v", name, ErrNotThere, err)
 	}
 	if link.Flags&net.FlagUp == 0 {
-		return nil, fmt.Errorf("interface %s %w: it is down", name, errNotThere)
+		return nil, fmt.Errorf("interface %s %w: it is down", name, ErrNotThere)
 	}
 	own, err := identityOf(link.HardwareAddr)
 	if err != nil {
-		return nil, fmt.Errorf("interface %s: %w", name, err)
+		return nil, fmt.Errorf("interface %s %w: %w", name, ErrUnfit, err)
 	}
 	if !hasIPv4(link) {
-		return nil, fmt.Errorf("interface %s %w: it has no IPv4 address", name, errNotThere)
+		return nil, fmt.Errorf("interface %s %w: it has no IPv4 address", name, ErrNotThere)
 	}
 	p := &port{s: s, i: i, id: portIdentity{s.identify(own), uint16(i + 1)}, event: -1, general: -1, wake: -1}
 	if p.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err == nil {
@@ -79,7 +96,7 @@ func openPort(s *Server, i int) (*port, error) {
 	}
 	if rx, tx := netstamp.Enable(p.event, true); !rx || !tx {
 		p.close()
-		return nil, fmt.Errorf("interface %s: the kernel gives no time stamps", name)
+		return nil, fmt.Errorf("interface %s %w: the kernel gives no time stamps", name, ErrUnfit)
 	}
 	return p, nil
 }
@@ -95,7 +112,7 @@ func identityOf(a net.HardwareAddr) (id ClockIdentity, err error) {
 		copy(id[:], a)
 	}
 	if id == (ClockIdentity{}) {
-		return id, errors.New("it has no hardware address to name the clock by: PTP needs an Ethernet or Wi-Fi interface")
+		return id, errors.New("it has no hardware address to name the clock by; name an Ethernet or Wi-Fi interface")
 	}
 	return id, nil
 }

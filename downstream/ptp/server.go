@@ -84,7 +84,7 @@ func New(opt Options) (*Server, error) {
 		return nil, fmt.Errorf("PTP: %w", err)
 	}
 	for i := range opt.Interfaces {
-		if err := s.open(i); err != nil && !errors.Is(err, errNotThere) {
+		if err := s.open(i); err != nil && !errors.Is(err, ErrNotThere) {
 			s.close()
 			return nil, fmt.Errorf("PTP: %w", err)
 		}
@@ -127,6 +127,17 @@ func (s *Server) identify(own ClockIdentity) ClockIdentity {
 
 // Status returns what the server knows of itself. Safe for concurrent use.
 func (s *Server) Status() Status { return s.counters.status() }
+
+// Warnings are what a person can act on: interfaces that are waited for.
+func (s *Server) Warnings() []discipline.Warning {
+	var list []discipline.Warning
+	for _, p := range s.Status().Ports {
+		if p.State == StateWaiting {
+			list = append(list, discipline.Warning{ID: "ptp-interface", Text: fmt.Sprintf("PTP waits: %s; bring it up, or leave %s out of interfaces in [ptp]", p.Error, p.Interface)})
+		}
+	}
+	return list
+}
 
 // Run serves until ctx ends and then returns nil. An interface that goes away is waited for.
 func (s *Server) Run(ctx context.Context) error {

@@ -2,6 +2,7 @@ package ptp
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -146,6 +147,24 @@ func TestInterfaceComesAndGoes(t *testing.T) {
 	program.Eventually(t, 10*time.Second, "the time is sent again", func() bool { return g.port().Synced > before })
 	if n := strings.Count(g.Out.String(), "PTP waits for an interface"); n > 6 {
 		t.Errorf("the log says %d times what it waits for", n)
+	}
+}
+
+// An interface that can never serve is a mistake in the configuration.
+func TestLoopbackIsUnfit(t *testing.T) {
+	t.Parallel()
+	l := newLAN(t)
+	l.startServer()
+	g := l.configure("")
+	text, err := os.ReadFile(g.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program.Write(t, g.config, strings.Replace(string(text), `"gw0"`, `"lo"`, 1))
+	cmd := l.command(l.gateway, program.Path(), "run", "-config", g.config)
+	out, _ := cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); code != 78 || !strings.Contains(string(out), "interface lo is not fit for PTP: it has no hardware address to name the clock by; name an Ethernet or Wi-Fi interface") {
+		t.Errorf("exit code %d\n%s", code, out)
 	}
 }
 
