@@ -119,7 +119,7 @@ func (n *node) exchange() (answer []byte, err error) {
 		return nil, fmt.Errorf("no answer to an honest request")
 	}
 	at := stamp(answer[34:]).Add(-ahead)
-	if at.Before(before.Add(-5*time.Millisecond)) || at.After(after.Add(5*time.Millisecond)) {
+	if at.Before(before.Add(-time.Millisecond)) || at.After(after.Add(time.Millisecond)) {
 		return answer, fmt.Errorf("the answer says %v, asked between %v and %v", at, before, after)
 	}
 	return answer, nil
