@@ -6,6 +6,7 @@
 package ptp
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -227,6 +229,12 @@ func (r *receiver) measurements() (list []measurement) {
 		}
 	}
 	return list
+}
+
+// middle is the measurement with the median offset: a machine that does something else holds up one or another.
+func middle(list []measurement) measurement {
+	slices.SortFunc(list, func(a, b measurement) int { return cmp.Compare(a.offset, b.offset) })
+	return list[len(list)/2]
 }
 
 // ask gives the fields of a data set, as pmc prints them.
