@@ -2,6 +2,7 @@ package configs
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -31,6 +32,15 @@ func TestExampleIsTheDefaults(t *testing.T) {
 	}
 	if len(servers) != 1 || servers[0].Address != "nts.example.net:4460" || servers[0].Name != "example" || servers[0].MinPoll != 16*time.Second {
 		t.Errorf("server: %+v", servers)
+	}
+}
+
+func TestTimeIsHandedOutBesideTheKeys(t *testing.T) {
+	for listen, want := range map[string]string{"": "", "192.0.2.1:4460": "192.0.2.1:123", ":4460": ":123", "[::1]:4460": "[::1]:123"} {
+		got, err := Parse("c.toml", fmt.Sprintf("[nts_server]\nlisten = %q\ncert = \"c\"\nkey = \"k\"\n", listen))
+		if err != nil || got.NTSServer.NTPListen != want {
+			t.Errorf("%q: time on %q, want %q: %v", listen, got.NTSServer.NTPListen, want, err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,6 +86,10 @@ func Parse(path, text string) (Config, error) {
 			return a.Col - b.Col
 		})
 		return Config{}, p.problems
+	}
+	if n := &cfg.NTSServer; n.Listen != "" && n.NTPListen == "" {
+		host, _, _ := net.SplitHostPort(n.Listen) // it was checked
+		n.NTPListen = net.JoinHostPort(host, "123")
 	}
 	return cfg, nil
 }

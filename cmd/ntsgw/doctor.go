@@ -191,10 +191,10 @@ func runningFinding(ctx context.Context, cfg configs.Config) finding {
 		}
 		l.Close()
 	}
-	if ntp := ntpListen(cfg.NTSServer); ntp != "" {
-		c, err := net.ListenPacket("udp", ntp)
+	if n := cfg.NTSServer; n.Listen != "" {
+		c, err := net.ListenPacket("udp", n.NTPListen)
 		if err != nil {
-			return taken(ntp, err)
+			return taken(n.NTPListen, err)
 		}
 		c.Close()
 	}
@@ -222,18 +222,6 @@ func brokerListens(cfg configs.Config) []string {
 		return nil
 	}
 	return []string{cfg.MQTT.Listen, cfg.MQTT.TLSListen}
-}
-
-// ntpListen is where the NTS server would hand out time; empty when it is off.
-func ntpListen(cfg configs.NTSServer) string {
-	switch {
-	case cfg.Listen == "":
-		return ""
-	case cfg.NTPListen != "":
-		return cfg.NTPListen
-	}
-	host, _, _ := net.SplitHostPort(cfg.Listen)
-	return net.JoinHostPort(host, "123")
 }
 
 func leapFinding(cfg configs.Config) finding {

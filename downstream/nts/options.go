@@ -29,7 +29,7 @@ type Options struct {
 	Clock    Clock
 	// KEListen is the NTS-KE address, host:port; port 0 lets the kernel choose.
 	KEListen string
-	// NTPListen is the NTP address; empty: the host of KEListen, port 123.
+	// NTPListen is the NTP address, host:port; port 0 lets the kernel choose.
 	NTPListen string
 	// NTPServer is the host that NTS-KE sends clients to; empty: NTPListen's when that is
 	// another than KEListen's and no wildcard, and otherwise the host that they came to.

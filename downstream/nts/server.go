@@ -38,7 +38,6 @@ const (
 	defaultConnections    = 64
 	defaultKETimeout      = 5 * time.Second
 	defaultCookieRotation = 24 * time.Hour
-	ntpPort               = "123"
 )
 
 // New opens both sockets, so that mistakes in the addresses show at once; Run closes them.
@@ -64,9 +63,6 @@ func New(opt Options) (*Server, error) {
 	keHost, _, err := net.SplitHostPort(opt.KEListen)
 	if err != nil {
 		return nil, fmt.Errorf("NTS server: NTS-KE address %q: %w", opt.KEListen, err)
-	}
-	if opt.NTPListen == "" {
-		opt.NTPListen = net.JoinHostPort(keHost, ntpPort)
 	}
 	ntpAt, err := net.ResolveUDPAddr("udp", opt.NTPListen)
 	if err != nil {
