@@ -128,7 +128,7 @@ func (g *gateway) newDownstreams() error {
 	g.status = status.New(status.Options{
 		Timeline: g.loop, Clock: g.read, Gateway: g.id, Version: programVersion(),
 		Mode:    func() string { return string(g.loop.Host().Mode) },
-		Sources: g.sourceReports, Devices: g.devices, Expiries: g.expiries, Warnings: g.warnings, Downstream: g.downstreams, Metrics: g.metrics,
+		Sources: g.sourceReports, Outlets: g.outlets, Devices: g.devices, Expiries: g.expiries, Warnings: g.warnings, Downstream: g.downstreams, Metrics: g.metrics,
 		Listen: g.cfg.Status.Listen, Socket: g.cfg.Status.Socket, Log: g.log,
 	})
 	return nil

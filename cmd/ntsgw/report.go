@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/certs/signing"
+	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/mqtt"
 	"github.com/ntsgw/ntsgw/downstream/ptp"
@@ -87,6 +89,34 @@ func (g *gateway) sourceReports() []status.Source {
 			r.LastError = st.Denied
 		}
 		list = append(list, r)
+	}
+	return list
+}
+
+// outlets are the ways on which time is handed on.
+func (g *gateway) outlets() []status.Outlet {
+	list := []status.Outlet{}
+	if s := g.mqtt.Load(); s != nil {
+		st := s.Status()
+		for i, b := range st.Brokers {
+			o := status.Outlet{Way: "MQTT", Where: b.URL, State: b.State, Error: b.LastError, Refused: map[string]uint64{}}
+			if b.URL == mqtt.Embedded {
+				o.Where = fmt.Sprintf("embedded broker on %s, %s", strings.Join(st.Listen, " and "), configs.Counted(b.Clients, "client", "clients"))
+			}
+			if i == 0 { // they are counted together
+				o.Sent, o.Answered, o.Refused = st.Published, st.Answered, st.Refused
+			}
+			list = append(list, o)
+		}
+	}
+	if s := g.nts.Load(); s != nil {
+		st := s.Status()
+		list = append(list, status.Outlet{Way: "NTS", Where: fmt.Sprintf("%s, time on %s", st.KEAddress, st.NTPAddress), State: "listening", Answered: st.Answered, Refused: st.Refused})
+	}
+	if s := g.ptp.Load(); s != nil {
+		for _, p := range s.Status().Ports {
+			list = append(list, status.Outlet{Way: "PTP", Where: p.Interface, State: p.State, Error: p.Error, Sent: p.Synced, Answered: p.Answered, Refused: p.Refused})
+		}
 	}
 	return list
 }

@@ -119,6 +119,9 @@ func statusText(r *status.Report) string {
 		row("leap, TAI − UTC", fmt.Sprintf("%s, %d s", leapWord(r.Leap), r.TAIOffset))
 		row("last update", optional(r.LastUpdate)+" ago")
 	}
+	for _, o := range r.Outlets {
+		row("handed on", fmt.Sprintf("%s, %s: %s, %d sent, %d answered", o.Way, o.Where, o.State, o.Sent, o.Answered))
+	}
 	w.Flush()
 	if len(r.Warnings) > 0 {
 		fmt.Fprintln(&b)

@@ -168,7 +168,7 @@ func (s *Server) Status() Status {
 	}
 	st.Sequence, st.LastBeacon = s.pub.last()
 	if s.embedded != nil {
-		st.Brokers = append(st.Brokers, BrokerStatus{URL: "embedded", State: s.embedded.state(), Connects: s.embedded.connects(), Clients: s.embedded.clients()})
+		st.Brokers = append(st.Brokers, BrokerStatus{URL: Embedded, State: s.embedded.state(), Connects: s.embedded.connects(), Clients: s.embedded.clients()})
 	}
 	for _, e := range s.external {
 		st.Brokers = append(st.Brokers, e.snapshot())

@@ -11,12 +11,15 @@ const (
 
 // BrokerStatus is how one broker is. It is a copy.
 type BrokerStatus struct {
-	URL       string `json:"url"` // without a password; "embedded" for our own
+	URL       string `json:"url"` // without a password; Embedded for our own
 	State     string `json:"state"`
 	LastError string `json:"last_error,omitempty"`
 	Connects  uint64 `json:"connects"`          // since the start
 	Clients   int    `json:"clients,omitempty"` // the embedded broker's
 }
+
+// Embedded stands for our own broker where another has a URL.
+const Embedded = "embedded"
 
 // NodeStatus is what was seen of one node. It is a copy.
 type NodeStatus struct {

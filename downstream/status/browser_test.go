@@ -59,7 +59,7 @@ func TestPageInABrowser(t *testing.T) {
 	}
 	for what, script := range map[string]string{
 		"pixels are out of sight":    `Math.max(...[document.documentElement, ...document.querySelectorAll("section")].map(e => e.scrollWidth - e.clientWidth))`,
-		"sections are not there":     `6 - document.querySelectorAll("section").length`,
+		"sections are not there":     `7 - document.querySelectorAll("section").length`,
 		"cells show no label":        `[...document.querySelectorAll(".cards td:not([colspan])")].filter(e => getComputedStyle(e, "::before").content.length < 5).length`,
 		"rows of headings are shown": `[...document.querySelectorAll(".cards th")].filter(e => e.getClientRects().length > 0).length`,
 	} {

@@ -38,6 +38,7 @@ type Report struct {
 	Targets        []Target             `json:"targets"`
 	Warnings       []discipline.Warning `json:"warnings"`
 	Sources        []Source             `json:"sources"`
+	Outlets        []Outlet             `json:"outlets"`
 	Devices        []Device             `json:"devices"`
 	Expiries       []Expiry             `json:"expiries"`
 	Downstream     map[string]any       `json:"downstream,omitempty"`
@@ -63,6 +64,17 @@ type Source struct {
 	Received  uint64            `json:"received"`
 	Rejected  map[string]uint64 `json:"rejected"`
 	LastError string            `json:"last_error,omitempty"`
+}
+
+// Outlet is one way on which time is handed on.
+type Outlet struct {
+	Way      string            `json:"way"`   // MQTT, NTS, PTP
+	Where    string            `json:"where"` // a broker, an address, an interface
+	State    string            `json:"state"` // in the words of the way
+	Error    string            `json:"error,omitempty"`
+	Sent     uint64            `json:"sent"`     // beacons or Sync messages
+	Answered uint64            `json:"answered"` // exchanges and requests
+	Refused  map[string]uint64 `json:"refused"`  // messages of others, by reason
 }
 
 // Device is one enrolled node, without secrets.
@@ -119,6 +131,7 @@ func build(s *discipline.Snapshot, now discipline.Raw, host discipline.HostReadi
 		Epoch:          hex.EncodeToString(s.Epoch[:]),
 		Warnings:       append([]discipline.Warning{}, s.Warnings...),
 		Sources:        []Source{},
+		Outlets:        []Outlet{},
 		Devices:        []Device{},
 		Expiries:       []Expiry{},
 	}

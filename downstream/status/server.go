@@ -37,6 +37,7 @@ type Options struct {
 	Version    string
 	Mode       func() string
 	Sources    func() []Source
+	Outlets    func() []Outlet
 	Devices    func() []Device
 	Expiries   func() []Expiry
 	Warnings   func() []discipline.Warning
@@ -90,6 +91,9 @@ func (s *Server) Report() Report {
 	r.Uptime = seconds(now.Sub(s.started))
 	if s.opt.Sources != nil {
 		r.Sources = s.opt.Sources()
+	}
+	if s.opt.Outlets != nil {
+		r.Outlets = s.opt.Outlets()
 	}
 	if s.opt.Devices != nil {
 		r.Devices = s.opt.Devices()

@@ -73,6 +73,9 @@ func start(t *testing.T, g *gateway) (base, socket string) {
 		Sources: func() []Source {
 			return []Source{{Name: "a", State: "selected", Stratum: 1, Reach: 255, Rejected: map[string]uint64{"stratum": 2}}}
 		},
+		Outlets: func() []Outlet {
+			return []Outlet{{Way: "PTP", Where: "eth0", State: "serving", Sent: 41, Answered: 43, Refused: map[string]uint64{"domain": 2}}}
+		},
 		Devices: func() []Device {
 			return []Device{{Name: "kitchen", State: "active", Generation: 1, HalfWidth: pointer(0.002)}}
 		},
@@ -276,7 +279,7 @@ func TestPageEscapesAndSaysTheVerdict(t *testing.T) {
 	g.snap.Warnings[0].Text = "<script>alert(1)</script>"
 	base, _ := start(t, g)
 	code, body := get(t, "GET", base+"/")
-	if code != 200 || !strings.Contains(body, "<h1 class=\"synchronized\">Synchronized</h1>") || strings.Contains(body, "<script>alert") || !strings.Contains(body, "1.0 days") {
+	if code != 200 || !strings.Contains(body, "<h1 class=\"synchronized\">Synchronized</h1>") || strings.Contains(body, "<script>alert") || !strings.Contains(body, "1.0 days") || !strings.Contains(body, "domain 2") {
 		t.Errorf("%d\n%s", code, body)
 	}
 }

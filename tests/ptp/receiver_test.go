@@ -24,6 +24,9 @@ func TestReceiverFollowsGateway(t *testing.T) {
 	g.waitState(10*time.Second, ptp.StateServing)
 	program.Eventually(t, 25*time.Second, "ptp4l measures", func() bool { return len(r.measurements()) >= 5 })
 	report, port := g.report(), g.port()
+	if o := report.Outlets; len(o) != 1 || o[0].Way != "PTP" || o[0].Where != "gw0" || o[0].State != ptp.StateServing || o[0].Sent == 0 || o[0].Answered == 0 {
+		t.Errorf("handed on: %+v", o)
+	}
 	m := middle(r.measurements())
 	if off := time.Duration(*report.Offset*1e9) + m.offset; off.Abs() > time.Duration(port.MaxError*1e9)+m.delay {
 		t.Errorf("ptp4l measures %v over %v, the gateway's offset is %v s ± %v s", m.offset, m.delay, *report.Offset, port.MaxError)
