@@ -13,38 +13,23 @@ import (
 
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/netns"
 	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // ntpsec's ntpd has a fixed NTP port, so each test gives it a network of its own. Debian's package
 // conflicts with chrony's: it is unpacked, never installed.
 type ntpsec struct {
-	t       *testing.T
-	ntpd    string
-	network string
-	dir     string
+	*netns.Namespace
+	t    *testing.T
+	ntpd string
+	dir  string
 }
 
 func newNtpsec(t *testing.T) *ntpsec {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("a network namespace for ntpsec's ntpd needs root")
-	}
-	need(t, "ip", "nsenter", "apt-get", "dpkg")
-	dir := program.Folder(t)
-	n := &ntpsec{t: t, ntpd: unpackNtpsec(t), network: filepath.Base(dir), dir: dir}
-	if out, err := exec.Command("ip", "netns", "add", n.network).CombinedOutput(); err != nil {
-		t.Skipf("no network namespace can be made: %s", strings.TrimSpace(string(out)))
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("ip", "netns", "del", n.network).CombinedOutput(); err != nil {
-			t.Errorf("%v: %s", err, out)
-		}
-	})
-	if out, err := exec.Command("ip", "-n", n.network, "link", "set", "lo", "up").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return n
+	need(t, "apt-get", "dpkg")
+	return &ntpsec{Namespace: netns.New(t), t: t, ntpd: unpackNtpsec(t), dir: program.Folder(t)}
 }
 
 // unpackNtpsec returns the path of an ntpd that runs, unpacked under the program's folder so that
@@ -83,16 +68,11 @@ func lastLine(out []byte) string {
 	return lines[len(lines)-1]
 }
 
-// command runs a program in the namespace. nsenter and not ip netns exec, which mounts /sys anew.
-func (n *ntpsec) command(name string, args ...string) *exec.Cmd {
-	return program.Noclock("nsenter", append([]string{"--net=/run/netns/" + n.network, name}, args...)...)
-}
-
 func (n *ntpsec) start(conf string) *program.Process {
 	n.t.Helper()
 	file := filepath.Join(n.dir, "ntp.conf")
 	program.Write(n.t, file, conf)
-	return program.Start(n.t, n.command(n.ntpd, "-n", "-g", "-c", file))
+	return program.Start(n.t, n.Command(n.ntpd, "-n", "-g", "-c", file))
 }
 
 // ntpd serves the host clock, so the timeline's true error is its difference to the host clock.
@@ -109,7 +89,7 @@ func TestGatewayFollowsNtpsec(t *testing.T) {
 		Delay   float64 `json:"delay_seconds"`
 	}
 	program.Eventually(t, 15*time.Second, "ntpd answers ntsgw query", func() bool {
-		out, err := n.command(program.Path(), "query", "localhost", "-ca", pki.CAFile(t), "-revocation", "off", "-timeout", "2s", "-json").Output()
+		out, err := n.Command(program.Path(), "query", "localhost", "-ca", pki.CAFile(t), "-revocation", "off", "-timeout", "2s", "-json").Output()
 		return err == nil && json.Unmarshal(out, &r) == nil
 	})
 	if r.AEAD != 15 || r.Cookies != 8 || r.Stratum != 1 || math.Abs(r.Offset) > r.Delay/2+1e-6 {
@@ -117,7 +97,7 @@ func TestGatewayFollowsNtpsec(t *testing.T) {
 	}
 
 	g := newGateway(t, server("localhost", pki.CAFile(t)), "", "")
-	g.Process = program.Start(t, n.command(program.Path(), "run", "-config", g.config))
+	g.Process = program.Start(t, n.Command(program.Path(), "run", "-config", g.config))
 	s := g.waitSynced(10 * time.Second)
 	if !s.NTS || s.SourceStratum != 1 || s.Stratum != 2 {
 		t.Errorf("nts %v, source stratum %d, stratum %d", s.NTS, s.SourceStratum, s.Stratum)
@@ -137,7 +117,7 @@ func TestGatewayFollowsNtpsec(t *testing.T) {
 func TestNtpsecFollowsGateway(t *testing.T) {
 	n, pki := newNtpsec(t), certstest.New(t)
 	ke, ntp := loopback.Port(t), loopback.Port(t)
-	program.Start(t, n.command(program.Path(), "lab", "server", "-dir", n.dir, "-server-offset", "40ms", "-server-drift", "0",
+	program.Start(t, n.Command(program.Path(), "lab", "server", "-dir", n.dir, "-server-offset", "40ms", "-server-drift", "0",
 		"-listen", fmt.Sprintf("127.0.0.1:%d", ke), "-ntp-listen", fmt.Sprintf("127.0.0.1:%d", ntp)))
 	ca := filepath.Join(n.dir, "ca.pem")
 	program.Eventually(t, 5*time.Second, "the lab server starts", func() bool { _, err := os.Stat(ca); return err == nil })
@@ -146,7 +126,7 @@ func TestNtpsecFollowsGateway(t *testing.T) {
 	serve, serveNTP := loopback.Port(t), loopback.Port(t)
 	g := newGateway(t, server(fmt.Sprintf("localhost:%d", ke), ca), "",
 		fmt.Sprintf("[nts_server]\nlisten = \"127.0.0.1:%d\"\nntp_listen = \"127.0.0.1:%d\"\ncert = %q\nkey = %q\n", serve, serveNTP, cert, key))
-	g.Process = program.Start(t, n.command(program.Path(), "run", "-config", g.config))
+	g.Process = program.Start(t, n.Command(program.Path(), "run", "-config", g.config))
 	r := g.waitSynced(15 * time.Second)
 
 	ntpd := n.start(fmt.Sprintf("server localhost:%d nts ca %s minpoll 0 maxpoll 1 iburst\ndisable ntp\nrestrict default\nstatsdir %s/\nstatistics peerstats\nfilegen peerstats file peerstats type none enable\n",

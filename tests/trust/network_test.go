@@ -4,30 +4,25 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
-	"golang.org/x/sys/unix"
 
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/tests/netns"
 	"github.com/ntsgw/ntsgw/tests/program"
 	"github.com/ntsgw/ntsgw/upstream"
 )
 
-var networks atomic.Int32
-
 // network is a namespace of its own, with a name server of its own.
 type network struct {
+	*netns.Namespace
 	t       *testing.T
-	name    string
 	resolv  string
 	answers atomic.Bool // the name server knows names
 	asked   atomic.Int64
@@ -35,21 +30,10 @@ type network struct {
 
 func newNetwork(t *testing.T) *network {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("not root: a network namespace is needed")
-	}
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("ip is not installed (package iproute2)")
-	}
-	n := &network{t: t, name: fmt.Sprintf("ntsgw-trust-%d-%d", os.Getpid(), networks.Add(1)), resolv: filepath.Join(t.TempDir(), "resolv.conf")}
-	if out, err := exec.Command("ip", "netns", "add", n.name).CombinedOutput(); err != nil {
-		t.Skipf("no network namespace can be made here: %v: %s", err, out)
-	}
-	t.Cleanup(func() { n.ip("netns", "del", n.name) })
-	n.ip("-n", n.name, "link", "set", "lo", "up")
+	n := &network{Namespace: netns.New(t), t: t, resolv: filepath.Join(t.TempDir(), "resolv.conf")}
 	program.Write(t, n.resolv, "nameserver 127.0.0.1\n")
 	var dns net.PacketConn
-	if err := n.enter(func() (err error) { dns, err = net.ListenPacket("udp", "127.0.0.1:53"); return err }); err != nil {
+	if err := n.Enter(func() (err error) { dns, err = net.ListenPacket("udp", "127.0.0.1:53"); return err }); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
@@ -58,38 +42,9 @@ func newNetwork(t *testing.T) *network {
 	return n
 }
 
-func (n *network) ip(args ...string) {
-	n.t.Helper()
-	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-		n.t.Errorf("ip %s: %v: %s", strings.Join(args, " "), err, out)
-	}
-}
-
-// enter runs f on a thread that stands in the network: sockets made there stay there.
-func (n *network) enter(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		// The thread is not unlocked: it ends with the goroutine, and its namespace with it.
-		runtime.LockOSThread()
-		fd, err := unix.Open("/run/netns/"+n.name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			done <- err
-			return
-		}
-		defer unix.Close(fd)
-		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
-			done <- err
-			return
-		}
-		done <- f()
-	}()
-	return <-done
-}
-
 // within is what a program is started through to be in the network and ask its name server.
 func (n *network) within() []string {
-	return []string{"nsenter", "--net=/run/netns/" + n.name, "unshare", "--mount",
-		"sh", "-c", `mount --bind "$0" /etc/resolv.conf && exec "$@"`, n.resolv}
+	return append(n.Within(), "unshare", "--mount", "sh", "-c", `mount --bind "$0" /etc/resolv.conf && exec "$@"`, n.resolv)
 }
 
 // serve answers questions for addresses with 127.0.0.1, or fails as a resolver does that validates
@@ -125,7 +80,7 @@ func (n *network) serve(conn net.PacketConn) {
 func (n *network) server(pki *certstest.PKI, listen, host string) *server {
 	n.t.Helper()
 	cert := pki.Issue(n.t, certstest.Leaf{Hosts: []string{host}})
-	s := &server{t: n.t, host: listen, inside: n.enter}
+	s := &server{t: n.t, host: listen, inside: n.Enter}
 	s.cert.Store(&cert)
 	n.t.Cleanup(s.stop)
 	s.start(n.t)
@@ -183,7 +138,7 @@ func TestNoRouteAtFirst(t *testing.T) {
 	}
 	refusedUntil(t, n.gateway(sections...).start(), upstream.ReasonNetwork, func() {
 		for i := range 3 {
-			n.ip("-n", n.name, "addr", "add", fmt.Sprintf("10.99.0.%d/32", i+1), "dev", "lo")
+			n.IP("addr", "add", fmt.Sprintf("10.99.0.%d/32", i+1), "dev", "lo")
 		}
 	})
 }

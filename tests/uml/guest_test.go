@@ -49,9 +49,9 @@ func (l *lab) guest(spec probe.Spec) *guest {
 	l.guests++
 	g := &guest{l: l, n: l.guests, stop: make(chan struct{})}
 	tap := fmt.Sprintf("tap%d", g.n)
-	l.ip("-n", l.ns, "tuntap", "add", tap, "mode", "tap")
-	l.ip("-n", l.ns, "addr", "add", hostAddress(g.n)+"/24", "dev", tap)
-	l.ip("-n", l.ns, "link", "set", tap, "up")
+	l.IP("tuntap", "add", tap, "mode", "tap")
+	l.IP("addr", "add", hostAddress(g.n)+"/24", "dev", tap)
+	l.IP("link", "set", tap, "up")
 	spec.Address, spec.Shared = guestAddress(g.n)+"/24", l.dir
 	g.log = filepath.Join(l.dir, fmt.Sprintf("guest%d.log", g.n))
 	spec.Log = g.log
@@ -61,9 +61,9 @@ func (l *lab) guest(spec probe.Spec) *guest {
 	}
 	path := l.write(fmt.Sprintf("guest%d.json", g.n), text)
 	g.process = l.run("linux.uml", "mem=160M", "rootfstype=hostfs", "rootflags=/", "ro", "con0=fd:0,fd:1", "con=null", "quiet",
-		"uml_dir="+l.dir, "vec0:transport=tap,ifname="+tap+",depth=16,gro=0,vec=0", "guestspec="+path, "init="+program(l.t, "guestinit"))
+		"uml_dir="+l.dir, "vec0:transport=tap,ifname="+tap+",depth=16,gro=0,vec=0", "guestspec="+path, "init="+built(l.t, "guestinit"))
 	l.t.Cleanup(g.end)
-	if err := l.enter(func() (err error) {
+	if err := l.Enter(func() (err error) {
 		g.control, err = net.Dial("udp", net.JoinHostPort(guestAddress(g.n), fmt.Sprint(probe.Port)))
 		return err
 	}); err != nil {
@@ -171,7 +171,7 @@ func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 // probe makes 20 exchanges a second and keeps the one with the least round trip.
 func (g *guest) probe() {
 	var s *ntp.Socket
-	if err := g.l.enter(func() (err error) {
+	if err := g.l.Enter(func() (err error) {
 		s, err = ntp.Dial(netip.MustParseAddrPort(fmt.Sprintf("%s:%d", guestAddress(g.n), probe.Port)))
 		return err
 	}); err != nil {

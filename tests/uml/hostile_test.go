@@ -41,7 +41,7 @@ func (l *lab) liar(s *server, tell lie) *liar {
 	l.t.Helper()
 	it := &liar{begun: sysclock.Now(), lie: tell}
 	var srv *nts.Server
-	if err := l.enter(func() (err error) {
+	if err := l.Enter(func() (err error) {
 		srv, err = nts.New(nts.Options{Timeline: it, Clock: sysclock.Reader{},
 			KEListen: fmt.Sprintf("%s:%d", hostAddress(1), s.ke), NTPListen: fmt.Sprintf("%s:%d", hostAddress(1), s.ntp),
 			Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &l.ca.Certificate, nil }})

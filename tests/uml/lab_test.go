@@ -1,35 +1,26 @@
 package uml
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
+	"github.com/ntsgw/ntsgw/tests/netns"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
-
-// noClock starts a program without the right to set this machine's clock.
-var noClock = []string{"setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time"}
-
-var labs atomic.Int32
 
 // lab is a network namespace with test servers and guests in it.
 type lab struct {
+	*netns.Namespace
 	t      *testing.T
-	ns     string
 	dir    string
 	guests int
 	ca     *certs.Throwaway
@@ -41,12 +32,7 @@ func newLab(t *testing.T) *lab {
 	t.Helper()
 	need(t)
 	guardHost(t)
-	l := &lab{t: t, ns: fmt.Sprintf("ntsgw-%d-%d", os.Getpid(), labs.Add(1)), dir: t.TempDir()}
-	if out, err := exec.Command("ip", "netns", "add", l.ns).CombinedOutput(); err != nil {
-		t.Skipf("no network namespace can be made here: %v: %s", err, out)
-	}
-	t.Cleanup(func() { l.ip("netns", "del", l.ns) })
-	l.ip("-n", l.ns, "link", "set", "lo", "up")
+	l := &lab{Namespace: netns.New(t), t: t, dir: t.TempDir()}
 	hosts := []string{"127.0.0.1"}
 	for i := 1; i <= 8; i++ {
 		hosts = append(hosts, hostAddress(i))
@@ -108,50 +94,21 @@ func (l *lab) write(name string, b []byte) string {
 	return path
 }
 
-func (l *lab) ip(args ...string) {
-	l.t.Helper()
-	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-		l.t.Errorf("ip %s: %v: %s", strings.Join(args, " "), err, out)
-	}
-}
-
-// enter runs f on a thread that stands in the lab's network: sockets made there stay there.
-func (l *lab) enter(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		// The thread is not unlocked: it ends with the goroutine, and its namespace with it.
-		runtime.LockOSThread()
-		fd, err := unix.Open("/run/netns/"+l.ns, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			done <- err
-			return
-		}
-		defer unix.Close(fd)
-		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
-			done <- err
-			return
-		}
-		done <- f()
-	}()
-	return <-done
-}
-
 // process is one program that the test started and ends by its id.
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
-	out  lockedBuffer
+	out  program.Buffer
 }
 
 // run starts a program in the lab's network, without the right to set the clock.
 func (l *lab) run(name string, args ...string) *process {
 	l.t.Helper()
-	line := append([]string{"netns", "exec", l.ns}, noClock...)
+	line := append([]string{name}, args...)
 	if l.skips != nil {
-		line = append(line, l.skips.preload()...)
+		line = append(l.skips.preload(), line...)
 	}
-	line = append(line, name)
-	p := &process{cmd: exec.Command("ip", append(line, args...)...), done: make(chan struct{})}
+	p := &process{cmd: l.Command(line[0], line[1:]...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: 0}
 	if err := p.cmd.Start(); err != nil {
@@ -176,23 +133,6 @@ func (p *process) end() {
 	// What it has started itself; the group is its own.
 	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	<-p.done
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // server is one NTS server of the lab; its numbers are free because the namespace is its own.
@@ -266,7 +206,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func program(t *testing.T, name string) string {
+func built(t *testing.T, name string) string {
 	t.Helper()
 	dir, err := buildOnce()
 	if err != nil {

@@ -38,7 +38,7 @@ func (l *lab) relay(n int, s *server, d delays, seed uint64) {
 	l.t.Helper()
 	var tcp net.Listener
 	var udp *net.UDPConn
-	if err := l.enter(func() (err error) {
+	if err := l.Enter(func() (err error) {
 		if tcp, err = net.Listen("tcp", fmt.Sprintf("%s:%d", hostAddress(n), s.ke)); err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (l *lab) relayTCP(from net.Listener, s *server) {
 			return
 		}
 		var b net.Conn
-		if err := l.enter(func() (err error) {
+		if err := l.Enter(func() (err error) {
 			b, err = net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", s.ke), 2*time.Second)
 			return err
 		}); err != nil {
@@ -96,7 +96,7 @@ func (l *lab) relayUDP(from *net.UDPConn, s *server, d delays, up, down *rand.Ra
 		arrived := sysclock.Now()
 		back := backs[peer.String()]
 		if back == nil {
-			if err := l.enter(func() (err error) {
+			if err := l.Enter(func() (err error) {
 				back, err = net.DialUDP("udp", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: s.ntp})
 				return err
 			}); err != nil {
