@@ -12,7 +12,7 @@ else
 NOCLOCK :=
 endif
 
-.PHONY: all demo test install-peers vet unit bench bench-ptp build packages sim plot bench-clock promise test-node prove fuzz clean FORCE
+.PHONY: all demo test install-peers vet unit bench bench-ptp build packages sim plot bench-clock beside-chrony promise test-node prove fuzz clean FORCE
 
 all: dist/ntsgw
 
@@ -79,6 +79,13 @@ plot:
 RUNS ?= 3
 bench-clock:
 	NTSGW_UML=long NTSGW_UML_RUNS=$(RUNS) $(NOCLOCK) $(GO) test -count=1 -v -timeout 3h -parallel 3 -run TestBesideChrony ./tests/uml
+
+# make beside-chrony CLKNETSIM=DIR [WORLDS=regexp] [SEEDS=n]: the same packets for chronyd, in simulated time, and for our discipline: true
+# errors and their ratio, some minutes for all. DIR is a built checkout of https://github.com/mlichvar/clknetsim.
+SEEDS ?= 3
+beside-chrony:
+	@mkdir -p dist && $(GO) build -o dist/samepackets ./tests/samepackets
+	@$(NOCLOCK) dist/samepackets -clknetsim "$(CLKNETSIM)" -worlds '$(WORLDS)' -seeds $(SEEDS) $(ARGS)
 
 # The promise on 10^6 adversarial schedules in Go, then on as many others in Go and C: about a quarter of an hour.
 promise:

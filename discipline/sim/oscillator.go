@@ -54,6 +54,9 @@ func newOscillator(o Oscillator, rng *rand.Rand) *oscillator {
 		next: rng.ExpFloat64() * o.JumpMean, nextL: rng.ExpFloat64() * o.LoadMean, heatRNG: rand.New(rand.NewPCG(rng.Uint64(), 79))}
 }
 
+// Rates returns what draws the mean rate error of one second after the other.
+func (o Oscillator) Rates(rng *rand.Rand) func() float64 { return newOscillator(o, rng).step }
+
 // step returns the mean rate error over the next second.
 func (o *oscillator) step() float64 {
 	o.t++

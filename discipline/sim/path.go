@@ -89,8 +89,8 @@ func LateTimers(sd, tick float64) Jitter {
 	}
 }
 
-// draw returns one exchange's two delays; ok is false when it is lost.
-func (p *Path) draw(rng *rand.Rand, t float64) (out, back float64, ok bool) {
+// Draw returns one exchange's two delays, ns, at t seconds; ok is false when it is lost.
+func (p *Path) Draw(rng *rand.Rand, t float64) (out, back float64, ok bool) {
 	if p.Loss > 0 && rng.Float64() < p.Loss {
 		return 0, 0, false
 	}

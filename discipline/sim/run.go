@@ -156,7 +156,7 @@ func Run(sc Scenario, seed uint64, reference bool) Result {
 				if s.Up != nil && !s.Up(at) || sc.Outage > 0 && at > sc.Outage {
 					continue
 				}
-				out, back, ok := s.Path.draw(rng, at)
+				out, back, ok := s.Path.Draw(rng, at)
 				if !ok {
 					continue
 				}

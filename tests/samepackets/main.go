@@ -1,0 +1,95 @@
+// Command samepackets tells how near to truth our discipline and chrony keep a clock that get the very same
+// packets. clknetsim (https://github.com/mlichvar/clknetsim) plays a table of delays and one of the oscillator's
+// rate to chronyd; every exchange that chronyd made is then given to our discipline at the same instant, and
+// both clocks' true errors are compared, second by second. `make beside-chrony` runs it.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"os/signal"
+	"regexp"
+	"slices"
+	"syscall"
+)
+
+// unusable is a mistake of the caller, with its fix.
+type unusable string
+
+func (u unusable) Error() string { return string(u) }
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "samepackets:", err)
+		if errors.As(err, new(unusable)) {
+			os.Exit(2)
+		}
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	dir := flag.String("clknetsim", "", "`folder` of a built clknetsim")
+	only := flag.String("worlds", "", "run the worlds whose name matches `regexp`")
+	first := flag.Uint64("first", 1, "the first seed")
+	seeds := flag.Uint64("seeds", 3, "how many seeds")
+	keep := flag.String("keep", "", "keep what chrony did in `folder`, and take from there what it did before")
+	flag.Parse()
+	match, err := regexp.Compile(*only)
+	if err != nil {
+		return unusable(fmt.Sprintf("-worlds: %v", err))
+	}
+	list := slices.DeleteFunc(worlds(), func(w world) bool { return !match.MatchString(w.name) })
+	if len(list) == 0 {
+		return unusable(fmt.Sprintf("no world's name matches %q: leave WORLDS out for all of them", *only))
+	}
+	chrony, err := newSimulator(*dir, *keep)
+	if err != nil {
+		return err
+	}
+	defer chrony.close()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	fmt.Printf("%d seeds from %d; RMS of the host clock's true error in µs, the root of the seeds' mean; one by one: the ratio of each seed\n", *seeds, *first)
+	fmt.Printf("%-44s %10s %10s %6s  %5s  %s\n", "world", "chrony", "ntsgw", "ratio", "viol.", "one by one")
+	var ratios []float64
+	for _, w := range list {
+		theirs, ours, violations, each := 0.0, 0.0, 0, ""
+		for seed := *first; seed < *first+*seeds; seed++ {
+			p, err := chrony.play(ctx, w, seed)
+			if err != nil {
+				return fmt.Errorf("world %q, seed %d: %w", w.name, seed, err)
+			}
+			errs, v := replay(w, p)
+			a, b := meanSquare(p.Chrony[w.judge:]), meanSquare(errs[w.judge:])
+			theirs, ours, violations = theirs+a, ours+b, violations+v
+			each += fmt.Sprintf(" %.2f", math.Sqrt(b/a))
+		}
+		n := float64(*seeds)
+		ratio := math.Sqrt(ours / theirs)
+		ratios = append(ratios, ratio)
+		fmt.Printf("%-44s %10.2f %10.2f %6.2f  %5d %s\n", w.name, math.Sqrt(theirs/n)/us, math.Sqrt(ours/n)/us, ratio, violations, each)
+	}
+	nearer := 0
+	for _, r := range ratios {
+		if r > 1 {
+			nearer++
+		}
+	}
+	slices.SortFunc(ratios, cmp.Compare)
+	fmt.Printf("%d worlds; median ratio %.2f; chrony is nearer to truth in %d\n", len(ratios), ratios[len(ratios)/2], nearer)
+	return nil
+}
+
+func meanSquare(xs []float64) float64 {
+	sum := 0.0
+	for _, x := range xs {
+		sum += x * x
+	}
+	return sum / float64(len(xs))
+}
