@@ -67,11 +67,12 @@ var biases = [...]float64{0.05, 0.0005}
 // class is a hypothesis on a source's noise. With extra delay e, z = y + noise lies in
 // [−e/2, e/2] when both ways have a least delay; tilt is the slope of the density's logarithm
 // across that box in units of 1/e's mean: the steep ones leave the other way little beside that. A level that is
-// narrow beside e is that of delays which grow and shrink on both ways alike. A floored box takes the least delay for lying par gaps below the
+// narrow beside e is that of delays which grow and shrink on both ways alike. Around the usual delay a sample says less
+// the sooner or later it comes, as a box that sends some packets early has it. Of two routes the slow one is longer on one way. A floored box takes the least delay for lying par gaps below the
 // least sample, and its edges for sharp.
 type class struct {
 	kind  byte
-	par   float64 // kind box: tilt; edge: ±1; level: standard deviation over e's mean; usual: over the spread
+	par   float64 // kind box: tilt; edge, routes: ±1; level: standard deviation over e's mean; usual, around: over the spread or core
 	prior float64 // logarithm
 	shape shape   // the filters that weigh it, and others: shape.weighs
 }
@@ -83,6 +84,8 @@ const (
 	scaled
 	usual
 	floored
+	around
+	routes
 )
 
 var classes = [...]class{
@@ -92,8 +95,9 @@ var classes = [...]class{
 	{edgy, 1, -1, back}, {edgy, -1, -1, out},
 	{level, 0.025, -5, mixed}, {level, 0.1, -2, mixed}, {level, 0.2, -1, mixed}, {level, 0.4, -2, mixed},
 	{scaled, 0, -1, mixed},
-	{usual, 0.5, -6, mixed}, {usual, 1, -6, mixed},
+	{usual, 0.5, -6, mixed}, {usual, 1, -6, mixed}, {around, 1, -4, mixed},
 	{floored, 0.1, -1, hard}, {floored, 0.4, 0, hard}, {floored, 1.5, -1, hard},
+	{routes, 1, -1, backOnly}, {routes, -1, -1, outOnly},
 	{scaled, 1, -4, mixed},
 }
 
@@ -122,18 +126,19 @@ const (
 // sided tells whether all extra delay lies on one way, or most.
 func (s shape) sided() bool { return s != mixed && s != hard }
 
-func (s shape) prior() float64 {
+// prior is a shape's. Where delays fall into two groups, the slow route is likely to be slow on one way.
+func (f *filter) prior(s shape) float64 {
 	switch s {
 	case back, out:
 		return oneSided
 	case backOnly, outOnly:
+		if f.grouped {
+			return oneSided
+		}
 		return onlySided
 	}
 	return 0
 }
-
-// least is how far a filter of the shape falls behind at most.
-func (s shape) least() float64 { return math.Min(leastLog, s.prior()) }
 
 // weighs tells whether a filter of the shape weighs the class c.
 func (s shape) weighs(c int) bool {
@@ -194,12 +199,20 @@ type way struct {
 	held int   // samples in a row that lay in the tail
 }
 
+// groups are those of a path with a fast route that most packets don't take. All are 0 where there is no such thing.
+type groups struct {
+	fast, slow float64 // the groups' medians
+	bulk       float64 // the slow one's deviation of offsets
+}
+
 // model is what a source's noise is judged by.
 type model struct {
 	delays
 	median float64 // of the delays
 	spread float64 // the offsets' deviation, were both ways' delays to vary evenly about their usual
-	tail   float64 // what is delayed by more was held up: no model of the others is judged by it
+	core   float64 // the same by the quartile that is nearer to the median
+	groups
+	tail float64 // what is delayed by more was held up: no model of the others is judged by it
 }
 
 // hypothesis is one filter of the bank.
@@ -228,6 +241,7 @@ type filter struct {
 	bank     []hypothesis
 	rate0    float64
 	var0     float64
+	grouped  bool      // all sources' delays fall into two groups
 	cold     bool      // nothing was known of the rate: var0 is one of coldStds
 	evidence float64   // logarithm of the likelihood of the samples since the last refiltering
 	kept     []float64 // scratch: the class weights before a refiltering
@@ -399,10 +413,10 @@ const (
 // quantiles works out what is usual for source s. One lone sample moves the least delay, and a few
 // that were held up move the mean; neither moves these.
 func (f *filter) quantiles(s int) {
-	x := f.delays[:0]
+	x, precision := f.delays[:0], 0.0
 	for i := range f.in {
 		if m := f.at(i); m.source == s {
-			x = append(x, m.delay)
+			x, precision = append(x, m.delay), m.precision
 		}
 	}
 	u, n := &f.ways[s].used, len(x)
@@ -410,13 +424,32 @@ func (f *filter) quantiles(s int) {
 		return
 	}
 	slices.Sort(x)
-	u.median, u.spread, u.tail = x[n/2], u.mean, math.Inf(1)
+	u.median, u.spread, u.core, u.tail = x[n/2], u.mean, u.mean, math.Inf(1)
 	if n < spreadLeast {
 		return
 	}
 	// A sixth of a normal distribution lies a deviation below its median, a twentieth 1.64 of them.
 	u.spread = max((x[n/2]-x[n/6])/2, (x[n/2]-x[n/20])/3.29, u.soft)
+	u.core = max(min(x[n/2]-x[n/4], x[n*3/4]-x[n/2])/1.35, u.soft)
+	u.groups = grouped(x, precision)
 	u.tail = x[n*3/4] + tailK*(x[n*3/4]-x[n/4]) + u.soft
+}
+
+// grouped splits sorted delays at the widest gap of their lower half, if that is wide beside the groups. A lone fast
+// sample is no route.
+func grouped(x []float64, precision float64) (g groups) {
+	split := 1
+	for i := range x[:len(x)/2] {
+		if i > 0 && x[i]-x[i-1] > x[split]-x[split-1] {
+			split = i
+		}
+	}
+	lower, upper := x[:split], x[split:]
+	bulk := (upper[len(upper)*3/4]-upper[len(upper)/4])/2.7 + precision
+	if split > 1 && upper[0]-lower[split-1] > max(8*bulk, lower[split-1]-lower[0]) {
+		return groups{lower[split/2], upper[len(upper)/2], bulk}
+	}
+	return groups{}
 }
 
 // decide filters the window under each hypothesis on the rate, and keeps what the likelier one gives.
@@ -460,12 +493,13 @@ func (f *filter) run() {
 		w.used = model{delays: w.delays}
 		w.held = 0
 		f.quantiles(i)
+		f.grouped = (i == 0 || f.grouped) && (w.n == 0 || w.used.fast > 0)
 	}
 	first := f.at(0)
 	d := f.d
 	for i := range f.bank {
 		h := &f.bank[i]
-		h.log = h.shape.prior()
+		h.log = f.prior(h.shape)
 		h.at, h.heat = first.t, first.heat
 		for k := range h.p {
 			h.p[k] = 0
@@ -512,7 +546,7 @@ func (f *filter) one(m *sampleAt) {
 	}
 	for i := range f.bank {
 		h := &f.bank[i]
-		pull := h.shape.prior() + calm[i/len(wanders)%len(shapes)]
+		pull := f.prior(h.shape) + calm[i/len(wanders)%len(shapes)]
 		h.log += (pull-h.log)*memoryLog/float64(f.n) + trust*h.update(m, w, f.heat != nil, f.col)
 	}
 	top := likeliest(f.bank)
@@ -520,7 +554,7 @@ func (f *filter) one(m *sampleAt) {
 	for i := 0; i < len(f.bank); i += len(wanders) {
 		group := f.bank[i : i+len(wanders)]
 		own := likeliest(group)
-		lift := math.Max(own-top, group[0].shape.least()) - own
+		lift := math.Max(own-top, math.Min(leastLog, f.prior(group[0].shape))) - own
 		for k := range group {
 			group[k].log = math.Max(group[k].log, own+leastWander) + lift
 		}
@@ -637,6 +671,24 @@ func (h *hypothesis) update(m *sampleAt, w *way, heat bool, col []float64) float
 			over := max(m.delay-w.used.median, 0)
 			r := k.par * w.used.spread
 			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, r*r+over*over/12+m.precision*m.precision)
+		case around:
+			off := m.delay - w.used.median
+			if w.used.fast > 0 {
+				off = max(off, 0) // a fast route isn't early
+			}
+			r := k.par * w.used.core
+			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, r*r+off*off/12+m.precision*m.precision)
+		case routes:
+			z, r, over := m.y, soft, e
+			if g := &w.used.groups; g.fast > 0 {
+				r, over = g.bulk, m.delay-g.fast
+				if more := g.slow - g.fast; over > more/2 {
+					z += k.par * more / 2
+					over -= more
+				}
+				over = max(over, 0)
+			}
+			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, z, r*r+over*over/12)
 		case floored:
 			e := max(m.delay-w.used.least+k.par*w.used.gap, 0)
 			logs[c], ms[c], vars[c] = boxUpdate(mean, vs, m.y, e, w.used.thin, 0)
