@@ -58,6 +58,7 @@ type port struct {
 	steady steady
 	epoch  discipline.Epoch // that was stated last
 	stated time.Time        // when; zero: never
+	bound  time.Duration    // that the last Announce of this epoch states; 0: there was none
 	in     [1500]byte
 	oob    [256]byte
 	out    []byte
@@ -261,8 +262,8 @@ func (p *port) timeline() served {
 	state := StateServing
 	if t.reason != "" {
 		state = StateSilent
-	} else {
-		p.epoch = t.Epoch
+	} else if t.Epoch != p.epoch {
+		p.epoch, p.bound = t.Epoch, 0
 	}
 	p.s.counters.port(p.i, func(c *Port) { c.State = state })
 	return t
@@ -295,11 +296,21 @@ func (p *port) sendAnnounce(t served) error {
 	if err := p.send(p.general, generalPort); err != nil {
 		return err
 	}
+	p.bound = a.bound
 	p.s.counters.port(p.i, func(c *Port) {
 		c.Announced++
 		c.Class, c.Accuracy, c.MaxError = int(a.class), int(a.accuracy), a.bound.Seconds()
 	})
 	return nil
+}
+
+// cover announces anew where the bound has outgrown what was announced: a new measurement may say that the
+// time is worth less, within the same epoch. It stands before everything that a receiver computes with.
+func (p *port) cover(t served) error {
+	if t.MaxError(p.s.opt.Clock.Now())+lateness < p.bound {
+		return nil
+	}
+	return p.sendAnnounce(t)
 }
 
 // sendSync sends the time twice: about now, and when the kernel says that it left.
@@ -321,6 +332,9 @@ func (p *port) sendSync(t served) error {
 	if now.reason != "" || now.Epoch != t.Epoch {
 		p.s.counters.refuse(p.i, reasonEpoch)
 		return nil
+	}
+	if err := p.cover(now); err != nil {
+		return err
 	}
 	p.out = appendTimed(p.out[:0], p.header(typeFollowUp, p.sync, 0), now.taiAt(at))
 	if err := p.send(p.general, generalPort); err != nil {
@@ -449,6 +463,9 @@ func (p *port) answer(h *header, from netip.Addr, stamp int64) (reason string) {
 	at, reason := p.s.carried(stamp)
 	if reason != "" {
 		return reason
+	}
+	if p.cover(t) != nil {
+		return reasonSend
 	}
 	to := primary
 	if h.flags&flagUnicast != 0 {

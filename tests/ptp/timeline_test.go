@@ -3,6 +3,7 @@ package ptp
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"math"
 	"os"
 	"slices"
@@ -21,6 +22,7 @@ type hostTime struct {
 	mu    sync.Mutex
 	epoch discipline.Epoch
 	step  time.Duration
+	bound time.Duration
 	first discipline.HostReading
 	kept  *discipline.Snapshot
 }
@@ -34,7 +36,7 @@ func (h *hostTime) Snapshot() *discipline.Snapshot {
 		if h.first.Raw == 0 || r.Raw.Sub(h.first.Raw) > 10*time.Second {
 			h.first = r
 		}
-		s := &discipline.Snapshot{State: discipline.Synchronized, Epoch: h.epoch, At: r.Raw, TAI: r.Real + 37e9 + int64(h.step), TAIOffset: 37, MaxErrorAt: time.Microsecond}
+		s := &discipline.Snapshot{State: discipline.Synchronized, Epoch: h.epoch, At: r.Raw, TAI: r.Real + 37e9 + int64(h.step), TAIOffset: 37, MaxErrorAt: max(h.bound, time.Microsecond)}
 		if past := r.Raw.Sub(h.first.Raw); past > 0 {
 			s.FrequencyPPM = float64(r.Real-h.first.Real-int64(past)) / float64(past) * 1e6
 		}
@@ -50,6 +52,14 @@ func (h *hostTime) jump(by time.Duration) {
 	h.epoch[0]++
 	h.step += by
 	h.kept = nil
+}
+
+// move moves the same timeline, which is worth less from now on.
+func (h *hostTime) move(by, bound time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.step += by
+	h.bound, h.kept = bound, nil
 }
 
 // grandmaster runs ours in the gateway's namespace until stop is called or the test ends.
@@ -96,6 +106,43 @@ func TestJumpIsSilent(t *testing.T) {
 	program.Eventually(t, 5*time.Second, "requests are answered", func() bool { n.send(n.delayReq()); answer = n.answer(300 * time.Millisecond); return answer != nil })
 	if off := time.Until(stamp(answer[34:])) - time.Second; off.Abs() > 500*time.Millisecond {
 		t.Errorf("the answer is %v off the other timeline", off)
+	}
+}
+
+// TestBoundGrowsBetweenAnnounces makes the time worse just after an Announce: whatever a receiver hears next is within
+// the bound that was announced to it before.
+func TestBoundGrowsBetweenAnnounces(t *testing.T) {
+	t.Parallel()
+	for _, ask := range []bool{false, true} {
+		l, timeline := newLAN(t), &hostTime{}
+		l.grandmaster(timeline)
+		n := l.node(t)
+		b := make([]byte, 1500)
+		var bound time.Duration
+		moved, times := false, 0
+		n.general.SetReadDeadline(time.Now().Add(20 * time.Second))
+		for times < 2 {
+			size, _, err := n.general.ReadFromUDP(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch kind := b[0]; {
+			case kind == 0xb && size == 152:
+				bound = time.Duration(binary.BigEndian.Uint64(b[72:]) >> 16)
+				if !moved {
+					moved = true
+					timeline.move(900*time.Millisecond, time.Second)
+					if ask {
+						n.send(n.delayReq())
+					}
+				}
+			case moved && (kind == 8 || kind == 9):
+				times++
+				if off := time.Until(stamp(b[34:])).Abs(); off > bound+200*time.Millisecond {
+					t.Errorf("a message of type %d is %v off, %v was announced", kind, off, bound)
+				}
+			}
+		}
 	}
 }
 
