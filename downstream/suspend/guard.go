@@ -33,7 +33,8 @@ type Guard struct {
 	mu      sync.Mutex
 	known   bool
 	epoch   discipline.Epoch
-	base    time.Duration // suspended time when the epoch began
+	past    discipline.Epoch // the one before
+	base    time.Duration    // suspended time when the epoch began
 	trusted discipline.Raw
 }
 
@@ -48,6 +49,10 @@ func (g *Guard) Intact(epoch discipline.Epoch) bool {
 	if g.known && epoch == g.epoch {
 		return same && g.clock.Now() >= g.trusted
 	}
+	if g.known && epoch == g.past {
+		return false // another caller saw the next one already, whose base is no measure for this
+	}
+	g.past = g.epoch
 	if same {
 		g.known, g.epoch, g.trusted = true, epoch, 0
 		return true

@@ -78,3 +78,28 @@ func TestAnEpochThatCameWithASuspend(t *testing.T) {
 		t.Fatal("an epoch after a suspend that was seen before it")
 	}
 }
+
+// TestSlowCaller: of two callers one still has a snapshot from before the sleep when the other has seen the epoch after
+// it. What it holds is late by the sleep, and the new epoch is not trusted any sooner for being asked about between.
+func TestSlowCaller(t *testing.T) {
+	clock := &sleeper{raw: 1e9}
+	g := New(clock)
+	before, after := discipline.Epoch{1}, discipline.Epoch{2}
+	if !g.Intact(before) {
+		t.Fatal("no suspend, not intact")
+	}
+	clock.slept += time.Second
+	if g.Intact(after) {
+		t.Fatal("an epoch that came with a suspend is trusted at once")
+	}
+	if g.Intact(before) {
+		t.Error("the epoch from before the sleep is taken for a new one")
+	}
+	if g.Intact(after) {
+		t.Error("the epoch that came with the sleep is trusted before it settled")
+	}
+	clock.raw = clock.raw.Add(Settle)
+	if !g.Intact(after) {
+		t.Error("… and not once it has")
+	}
+}
