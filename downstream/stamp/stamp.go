@@ -1,6 +1,5 @@
 // Package stamp carries the kernel's stamps of datagrams, which are CLOCK_REALTIME, to the raw clock
-// that the timeline is read by. Stamps come in; raw readings, and by how much they may be too early, go
-// out.
+// that the timeline is read by. Stamps come in; raw readings, and by how much they may be off, go out.
 package stamp
 
 import (
@@ -31,7 +30,7 @@ type Carrier struct {
 	close func() error
 
 	mu   sync.Mutex
-	seen discipline.Raw // when the newest step was noticed: it lies before
+	from discipline.Raw // what was stamped before is not carried: the host clock was set
 }
 
 // New returns a Carrier. When the host clock can't be watched for steps the error says why; the
@@ -56,27 +55,27 @@ func (c *Carrier) Close() error {
 }
 
 // Carry returns when a datagram with this stamp (0: none) was stamped, on the raw clock, and by how
-// much too early that may be at most. It is called after the datagram was stamped, and what it
+// much that may be off at most. It is called soon after the datagram was stamped, and what it
 // returns is never later than now. Where the stamp can't be trusted it is now itself, and ok is false.
 //
 // Between the stamp and the reading that carries it the host clock may be slewed, which is
-// charged, or stepped, which the kernel tells. A step that was noticed after the datagram came
-// makes the carried time wrong, but then it is either before the notice, and not used, or too
-// late, which is harmless for whoever counts that as a delay of the network.
-func (c *Carrier) Carry(stamp int64) (at discipline.Raw, early time.Duration, ok bool) {
+// charged, or stepped, which the kernel tells. A step back that another datagram's turn noticed makes the
+// carried time too late, by as much as the datagram waited: so nothing is carried until whatever was under way
+// at the notice is long over.
+func (c *Carrier) Carry(stamp int64) (at discipline.Raw, off time.Duration, ok bool) {
 	pair := c.clock.ReadPair()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	stepped := c.steps == nil || c.steps.Stepped()
 	now := c.clock.Now()
 	if stepped {
-		c.seen = now
+		c.from = now.Add(oldest)
 	}
 	age := time.Duration(pair.Real - stamp)
 	if stamp == 0 || stepped || age < 0 || age > oldest {
 		return now, 0, false
 	}
-	if at = pair.Raw.Add(-age); at < c.seen {
+	if at = pair.Raw.Add(-age); at < c.from {
 		return now, 0, false
 	}
 	return at, pair.Width + age/slew + 1, true
