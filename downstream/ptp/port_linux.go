@@ -33,12 +33,23 @@ var (
 // Check opens the sockets on an interface as a Server would, and closes them again. An ErrNotThere is waited
 // for by a Server; everything else a person must mend.
 func Check(name string) error {
-	s := &Server{opt: Options{Interfaces: []string{name}}}
+	s := &Server{opt: Options{Interfaces: []string{name}}, told: make([]told, 1)}
 	p, err := openPort(s, 0)
 	if err == nil {
 		p.close()
 	}
 	return err
+}
+
+// told is what has been said on an interface. It outlives the port: receivers beyond a switch don't notice that an
+// interface went and came back.
+type told struct {
+	sync     uint16 // sequence numbers
+	announce uint16
+	steady   steady
+	epoch    discipline.Epoch // that was stated last
+	stated   time.Time        // when; zero: never
+	bound    time.Duration    // that the last Announce of this epoch states; 0: there was none
 }
 
 // port is one interface. One thread sends and receives on it, and nobody else waits on its sockets: a
@@ -51,17 +62,12 @@ type port struct {
 	general int
 	wake    int // an eventfd, written when Run shall end
 
-	sent     uint32 // on the event socket: the kernel counts so
-	sync     uint16 // sequence numbers
-	announce uint16
+	sent uint32 // on the event socket: the kernel counts so
 
-	steady steady
-	epoch  discipline.Epoch // that was stated last
-	stated time.Time        // when; zero: never
-	bound  time.Duration    // that the last Announce of this epoch states; 0: there was none
-	in     [1500]byte
-	oob    [256]byte
-	out    []byte
+	*told
+	in  [1500]byte
+	oob [256]byte
+	out []byte
 }
 
 // openPort opens the sockets on interface i.
@@ -84,7 +90,7 @@ func openPort(s *Server, i int) (*port, error) {
 	if !hasIPv4(link) {
 		return nil, fmt.Errorf("interface %s %w: it has no IPv4 address", name, ErrNotThere)
 	}
-	p := &port{s: s, i: i, id: portIdentity{s.identify(own), uint16(i + 1)}, event: -1, general: -1, wake: -1}
+	p := &port{s: s, i: i, told: &s.told[i], id: portIdentity{s.identify(own), uint16(i + 1)}, event: -1, general: -1, wake: -1}
 	if p.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err == nil {
 		p.event, err = listen(link, eventPort)
 	}

@@ -58,6 +58,7 @@ type Server struct {
 	stamps   *stamp.Carrier
 	epochs   *suspend.Guard
 	ports    []*port // nil where the interface is not there yet
+	told     []told
 	limit    limiter
 	counters counters
 
@@ -74,7 +75,7 @@ func New(opt Options) (*Server, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{opt: opt, epochs: suspend.New(opt.Clock), ports: make([]*port, len(opt.Interfaces))}
+	s := &Server{opt: opt, epochs: suspend.New(opt.Clock), ports: make([]*port, len(opt.Interfaces)), told: make([]told, len(opt.Interfaces))}
 	s.counters.s = Status{Domain: opt.Domain, Ports: make([]Port, len(opt.Interfaces))}
 	for i, name := range opt.Interfaces {
 		s.counters.s.Ports[i] = Port{Interface: name, State: StateWaiting, Refused: map[string]uint64{}}
