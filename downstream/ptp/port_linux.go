@@ -24,6 +24,10 @@ const (
 	generalPort = 320
 )
 
+// maxWaiting is how many octets the system may still have to send before unicast answers are left out: the default
+// room is 208 KiB.
+const maxWaiting = 16 << 10
+
 // ErrNotThere says that an interface may come later, ErrUnfit that it can never serve.
 var (
 	ErrNotThere = errors.New("is not there")
@@ -476,6 +480,10 @@ func (p *port) answer(h *header, from netip.Addr, stamp int64) (reason string) {
 	to := primary
 	if h.flags&flagUnicast != 0 {
 		to = from.As4()
+		// Answers to addresses that are not there wait for ARP, in the room that Announce and Follow_Up need too.
+		if n, err := unix.IoctlGetInt(p.general, unix.SIOCOUTQ); err != nil || n > maxWaiting {
+			return reasonSend
+		}
 	}
 	p.out = appendDelayResp(p.out[:0], h, p.id, t.taiAt(at))
 	if err := unix.Sendto(p.general, p.out, 0, &unix.SockaddrInet4{Port: generalPort, Addr: to}); err != nil {

@@ -1,11 +1,13 @@
 package ptp
 
 import (
+	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -82,5 +84,23 @@ func TestJumpWhileAway(t *testing.T) {
 	}
 	if p.sync != 1 {
 		t.Errorf("the next Sync has number %d", p.sync+1)
+	}
+}
+
+// TestAnswersNobodyTakes asks by unicast in the name of addresses that are not there: the answers wait for ARP, and must not
+// take the room of what goes to all.
+func TestAnswersNobodyTakes(t *testing.T) {
+	s, _, _ := onWire(t)
+	p := openAgain(t, s)
+	h := header{kind: typeDelayReq, length: delayReqSize, flags: flagUnicast, source: portIdentity{ClockIdentity{9}, 1}}
+	q := appendTime(h.append(nil), 0)
+	for i := range maxRequests {
+		p.take(q, netip.AddrFrom4([4]byte{10, 79, 1, byte(10 + i%200)}), time.Now().UnixNano())
+	}
+	if err := p.sendAnnounce(p.timeline()); err != nil {
+		t.Errorf("%v, after %d answers", err, s.Status().Ports[0].Answered)
+	}
+	if st := s.Status().Ports[0]; st.Answered == 0 {
+		t.Error("nothing was answered")
 	}
 }
