@@ -2,6 +2,7 @@ package ptp
 
 import (
 	"encoding/hex"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -29,8 +30,8 @@ const (
 // The states of a port.
 const (
 	StateServing = "serving"
-	StateSilent  = "silent"  // the timeline promises nothing, or jumped just now
-	StateWaiting = "waiting" // there is no such interface, or no address on it
+	StateSilent  = "silent"  // the timeline promises nothing, or jumped just now, or the kernel gives no stamps
+	StateWaiting = "waiting" // the interface is not there or down, or takes nothing
 )
 
 // Status is a copy of what a Server knows of itself: safe to keep.
@@ -44,7 +45,7 @@ type Status struct {
 type Port struct {
 	Interface   string            `json:"interface"`
 	State       string            `json:"state"`
-	Error       string            `json:"error,omitempty"` // what it waits for
+	Error       string            `json:"error,omitempty"` // why it waits, or is silent while there is time
 	Class       int               `json:"clock_class"`     // as last announced; 0: not yet
 	Accuracy    int               `json:"clock_accuracy"`  // the enumeration of IEEE 1588-2019 table 5
 	MaxError    float64           `json:"max_error_seconds"`
@@ -53,6 +54,12 @@ type Port struct {
 	Answered    uint64            `json:"answered"`
 	Refused     map[string]uint64 `json:"refused"`
 	OtherMaster string            `json:"other_grandmaster,omitempty"` // the last one that announced itself, hex
+
+	notThere bool // the error is that the interface is not there
+}
+
+func (p *Port) wait(err error) {
+	p.State, p.Error, p.notThere = StateWaiting, err.Error(), errors.Is(err, ErrNotThere)
 }
 
 // counters is safe for concurrent use.

@@ -24,6 +24,9 @@ const (
 	generalPort = 320
 )
 
+// mostMissed is for how many Sync in a row the kernel may give no time until nothing is announced any more.
+const mostMissed = 5
+
 // maxWaiting is how many octets the system may still have to send before unicast answers are left out: the default
 // room is 208 KiB.
 const maxWaiting = 16 << 10
@@ -64,9 +67,14 @@ type port struct {
 	id      portIdentity
 	event   int // its messages are stamped
 	general int
+	links   int // tells of interfaces and addresses that change
 	wake    int // an eventfd, written when Run shall end
+	index   int // of the interface
 
-	sent uint32 // on the event socket: the kernel counts so
+	sent    uint32 // on the event socket: the kernel counts so
+	stamped bool   // the kernel tells when they leave
+	missed  int    // how many times in a row it did not
+	served  bool   // receivers were given time, all of it
 
 	*told
 	in  [1500]byte
@@ -77,39 +85,41 @@ type port struct {
 // openPort opens the sockets on interface i.
 func openPort(s *Server, i int) (*port, error) {
 	name := s.opt.Interfaces[i]
-	link, err := net.InterfaceByName(name)
+	links, err := watchLinks() // before the look, which may then grow old
 	if err != nil {
-		if op := new(net.OpError); errors.As(err, &op) {
-			err = op.Err
-		}
-		return nil, fmt.Errorf("interface %s %w: %v", name, ErrNotThere, err)
+		return nil, err
 	}
-	if link.Flags&net.FlagUp == 0 {
-		return nil, fmt.Errorf("interface %s %w: it is down", name, ErrNotThere)
-	}
-	own, err := identityOf(link.HardwareAddr)
-	if err != nil {
-		return nil, fmt.Errorf("interface %s %w: %w", name, ErrUnfit, err)
-	}
-	if !hasIPv4(link) {
-		return nil, fmt.Errorf("interface %s %w: it has no IPv4 address", name, ErrNotThere)
-	}
-	p := &port{s: s, i: i, told: &s.told[i], id: portIdentity{s.identify(own), uint16(i + 1)}, event: -1, general: -1, wake: -1}
-	if p.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err == nil {
-		p.event, err = listen(link, eventPort)
-	}
-	if err == nil {
-		p.general, err = listen(link, generalPort)
-	}
-	if err != nil {
+	p := &port{s: s, i: i, told: &s.told[i], event: -1, general: -1, links: links, wake: -1}
+	if err := p.open(name); err != nil {
 		p.close()
 		return nil, err
 	}
-	if rx, tx := netstamp.Enable(p.event, true); !rx || !tx {
-		p.close()
-		return nil, fmt.Errorf("interface %s %w: the kernel gives no time stamps", name, ErrUnfit)
-	}
 	return p, nil
+}
+
+func (p *port) open(name string) error {
+	link, err := findLink(name)
+	if err != nil {
+		return err
+	}
+	own, err := identityOf(link.HardwareAddr)
+	if err != nil {
+		return fmt.Errorf("interface %s %w: %w", name, ErrUnfit, err)
+	}
+	p.index, p.id = link.Index, portIdentity{p.s.identify(own), uint16(p.i + 1)}
+	if p.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return fmt.Errorf("eventfd: %w", err)
+	}
+	if p.event, err = listen(link, eventPort); err != nil {
+		return err
+	}
+	if p.general, err = listen(link, generalPort); err != nil {
+		return err
+	}
+	if rx, tx := netstamp.Enable(p.event, true); !rx || !tx {
+		return fmt.Errorf("interface %s %w: the kernel gives no time stamps", name, ErrUnfit)
+	}
+	return nil
 }
 
 // identityOf is an EUI-64 made of a hardware address (clause 7.5.2.2.2).
@@ -126,19 +136,6 @@ func identityOf(a net.HardwareAddr) (id ClockIdentity, err error) {
 		return id, errors.New("it has no hardware address to name the clock by; name an Ethernet or Wi-Fi interface")
 	}
 	return id, nil
-}
-
-func hasIPv4(link *net.Interface) bool {
-	addresses, err := link.Addrs()
-	if err != nil {
-		return false
-	}
-	for _, a := range addresses {
-		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil {
-			return true
-		}
-	}
-	return false
 }
 
 // listen opens a socket that hears and sends on one interface only.
@@ -174,7 +171,7 @@ func listen(link *net.Interface, udpPort int) (int, error) {
 }
 
 func (p *port) close() {
-	for _, fd := range []int{p.event, p.general, p.wake} {
+	for _, fd := range []int{p.event, p.general, p.links, p.wake} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
@@ -201,7 +198,7 @@ func (p *port) loop(ctx context.Context) error {
 	next := [2]time.Time{time.Now(), time.Now()} // Announce, Sync
 	interval := [2]time.Duration{1 << logAnnounceInterval * time.Second, 1 << logSyncInterval * time.Second}
 	send := [2]func(served) error{p.sendAnnounce, p.sendSync}
-	fds := []unix.PollFd{{Fd: int32(p.event), Events: unix.POLLIN}, {Fd: int32(p.general), Events: unix.POLLIN}, {Fd: int32(p.wake), Events: unix.POLLIN}}
+	fds := []unix.PollFd{{Fd: int32(p.event), Events: unix.POLLIN}, {Fd: int32(p.general), Events: unix.POLLIN}, {Fd: int32(p.links), Events: unix.POLLIN}, {Fd: int32(p.wake), Events: unix.POLLIN}}
 	for ctx.Err() == nil {
 		now := time.Now()
 		for i := range next {
@@ -237,6 +234,11 @@ func (p *port) loop(ctx context.Context) error {
 		if fds[1].Revents&unix.POLLIN != 0 {
 			p.receive(p.general)
 		}
+		if fds[2].Revents != 0 {
+			if err := p.linkChanged(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -270,9 +272,10 @@ func (p *port) timeline() served {
 		t.reason = reasonEpoch
 	}
 	state := StateServing
-	if t.reason != "" {
+	if t.reason != "" || !p.stamped {
 		state = StateSilent
-	} else if t.Epoch != p.epoch {
+	}
+	if t.reason == "" && t.Epoch != p.epoch {
 		p.epoch, p.bound = t.Epoch, 0
 	}
 	p.s.counters.port(p.i, func(c *Port) { c.State = state })
@@ -297,8 +300,12 @@ func (s *steady) hold(accuracy uint8, now time.Time) uint8 {
 	return s.accuracy
 }
 
-// sendAnnounce tells what the time is worth. An error is the interface's.
+// sendAnnounce tells what the time is worth, if there is any to send: a grandmaster without time would keep receivers
+// from another. An error is the interface's.
 func (p *port) sendAnnounce(t served) error {
+	if !p.stamped {
+		return nil
+	}
 	a := p.s.announcement(t)
 	a.accuracy = p.steady.hold(a.accuracy, time.Now())
 	p.announce++
@@ -336,8 +343,10 @@ func (p *port) sendSync(t served) error {
 	at, reason := p.s.carried(p.departure(id))
 	if reason != "" {
 		p.s.counters.refuse(p.i, reason)
+		p.miss(reason)
 		return nil
 	}
+	p.stamped, p.missed = true, 0
 	now := p.timeline()
 	if now.reason != "" || now.Epoch != t.Epoch {
 		p.s.counters.refuse(p.i, reasonEpoch)
@@ -350,15 +359,38 @@ func (p *port) sendSync(t served) error {
 	if err := p.send(p.general, generalPort); err != nil {
 		return err
 	}
-	p.s.counters.port(p.i, func(c *Port) { c.Synced++ })
+	p.s.counters.port(p.i, func(c *Port) { c.Synced, c.Error = c.Synced+1, "" })
+	if !p.served {
+		p.served = true
+		p.s.opt.Log.Info("PTP grandmaster", "interface", p.s.opt.Interfaces[p.i], "identity", hex.EncodeToString(p.id.clock[:]), "domain", p.s.opt.Domain)
+	}
 	return nil
+}
+
+// miss notes a Sync that no time can follow.
+func (p *port) miss(reason string) {
+	if p.missed++; p.missed != mostMissed {
+		return
+	}
+	p.stamped, p.served = false, false
+	name := p.s.opt.Interfaces[p.i]
+	text := "the kernel does not tell when messages leave: see software-transmit in ethtool -T " + name + ", or name another interface"
+	if reason == reasonLate {
+		text = "this machine is too busy to tell when messages leave: give ntsgw more of it"
+	}
+	p.s.counters.port(p.i, func(c *Port) { c.State, c.Error = StateSilent, fmt.Sprintf("interface %s: %s", name, text) })
+	p.s.opt.Log.Warn("PTP is silent", "interface", name, "err", text)
 }
 
 // send sends out by multicast.
 func (p *port) send(fd, udpPort int) error {
 	if err := unix.Sendto(fd, p.out, 0, &unix.SockaddrInet4{Port: udpPort, Addr: primary}); err != nil {
 		p.s.counters.refuse(p.i, reasonSend)
-		return fmt.Errorf("send: %w", err)
+		err = fmt.Errorf("interface %s: send to UDP port %d: %w", p.s.opt.Interfaces[p.i], udpPort, err)
+		if errors.Is(err, unix.EPERM) {
+			err = fmt.Errorf("%w; let it out of this machine's firewall", err)
+		}
+		return err
 	}
 	p.stated = time.Now()
 	return nil

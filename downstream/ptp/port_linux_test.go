@@ -1,6 +1,7 @@
 package ptp
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -13,8 +14,6 @@ import (
 
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
-	"github.com/ntsgw/ntsgw/downstream/stamp"
-	"github.com/ntsgw/ntsgw/downstream/suspend"
 )
 
 // onWire gives a server on an interface ptp0 in a network of its own, and a way to change that network. The test's thread
@@ -38,25 +37,27 @@ func onWire(t *testing.T) (s *Server, line *timeline, ip func(args string)) {
 	ip("addr add 10.79.1.1/24 dev ptp0")
 	ip("link set far0 up")
 	ip("link set ptp0 up")
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := findLink("ptp0"); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
 	now := sysclock.ReadPair()
 	line = &timeline{&discipline.Snapshot{State: discipline.Synchronized, Epoch: discipline.Epoch{1}, At: now.Raw, TAI: now.Real + 37e9, TAIOffset: 37, MaxErrorAt: 1000}}
-	c := sysclock.Reader{}
-	s = &Server{opt: Options{Timeline: line, Clock: c, Interfaces: []string{"ptp0"}}, epochs: suspend.New(c), ports: make([]*port, 1), told: make([]told, 1)}
-	s.counters.s.Ports = []Port{{Refused: map[string]uint64{}}}
-	var err error
-	if s.stamps, err = stamp.New(c); err != nil {
-		t.Skip(err)
+	s, err := New(Options{Timeline: line, Clock: sysclock.Reader{}, Interfaces: []string{"ptp0"}})
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(s.close)
 	return s, line, ip
 }
 
-// openAgain opens the port of ptp0, once more if it was open.
+// openAgain opens the port of ptp0 once more.
 func openAgain(t *testing.T, s *Server) *port {
 	t.Helper()
-	if p := s.ports[0]; p != nil {
-		p.close()
-	}
+	s.ports[0].close()
 	if err := s.open(0); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func openAgain(t *testing.T, s *Server) *port {
 // before when it comes back, and see the messages' numbers go on.
 func TestJumpWhileAway(t *testing.T) {
 	s, line, _ := onWire(t)
-	p := openAgain(t, s)
+	p := s.ports[0]
 	if err := p.sendSync(p.timeline()); err != nil {
 		t.Fatal(err)
 	}
@@ -91,16 +92,130 @@ func TestJumpWhileAway(t *testing.T) {
 // take the room of what goes to all.
 func TestAnswersNobodyTakes(t *testing.T) {
 	s, _, _ := onWire(t)
-	p := openAgain(t, s)
+	p := s.ports[0]
 	h := header{kind: typeDelayReq, length: delayReqSize, flags: flagUnicast, source: portIdentity{ClockIdentity{9}, 1}}
 	q := appendTime(h.append(nil), 0)
 	for i := range maxRequests {
 		p.take(q, netip.AddrFrom4([4]byte{10, 79, 1, byte(10 + i%200)}), time.Now().UnixNano())
 	}
-	if err := p.sendAnnounce(p.timeline()); err != nil {
+	if err := p.sendSync(p.timeline()); err != nil {
 		t.Errorf("%v, after %d answers", err, s.Status().Ports[0].Answered)
 	}
 	if st := s.Status().Ports[0]; st.Answered == 0 {
 		t.Error("nothing was answered")
+	}
+}
+
+// TestInterfaceChanges does to an interface what an operator or a hot plug does: the port notices what ends it at once,
+// and nothing else.
+func TestInterfaceChanges(t *testing.T) {
+	for _, tt := range []struct{ name, steps, want string }{
+		{"another address", "addr add 10.79.2.1/24 dev ptp0; addr del 10.79.2.1/24 dev ptp0", ""},
+		{"another interface", "link add other0 type veth peer name other1; link set other0 up; link del other0", ""},
+		{"a member of a bridge", "link add br0 type bridge; link set ptp0 master br0; link set ptp0 nomaster; link del br0", ""},
+		{"no address", "addr del 10.79.1.1/24 dev ptp0", "interface ptp0 is not there: it has no IPv4 address"},
+		{"down", "link set ptp0 down", "interface ptp0 is not there: it is down"},
+		{"no cable", "link set far0 down", "interface ptp0 is not there: it has no carrier, as without its cable"},
+		{"another name", "link set ptp0 down; link set ptp0 name lan0; link set lan0 up", "interface ptp0 is not there: no such network interface"},
+		{"made anew with the same number", "link del ptp0; link add ptp0 index %d type veth peer name far0; addr add 10.79.1.1/24 dev ptp0; link set far0 up; link set ptp0 up", "interface ptp0 is not there: it was removed"},
+		{"its name is another's", "link set ptp0 down; link set ptp0 name lan0; link add ptp0 type veth peer name far1; addr add 10.79.3.1/24 dev ptp0; link set far1 up; link set ptp0 up", "interface ptp0 is not there: it is another one now"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, _, ip := onWire(t)
+			p := s.ports[0]
+			for step := range strings.SplitSeq(tt.steps, "; ") {
+				if strings.Contains(step, "%d") {
+					step = fmt.Sprintf(step, p.index)
+				}
+				ip(step)
+			}
+			got := ""
+			// The kernel tells of a carrier that is lost a little later.
+			for deadline := time.Now().Add(3 * time.Second); got != tt.want && tt.want != "" && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+				if err := p.linkChanged(); err != nil {
+					got = err.Error()
+				}
+			}
+			if tt.want == "" {
+				if err := p.linkChanged(); err != nil {
+					got = err.Error()
+				}
+			}
+			if got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestNoStamps takes the kernel's stamps away, as a driver without them or a queue that drops all does: nothing is announced
+// to receivers that could never get the time, and a person reads why.
+func TestNoStamps(t *testing.T) {
+	s, _, _ := onWire(t)
+	p := s.ports[0]
+	tc := func(args string) {
+		t.Helper()
+		if out, err := exec.Command("tc", strings.Fields(args)...).CombinedOutput(); err != nil {
+			t.Skipf("tc %s: %v: %s", args, err, out)
+		}
+	}
+	both := func() {
+		t.Helper()
+		if err := p.sendAnnounce(p.timeline()); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.sendSync(p.timeline()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"from the start", "later"} {
+		tc("qdisc add dev ptp0 root bfifo limit 1")
+		for range mostMissed {
+			both()
+		}
+		before := s.Status().Ports[0].Announced
+		both()
+		const why = "interface ptp0: the kernel does not tell when messages leave: see software-transmit in ethtool -T ptp0, or name another interface"
+		if st := s.Status().Ports[0]; st.Announced != before || st.State != StateSilent || st.Error != why {
+			t.Errorf("%s: %+v", name, st)
+		}
+		if w := s.Warnings(); len(w) != 1 || w[0].Text != "PTP is not served: "+why {
+			t.Errorf("%s: warnings %v", name, w)
+		}
+		tc("qdisc del dev ptp0 root")
+		both()
+		both()
+		if st := s.Status().Ports[0]; st.Announced < before+1 || st.State != StateServing || st.Error != "" || len(s.Warnings()) != 0 {
+			t.Errorf("%s, once there are stamps: %+v", name, st)
+		}
+	}
+}
+
+// TestFirewall: what this machine drops itself is said once, with what to do.
+func TestFirewall(t *testing.T) {
+	s, _, ip := onWire(t)
+	for _, rule := range []string{"319", "320"} {
+		if out, err := exec.Command("iptables", "-I", "OUTPUT", "-p", "udp", "--dport", rule, "-j", "DROP").CombinedOutput(); err != nil {
+			t.Skipf("iptables: %v: %s", err, out)
+		}
+		p := openAgain(t, s)
+		err := p.sendSync(p.timeline())
+		if want := "interface ptp0: send to UDP port " + rule + ": operation not permitted; let it out of this machine's firewall"; err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+		if p.served {
+			t.Error("time was given")
+		}
+		if out, err := exec.Command("iptables", "-F", "OUTPUT").CombinedOutput(); err != nil {
+			t.Fatalf("iptables: %v: %s", err, out)
+		}
+	}
+	ip("link set ptp0 down")
+	s.ports[0].close()
+	if err := s.open(0); err == nil {
+		t.Fatal("a port on an interface that is down")
+	}
+	if w := s.Warnings(); len(w) != 1 || w[0].Text != "PTP waits: interface ptp0 is not there: it is down; bring it up, or leave ptp0 out of interfaces in [ptp]" {
+		t.Errorf("warnings %v", w)
 	}
 }

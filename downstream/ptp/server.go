@@ -97,9 +97,9 @@ func New(opt Options) (*Server, error) {
 func (s *Server) open(i int) error {
 	p, err := openPort(s, i)
 	s.counters.port(i, func(c *Port) {
-		c.Error, c.State = "", StateSilent
+		c.Error, c.State, c.notThere = "", StateSilent, false
 		if err != nil {
-			c.Error, c.State = err.Error(), StateWaiting
+			c.wait(err)
 		}
 	})
 	s.ports[i] = p
@@ -129,12 +129,15 @@ func (s *Server) identify(own ClockIdentity) ClockIdentity {
 // Status returns what the server knows of itself. Safe for concurrent use.
 func (s *Server) Status() Status { return s.counters.status() }
 
-// Warnings are what a person can act on: interfaces that are waited for.
+// Warnings are what a person can act on: interfaces on which nothing is served though there may be time.
 func (s *Server) Warnings() []discipline.Warning {
 	var list []discipline.Warning
 	for _, p := range s.Status().Ports {
-		if p.State == StateWaiting {
+		switch {
+		case p.notThere:
 			list = append(list, discipline.Warning{ID: "ptp-interface", Text: fmt.Sprintf("PTP waits: %s; bring it up, or leave %s out of interfaces in [ptp]", p.Error, p.Interface)})
+		case p.Error != "":
+			list = append(list, discipline.Warning{ID: "ptp-interface", Text: "PTP is not served: " + p.Error})
 		}
 	}
 	return list
@@ -165,15 +168,16 @@ func (s *Server) keep(ctx context.Context, i int) {
 	}
 	for {
 		if p := s.ports[i]; p != nil {
-			said = ""
-			s.opt.Log.Info("PTP grandmaster", "interface", name, "identity", s.Status().Identity, "domain", s.opt.Domain)
 			err := p.run(ctx)
+			if p.served {
+				said = ""
+			}
 			p.close()
 			s.ports[i] = nil
 			if ctx.Err() != nil {
 				return
 			}
-			s.counters.port(i, func(c *Port) { c.State, c.Error = StateWaiting, err.Error() })
+			s.counters.port(i, func(c *Port) { c.wait(err) })
 			say(err)
 		}
 		select {

@@ -6,6 +6,7 @@
 package ptp
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -79,6 +80,10 @@ func (l *lan) wire() {
 	l.ip("-n", l.rx, "addr", "add", "10.79.1.2/24", "dev", "rx0")
 	l.ip("-n", l.rx, "link", "set", "rx0", "up")
 	l.ip("-n", l.gateway, "link", "set", "gw0", "up")
+	program.Eventually(l.t, 5*time.Second, "the wire carries", func() bool {
+		out, err := exec.Command("ip", "-n", l.gateway, "link", "show", "gw0").CombinedOutput()
+		return err == nil && bytes.Contains(out, []byte("state UP"))
+	})
 }
 
 func (l *lan) ip(args ...string) {

@@ -144,6 +144,13 @@ func TestInterfaceComesAndGoes(t *testing.T) {
 	g.waitState(10*time.Second, ptp.StateWaiting)
 	l.ip("-n", l.gateway, "link", "set", "gw0", "up")
 	g.waitState(15*time.Second, ptp.StateServing)
+	l.ip("-n", l.gateway, "addr", "del", "10.79.1.1/24", "dev", "gw0")
+	g.waitState(2*time.Second, ptp.StateWaiting)
+	if p := g.port(); !strings.Contains(p.Error, "it has no IPv4 address") {
+		t.Errorf("%+v", p)
+	}
+	l.ip("-n", l.gateway, "addr", "add", "10.79.1.1/24", "dev", "gw0")
+	g.waitState(15*time.Second, ptp.StateServing)
 	before := g.port().Synced
 	program.Eventually(t, 10*time.Second, "the time is sent again", func() bool { return g.port().Synced > before })
 	if n := strings.Count(g.Out.String(), "PTP waits for an interface"); n > 6 {

@@ -1,0 +1,97 @@
+package ptp
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// findLink returns an interface that time can be sent on at present.
+func findLink(name string) (*net.Interface, error) {
+	link, err := net.InterfaceByName(name)
+	if op := new(net.OpError); errors.As(err, &op) {
+		err = op.Err
+	}
+	switch {
+	case err != nil:
+	case link.Flags&net.FlagUp == 0:
+		err = errors.New("it is down")
+	case link.Flags&net.FlagRunning == 0:
+		err = errors.New("it has no carrier, as without its cable")
+	case !hasIPv4(link):
+		err = errors.New("it has no IPv4 address")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("interface %s %w: %w", name, ErrNotThere, err)
+	}
+	return link, nil
+}
+
+func hasIPv4(link *net.Interface) bool {
+	addresses, err := link.Addrs()
+	if err != nil {
+		return false
+	}
+	for _, a := range addresses {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// watchLinks returns a netlink socket on which the kernel tells of interfaces and IPv4 addresses that change
+// (rtnetlink(7)).
+func watchLinks() (int, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+	if err != nil {
+		return -1, fmt.Errorf("netlink: %w", err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR}); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("netlink: %w", err)
+	}
+	return fd, nil
+}
+
+// linkChanged reads what the kernel told of interfaces; an error says why the port can't go on. An interface that went
+// and came back has forgotten the groups that were joined on it, even if it looks the same.
+func (p *port) linkChanged() error {
+	name, ours := p.s.opt.Interfaces[p.i], false
+	b := make([]byte, 32<<10)
+	for {
+		n, _, err := unix.Recvfrom(p.links, b, unix.MSG_DONTWAIT)
+		if errors.Is(err, unix.ENOBUFS) {
+			return fmt.Errorf("interface %s: too many changes of interfaces to tell whether it stayed", name)
+		}
+		if err != nil {
+			break
+		}
+		list, err := syscall.ParseNetlinkMessage(b[:n])
+		if err != nil {
+			continue
+		}
+		for _, m := range list {
+			// Both struct ifinfomsg and struct ifaddrmsg begin with the family and have the index here. What a bridge
+			// says of its members has a family of its own.
+			if len(m.Data) < 8 || int(binary.NativeEndian.Uint32(m.Data[4:])) != p.index || m.Data[0] == unix.AF_BRIDGE {
+				continue
+			}
+			if ours = true; m.Header.Type == unix.RTM_DELLINK {
+				return fmt.Errorf("interface %s %w: it was removed", name, ErrNotThere)
+			}
+		}
+	}
+	if !ours {
+		return nil
+	}
+	link, err := findLink(name)
+	if err == nil && link.Index != p.index {
+		err = fmt.Errorf("interface %s %w: it is another one now", name, ErrNotThere)
+	}
+	return err
+}
