@@ -185,29 +185,29 @@ int ntsgw_hull(const ntsgw_bounds *b, int n, int need, ntsgw_bounds *out) {
   //@ assert covering(b, n) >= 1 ==> \exists integer a; 0 <= a < n && covers(b, a);
   //@ assert covering(b, n) >= need ==> \exists integer c; last_lo(b, n, c);
   //@ assert covering(b, n) >= need ==> \exists integer c; first_hi(b, n, c);
-  /*@ loop invariant 0 <= i <= n;
-      loop invariant \forall integer k; 0 <= k < i && last_lo(b, n, k) && covering(b, n) >= need ==> lo <= b[k].lo;
-      loop invariant \forall integer k; 0 <= k < i && first_hi(b, n, k) && covering(b, n) >= need ==> b[k].hi <= hi;
+  /*@ loop invariant -1 <= i < 2 * n;
+      loop invariant \forall integer k; i < 2 * k && last_lo(b, n, k) && covering(b, n) >= need ==> lo <= b[k].lo;
+      loop invariant \forall integer k; i < 2 * k + 1 && first_hi(b, n, k) && covering(b, n) >= need ==> b[k].hi <= hi;
+      loop invariant (lo == NTSGW_HI_UNKNOWN && hi == NTSGW_LO_UNKNOWN) || lo <= hi;
       loop assigns i, lo, hi;
-      loop variant n - i;
+      loop variant i;
   */
-  for (i = 0; i < n; i++) {
-    //@ assert last_lo(b, n, i) ==> \forall integer j; 0 <= j < n && covers(b, j) ==> b[j].lo <= b[i].lo <= b[j].hi;
-    //@ assert first_hi(b, n, i) ==> \forall integer j; 0 <= j < n && covers(b, j) ==> b[j].lo <= b[i].hi <= b[j].hi;
-    if (b[i].lo < lo && cover(b, n, b[i].lo) >= need) lo = b[i].lo;
-    if (b[i].hi > hi && cover(b, n, b[i].hi) >= need) hi = b[i].hi;
-    //@ assert last_lo(b, n, i) && covering(b, n) >= need ==> lo <= b[i].lo;
-    //@ assert first_hi(b, n, i) && covering(b, n) >= need ==> b[i].hi <= hi;
+  for (i = 2 * n - 1; i >= 0; i--) {
+    int64_t point = i % 2 ? b[i / 2].hi : b[i / 2].lo;
+    //@ assert last_lo(b, n, i / 2) ==> \forall integer j; 0 <= j < n && covers(b, j) ==> b[j].lo <= b[i / 2].lo <= b[j].hi;
+    //@ assert first_hi(b, n, i / 2) ==> \forall integer j; 0 <= j < n && covers(b, j) ==> b[j].lo <= b[i / 2].hi <= b[j].hi;
+    if (cover(b, n, point) < need) continue;
+    if (point < lo) lo = point;
+    if (point > hi) hi = point;
   }
   //@ assert covering(b, n) >= need ==> below(lo, moment) && above(hi, moment);
-  i = lo <= hi;
-  if (!i) {
-    lo = NTSGW_LO_UNKNOWN;
-    hi = NTSGW_HI_UNKNOWN;
-  }
   out->lo = lo;
   out->hi = hi;
-  return i;
+  if (lo <= hi) return 1;
+  /* No point is covered: the ends are still those that are farthest inside out. */
+  out->lo = hi;
+  out->hi = lo;
+  return 0;
 }
 
 #define DAY_NS 86400000000000
