@@ -471,18 +471,18 @@ static void entry(reader *r, stretch *last, int kind, uint32_t *missing, ntsgw_c
   field(r, k, delegation, kind, c);
 }
 
-int ntsgw_cbor_claims(const uint8_t *p, const ntsgw_piece *at, int kind, ntsgw_claims *c) {
+int ntsgw_cbor_claims(const uint8_t *p, ntsgw_piece at, int kind, ntsgw_claims *c) {
   uint32_t missing = kind == NTSGW_CLAIMS_BEACON ? BEACON_KEYS : kind == NTSGW_CLAIMS_RESPONSE ? RESPONSE_KEYS : DELEGATION_KEYS, left;
   stretch last;
   reader r;
   r.p = p;
-  r.pos = at->at;
-  r.end = at->at + at->n;
+  r.pos = at.at;
+  r.end = at.at + at.n;
   r.bad = 0;
   last.from = last.to = 0;
   c->nanoseconds = c->error_seconds = c->error_nanoseconds = c->key_n = 0;
   c->value[NTSGW_EPOCH] = c->value[NTSGW_NONCE] = c->value[NTSGW_LEAP] = c->value[NTSGW_TAI_UTC] = 0;
-  //@ ghost uint32_t to = at->at + at->n;
+  //@ ghost uint32_t to = at.at + at.n;
   /*@ loop invariant reader_ok(&r);
       loop invariant r.p == p && r.end == to;
       loop invariant last.from <= last.to <= r.pos;
@@ -492,7 +492,7 @@ int ntsgw_cbor_claims(const uint8_t *p, const ntsgw_piece *at, int kind, ntsgw_c
   */
   for (left = length(&r, MAP); left > 0; left--) entry(&r, &last, kind, &missing, c);
   //@ assert r.bad == 0 ==> claims_ok(&r, kind, c) && r.pos <= to;
-  //@ assert to == at->at + at->n;
+  //@ assert to == at.at + at.n;
   //@ assert r.bad == 0 && kind == NTSGW_CLAIMS_ED25519 ==> key_ok(c, 39, to);
   //@ assert r.bad == 0 && kind == NTSGW_CLAIMS_ES256 ==> key_ok(c, 73, to);
   //@ assert r.bad == 0 && (kind == NTSGW_CLAIMS_BEACON || kind == NTSGW_CLAIMS_RESPONSE) ==> numbers_ok(c) && places_ok(c, to);
@@ -538,9 +538,10 @@ int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint32_t tag, ntsgw_enve
 
 void ntsgw_claims_time(const ntsgw_claims *c, int64_t *t, ntsgw_interval *e) {
   e->hi.tai = c->error_nanoseconds;
-  ntsgw_later(&e->hi.tai, c->error_seconds);
+  ntsgw_add(&e->hi.tai, NTSGW_NS, c->error_seconds);
   *t = c->nanoseconds;
-  ntsgw_later(t, (int64_t)c->seconds + c->value[NTSGW_TAI_UTC]);
+  ntsgw_add(t, NTSGW_NS, c->seconds);
+  ntsgw_add(t, NTSGW_NS, c->value[NTSGW_TAI_UTC]);
   e->lo.tai = *t - e->hi.tai;
   e->hi.tai += *t;
 }

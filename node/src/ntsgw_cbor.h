@@ -52,11 +52,11 @@ enum {
 
 /* What a payload says. */
 typedef struct {
+  uint32_t value[NTSGW_VALUES];
   uint32_t seconds;
   uint32_t nanoseconds;
   uint32_t error_seconds;
   uint32_t error_nanoseconds;
-  uint32_t value[NTSGW_VALUES];
   uint32_t key_n; /* bytes of the COSE_Key */
 } ntsgw_claims;
 
@@ -88,17 +88,17 @@ enum { NTSGW_CLAIMS_BEACON = 1, NTSGW_CLAIMS_ED25519, NTSGW_CLAIMS_ES256, NTSGW_
 int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint32_t tag, ntsgw_envelope *e);
 
 /* ntsgw_cbor_claims reads a map in p as the payload of a kind. */
-/*@ requires \valid_read(at) && at->at + at->n <= NTSGW_MESSAGE_MAX && \valid_read(p + (0 .. at->at + at->n - 1)) && \valid(c);
-    requires \separated(c, p + (0 .. at->at + at->n - 1), at);
+/*@ requires at.at + at.n <= NTSGW_MESSAGE_MAX && \valid_read(p + (0 .. at.at + at.n - 1)) && \valid(c);
+    requires \separated(c, p + (0 .. at.at + at.n - 1));
     requires 1 <= kind <= 4;
     assigns *c;
     ensures \result == 0 || \result == 1;
     ensures \result == 1 && (kind == NTSGW_CLAIMS_BEACON || kind == NTSGW_CLAIMS_RESPONSE) ==>
-      numbers_ok(c) && places_ok(c, at->at + at->n);
-    ensures \result == 1 && kind == NTSGW_CLAIMS_ED25519 ==> key_ok(c, 39, at->at + at->n);
-    ensures \result == 1 && kind == NTSGW_CLAIMS_ES256 ==> key_ok(c, 73, at->at + at->n);
+      numbers_ok(c) && places_ok(c, at.at + at.n);
+    ensures \result == 1 && kind == NTSGW_CLAIMS_ED25519 ==> key_ok(c, 39, at.at + at.n);
+    ensures \result == 1 && kind == NTSGW_CLAIMS_ES256 ==> key_ok(c, 73, at.at + at.n);
 */
-int ntsgw_cbor_claims(const uint8_t *p, const ntsgw_piece *at, int kind, ntsgw_claims *c);
+int ntsgw_cbor_claims(const uint8_t *p, ntsgw_piece at, int kind, ntsgw_claims *c);
 
 /* ntsgw_claims_time gives the time that is claimed, on TAI, ns since 1970, and
  * t - E and t + E: bounds that the interval arithmetic takes, with any turnaround

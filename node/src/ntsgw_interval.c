@@ -4,7 +4,7 @@ APART int ntsgw_less(const int64_t *a, const int64_t *b) { return *a < *b; }
 
 APART uint64_t ntsgw_since(const uint64_t *a, const uint64_t *b) { return *b - *a; }
 
-APART void ntsgw_later(int64_t *t, int64_t s) { *t += s * NTSGW_NS; }
+APART void ntsgw_add(int64_t *t, int32_t a, uint32_t b) { *t += (int64_t)a * b; }
 
 /* A product's order, for the prover alone: it needs to be told where that is used. */
 /*@ ghost
@@ -23,9 +23,10 @@ APART void ntsgw_later(int64_t *t, int64_t s) { *t += s * NTSGW_NS; }
     ensures -\result <= d && (rho == 0 ==> \result == 0);
 */
 static int64_t drift(uint64_t d, int32_t rho) {
-  uint64_t q = d / NTSGW_NS;
-  uint32_t s = (uint32_t)(d - q * NTSGW_NS);
-  //@ assert d == q * 1000000000 + s && 0 <= s < 1000000000;
+  uint32_t q = (uint32_t)(d / (2u * NTSGW_NS)); /* in seconds it would not fit */
+  uint32_t s = (uint32_t)(d - (uint64_t)q * (2u * NTSGW_NS));
+  int64_t w = rho < 0 ? 1 - NTSGW_NS : NTSGW_NS - 1;
+  //@ assert d == q * 2000000000 + s && 0 <= s < 2000000000;
   //@ ghost uint32_t size = rho < 0 ? -rho : rho;
   //@ ghost product(size, NTSGW_RHO_MAX, q);
   //@ ghost product(size, NTSGW_RHO_MAX, s);
@@ -33,14 +34,14 @@ static int64_t drift(uint64_t d, int32_t rho) {
   //@ ghost product(0, size, q);
   //@ assert 0 <= q * size <= q * 100000000;
   //@ assert 0 <= s * size <= s * 100000000;
-  int64_t part = (int64_t)s * rho;
-  part += rho < 0 ? 1 - NTSGW_NS : NTSGW_NS - 1;
-  part /= NTSGW_NS;
-  //@ assert rho >= 0 ==> s * rho <= part * 1000000000 && 0 <= part <= s && part <= 100000000;
-  //@ assert rho < 0 ==> part * 1000000000 <= s * rho && -s <= part <= 0 && -100000000 <= part;
-  //@ assert rho == 0 ==> part == 0;
-  //@ assert d * rho == (q * rho) * 1000000000 + s * rho;
-  return (int64_t)q * rho + part;
+  ntsgw_add(&w, rho, s);
+  w /= NTSGW_NS;
+  //@ assert rho >= 0 ==> s * rho <= w * 1000000000 && 0 <= w <= s && w <= 200000000;
+  //@ assert rho < 0 ==> w * 1000000000 <= s * rho && -s <= w <= 0 && -200000000 <= w;
+  //@ assert rho == 0 ==> w == 0;
+  //@ assert d * rho == (q * rho) * 2000000000 + s * rho;
+  ntsgw_add(&w, 2 * rho, q);
+  return w;
 }
 
 int64_t ntsgw_elapsed(const uint64_t *m0, const uint64_t *m1, const ntsgw_rate *r, int most) {
@@ -93,8 +94,8 @@ int64_t ntsgw_elapsed(const uint64_t *m0, const uint64_t *m1, const ntsgw_rate *
     ensures \forall real t; upper && clock_ok(*r) && shown(t) == *m && hi_sound(e->tai, e->at, t) ==> above(\result, t);
 */
 static APART int64_t carry(const ntsgw_end *e, const uint64_t *m, const ntsgw_rate *r, int upper) {
-  int64_t unknown = upper ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN, x;
-  if (e->tai == unknown || *m < e->at) return unknown;
+  int64_t x = e->tai;
+  if (x == (upper ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN) || *m < e->at) return upper ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN;
   x = ntsgw_elapsed(&e->at, m, r, upper);
   /*@ assert low: !upper ==> \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at
         ==> x * 1000000000 <= (t - a) * 1000000000.0; */
@@ -105,7 +106,7 @@ static APART int64_t carry(const ntsgw_end *e, const uint64_t *m, const ntsgw_ra
         ==> x <= t; */
   /*@ assert \forall real a, real t; upper && x <= NTSGW_TIME_MAX && clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at && a <= e->tai
         ==> t <= x; */
-  if (x > NTSGW_TIME_MAX) return upper ? unknown : NTSGW_TIME_MAX;
+  if (x > NTSGW_TIME_MAX) x = upper ? NTSGW_HI_UNKNOWN : NTSGW_TIME_MAX;
   return x;
 }
 
@@ -219,7 +220,7 @@ int ntsgw_hull(const ntsgw_bounds *b, int n, int need, ntsgw_bounds *out) {
 APART int32_t ntsgw_month(const int64_t *t, int32_t s) {
   int64_t utc = *t;
   uint32_t day, year;
-  ntsgw_later(&utc, s + DAYS_TO_1970 * 86400);
+  ntsgw_add(&utc, s + DAYS_TO_1970 * 86400, NTSGW_NS);
   day = (uint32_t)((uint64_t)utc / DAY_NS);
   if (day >= MARCH_2100) day++;
   year = (4u * day + 3u) / 1461u;
@@ -242,10 +243,14 @@ static int32_t halves(const int64_t *t, int32_t s, int32_t half) {
 
 void ntsgw_utc(int64_t *end, int upper, const ntsgw_leaps *r) {
   int64_t unknown = upper ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN;
-  int32_t sign = upper ? 1 : -1, leap = r->leap == 2 ? 0 : r->leap, outward = 0, half = r->month / 6, n, s = -r->tai_utc;
+  int32_t sign = upper ? 1 : -1, leap = r->leap, outward = 0, half = r->month / 6, n, s = -r->tai_utc, own = 0;
   int late;
   if (r->month == 0) *end = unknown;
   if (*end == unknown) return;
+  if (leap == 2) {
+    leap = 0;
+    own = r->error_s > 1 ? r->error_s : 1;
+  }
   /* An inserted second belongs to the old month for hi and to the new one for lo. */
   n = s;
   if (upper || leap < 0) n -= leap;
@@ -256,8 +261,7 @@ void ntsgw_utc(int64_t *end, int upper, const ntsgw_leaps *r) {
     n = halves(end, s + sign * (outward + 1), half);
     if (n > outward) outward = n; /* moving the end outward carries it past one more */
     /* The month's own end is accounted for by the leap, where that is known. */
-    if (late && outward > 0 && r->leap != 2 && r->month == 6 * half + 5) outward--;
+    if (late && outward > 0 && own == 0 && r->month == 6 * half + 5) outward--;
   }
-  if (r->leap == 2) outward += r->error_s > 1 ? r->error_s : 1;
-  ntsgw_later(end, s + sign * outward);
+  ntsgw_add(end, s + sign * (outward + own), NTSGW_NS);
 }

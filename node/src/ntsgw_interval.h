@@ -80,12 +80,12 @@ int ntsgw_less(const int64_t *a, const int64_t *b);
 */
 uint64_t ntsgw_since(const uint64_t *a, const uint64_t *b);
 
-/* ntsgw_later moves a time, in nanoseconds, by s seconds. */
-/*@ requires \valid(t) && -9000000000 <= s <= 9000000000 && -9000000000000000000 <= *t + s * 1000000000 <= 9000000000000000000;
+/* ntsgw_add moves a time by a times b ns. */
+/*@ requires \valid(t) && -9000000000000000000 <= *t + a * b <= 9000000000000000000;
     assigns *t;
-    ensures *t == \old(*t) + s * 1000000000;
+    ensures *t == \old(*t) + a * b;
 */
-void ntsgw_later(int64_t *t, int64_t s);
+void ntsgw_add(int64_t *t, int32_t a, uint32_t b);
 
 /* ntsgw_elapsed gives the ns of true time from reading *m0 to *m1: those that
  * certainly passed, rounded down, or the most that may have passed, rounded up, or

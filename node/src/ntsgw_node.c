@@ -17,8 +17,8 @@
 #error "state a load-acquire of node->version and the two fences for this compiler"
 #endif
 
-/* end is where the gateways end; a library built for one knows it beforehand. */
-static ntsgw_gateway *end(const ntsgw_node *node) { return NTSGW_GATEWAYS_MAX == 1 ? node->gateway + 1 : node->end; }
+/* next_of gives the gateway behind one; a library built for one knows beforehand that there is none. */
+static ntsgw_gateway *next_of(const ntsgw_gateway *gw) { return NTSGW_GATEWAYS_MAX == 1 ? 0 : gw->next; }
 
 /* count is how many there are. */
 static int count(const ntsgw_node *node) { return NTSGW_GATEWAYS_MAX == 1 ? 1 : node->gateways; }
@@ -29,29 +29,26 @@ static ntsgw_gateway *find(const ntsgw_node *node, int g) {
 }
 
 /* Views. Readers copy the current one and look whether it was replaced
- * meanwhile; the writer fills the other one first. An interrupt that comes in
- * between finds the old view whole, so no reader ever waits for the writer. */
+ * meanwhile; the writer changes the other one, its draft, and publishes it. An interrupt
+ * that comes in between finds the old view whole, so no reader ever waits for the writer. */
 
 /* side gives a gateway's view of a version: the node's is the current one, and after
  * publish readers take the next. */
 static APART ntsgw_view *side(const ntsgw_gateway *gw, uint32_t version) { return (ntsgw_view *)&gw->view[version & 1u]; }
 
-/* prepare copies every gateway's view to the side that no reader takes, and gives
- * that of one of them. Lower ends that wait for a reading get the latest. */
-static APART ntsgw_view *prepare(ntsgw_node *node, const ntsgw_gateway *one) {
-  ntsgw_gateway *gw = node->gateway;
-  do {
-    ntsgw_view *v = side(gw, node->version + 1u);
-    *v = *side(gw, node->version);
-    if (node->unanchored) v->interval.lo.at = node->last;
-  } while (++gw < end(node));
-  return side(one, node->version + 1u);
-}
-
+/* publish makes the drafts current, and new drafts of them: in those, lower ends that wait
+ * for a reading get the latest. */
 static APART void publish(ntsgw_node *node) {
+  ntsgw_gateway *gw = node->gateway;
   write_fence();
   __atomic_store_n(&node->version, node->version + 1u, __ATOMIC_RELAXED);
-  write_fence();
+  do {
+    ntsgw_view *v = side(gw, node->version + 1u);
+    write_fence();
+    *v = *gw->draft;
+    gw->draft = v;
+    if (node->unanchored) v->interval.lo.at = node->last;
+  } while ((gw = next_of(gw)));
 }
 
 /* What is known at a reading: the interval of all gateways; the best estimate, which
@@ -67,28 +64,25 @@ typedef struct {
 } known;
 
 /* A message of a kind, opened, and what it says: all that is known of it on its way, in one
- * place, which costs less than handing it on piece by piece. What is signed or authenticated
- * makes room for the claims once that was verified. */
+ * place, which costs less than handing it on piece by piece. The envelope and what is signed
+ * make room for the claims once that was verified. */
 typedef struct {
   ntsgw_node *node;
   ntsgw_gateway *gw; /* whose it is */
   ntsgw_kind kind;
   const uint8_t *p;
   size_t n;
-  uint8_t *out; /* a request's room: p */
-  ntsgw_envelope e;
-  int64_t tai;
-  ntsgw_interval interval;
-  uint8_t scratch[32];
+  uint64_t m;
   union {
-    struct {
-      ntsgw_span pieces[4];
-      char external[2 + 8 + 6 + 1 + NTSGW_NAME_MAX + 1 + NTSGW_NAME_MAX];
-    } structure;
+    ntsgw_envelope e;
     ntsgw_claims claims;
   } of;
+  uint8_t scratch[32];
+  ntsgw_span pieces[4];
+  char external[2 + 8 + 6 + 1 + NTSGW_NAME_MAX + 1 + NTSGW_NAME_MAX];
+  ntsgw_interval interval;
+  int64_t tai;
   ntsgw_bounds own; /* the interval at the latest reading */
-  uint64_t m;
 } letter;
 
 /* The guess: exchanges' middles, weighed by how long their way was against what
@@ -101,34 +95,37 @@ static APART uint32_t advance(ntsgw_guess *g, const uint64_t *m, uint32_t unit_n
   uint64_t ns = ntsgw_since(&g->at, m) * unit_ns;
   uint32_t seconds = (uint32_t)(ns >> 30);
   g->at = *m;
-  g->tai = (int64_t)((uint64_t)g->tai + ns + (uint64_t)((int64_t)(int32_t)seconds * g->rate));
+  ntsgw_add(&g->tai, g->rate, seconds);
+  g->tai = (int64_t)((uint64_t)g->tai + ns);
   return seconds;
 }
 
+/* between gives the ns from time *a to *b. */
+static uint64_t between(const int64_t *a, const int64_t *b) { return ntsgw_since((const uint64_t *)a, (const uint64_t *)b); }
+
 /* width_of gives the width of an interval. */
-static uint64_t width_of(const ntsgw_bounds *b) { return ntsgw_since((const uint64_t *)&b->lo, (const uint64_t *)&b->hi); }
+static uint64_t width_of(const ntsgw_bounds *b) { return between(&b->lo, &b->hi); }
 
 /* middle gives the middle of an interval. */
 static APART int64_t middle(const ntsgw_bounds *b) { return (int64_t)((uint64_t)b->lo + width_of(b) / 2u); }
 
 /* guess_from takes a gateway's answer at the latest reading: time is in the middle of
  * its interval, from which what it says is half of its way off. */
-static APART void guess_from(const letter *l, ntsgw_guess *g) {
-  int64_t tai = middle(&l->own), off;
-  uint32_t share, half = (uint32_t)((uint64_t)(tai - l->tai) >> 10) + 100u;
-  uint32_t seconds = advance(g, &l->node->last, l->node->rate.unit_ns);
+static APART void guess_from(letter *l, ntsgw_guess *g) {
   const uint8_t *epoch = l->p + l->of.claims.value[NTSGW_EPOCH];
-  int32_t step, rho;
+  int64_t *tai = &l->own.lo, off;
+  uint32_t share, half, seconds = advance(g, &l->node->last, l->node->rate.unit_ns);
+  int32_t step, rho = (int32_t)l->node->rate.rho_ppb;
+  *tai = middle(&l->own);
+  half = (uint32_t)(between(&l->tai, tai) >> 10) + 100u;
   if (half > 0xfffffu) half = 0xfffffu;
-  off = (int64_t)((uint64_t)tai - (uint64_t)g->tai);
-  step = (int32_t)off;
   g->doubt += 2u * seconds;
-  if (step != off) seconds = UINT32_MAX;
-  if (memcmp(g->epoch, epoch, 8) != 0) seconds = UINT32_MAX;
-  if (seconds >> 24) {
+  off = (int64_t)between(&g->tai, tai);
+  step = (int32_t)off;
+  if (step != off || seconds >> 24 || memcmp(g->epoch, epoch, 8) != 0) {
     /* Another timeline, months old, or off by seconds: begin anew. */
     memcpy(g->epoch, epoch, 8);
-    g->tai = tai;
+    g->tai = *tai;
     g->rate = 0;
     g->doubt = 0x1000000;
     seconds = 0;
@@ -137,10 +134,9 @@ static APART void guess_from(const letter *l, ntsgw_guess *g) {
   /* How much of the difference is believed, in 256ths. */
   share = g->doubt / ((g->doubt + half) / 256u + 1u);
   step = (step >> 8) * (int32_t)share;
-  g->tai += step;
+  ntsgw_add(&g->tai, step, 1);
   g->doubt = half * share / 256u + 1u;
   step = g->rate + step / (int32_t)(2u * seconds + 512u);
-  rho = (int32_t)l->node->rate.rho_ppb;
   g->rate = step > rho ? rho : step < -rho ? -rho : step;
 }
 
@@ -158,22 +154,26 @@ again:
   k->generation = node->generation;
   guessed = 0;
   of = k->of;
-  for (gw = end(node); gw-- > node->gateway; of++) {
+  gw = node->gateway;
+  do {
     uint32_t unanchored = node->unanchored;
     k->view = *side(gw, version);
     read_fence();
     if (__atomic_load_n(&node->version, __ATOMIC_RELAXED) != version) goto again;
     if (unanchored) k->view.interval.lo.at = k->m;
     ntsgw_at(&k->view.interval, &k->m, &node->rate, of);
-    if (!utc) continue;
-    ntsgw_utc(&of->lo, 0, &k->view.leaps);
-    ntsgw_utc(&of->hi, 1, &k->view.leaps);
-    if (k->view.guess.doubt == 0) continue;
-    guessed = 1;
-    advance(&k->view.guess, &k->m, node->rate.unit_ns);
-    k->best = k->view.guess.tai;
-    ntsgw_later(&k->best, -k->view.leaps.tai_utc);
-  }
+    if (utc) {
+      ntsgw_utc(&of->lo, 0, &k->view.leaps);
+      ntsgw_utc(&of->hi, 1, &k->view.leaps);
+      if (!guessed && k->view.guess.doubt) {
+        guessed = 1;
+        advance(&k->view.guess, &k->m, node->rate.unit_ns);
+        k->best = k->view.guess.tai;
+        ntsgw_add(&k->best, -k->view.leaps.tai_utc, NTSGW_NS);
+      }
+    }
+    of++;
+  } while ((gw = next_of(gw)));
   if (NTSGW_GATEWAYS_MAX == 1) {
     k->all = k->of[0];
   } else if (!ntsgw_hull(k->of, count(node), count(node) - node->config->faults, &k->all)) {
@@ -189,13 +189,13 @@ again:
 }
 
 /* two_sided gives the estimate on UTC, and how far it may be off. */
-static APART ntsgw_result two_sided(const ntsgw_node *node, known *k) {
+static ntsgw_result two_sided(const ntsgw_node *node, known *k) {
   int64_t above;
   int ends = combine(node, k, 1);
   if (ends != (NTSGW_LO | NTSGW_HI)) return ends == NTSGW_LO ? NTSGW_E_NO_UPPER_BOUND : NTSGW_E_NO_EVIDENCE;
-  above = k->all.hi - k->best;
-  k->bound = k->best - k->all.lo;
-  if (k->bound < above) k->bound = above;
+  above = (int64_t)between(&k->best, &k->all.hi);
+  k->bound = (int64_t)between(&k->all.lo, &k->best);
+  if (ntsgw_less(&k->bound, &above)) k->bound = above;
   return NTSGW_OK;
 }
 
@@ -206,7 +206,7 @@ static APART ntsgw_result arrive(const letter *l) {
   ntsgw_node *node = l->node;
   if (node->unanchored) {
     node->last = l->m;
-    prepare(node, node->gateway);
+    publish(node);
     publish(node);
     node->unanchored = 0;
   }
@@ -256,8 +256,8 @@ static APART char *put_part(char *to, const char *text) {
 
 /* word is what stands for a kind in topics and in what is signed. */
 static const char *word(ntsgw_kind kind) {
-  static const char words[][8] = {"", "beacon", "key", "req", "resp"};
-  return words[kind];
+  static const char words[] = "resp\0req\0\0key\0\0beacon";
+  return words + 5 * (NTSGW_RESPONSE - kind);
 }
 
 /* make_structure makes what is signed or authenticated: RFC 9052 sections 4.4 and 6.3,
@@ -266,14 +266,14 @@ static APART void make_structure(letter *l) {
   static const uint8_t signature1[] = {0x84, 0x6a, 'S', 'i', 'g', 'n', 'a', 't', 'u', 'r', 'e', '1'};
   static const uint8_t mac0[] = {0x84, 0x64, 'M', 'A', 'C', '0'};
   const ntsgw_enrolment *who = l->gw->who;
-  uint8_t *text = (uint8_t *)l->of.structure.external + 2;
+  uint8_t *text = (uint8_t *)l->external + 2;
   /* The first slash gives way to the head. */
-  char *to = put_part(put_part(put_part(l->of.structure.external + 1, "ntsgw/1"), word(l->kind)), who->gateway);
+  char *to = put_part(put_part(put_part(l->external + 1, "ntsgw/1"), word(l->kind)), who->gateway);
   uint32_t n;
-  l->of.structure.pieces[0] = span(signature1, sizeof signature1);
+  l->pieces[0] = span(signature1, sizeof signature1);
   if (l->kind >= NTSGW_REQUEST) {
     to = put_part(to, who->node);
-    l->of.structure.pieces[0] = span(mac0, sizeof mac0);
+    l->pieces[0] = span(mac0, sizeof mac0);
   }
   n = (uint32_t)(to - (char *)text);
   if (n >= 24) {
@@ -281,9 +281,9 @@ static APART void make_structure(letter *l) {
     n = 24;
   }
   *--text = (uint8_t)(0x40 + n);
-  l->of.structure.pieces[1] = span(l->p + l->e.protected_item.at, l->e.protected_item.n);
-  l->of.structure.pieces[2] = span(text, (size_t)(to - (char *)text));
-  l->of.structure.pieces[3] = span(l->p + l->e.payload_item.at, l->e.payload_item.n);
+  l->pieces[1] = span(l->p + l->of.e.protected_item.at, l->of.e.protected_item.n);
+  l->pieces[2] = span(text, (size_t)(to - (char *)text));
+  l->pieces[3] = span(l->p + l->of.e.payload_item.at, l->of.e.payload_item.n);
 }
 
 /* good_proof tells whether a key made the signature or MAC that ends a message. */
@@ -293,16 +293,16 @@ static int good_proof(letter *l, const uint8_t *key) {
   make_structure(l);
   crypto = l->node->config->crypto;
   proof = l->p + l->n - 64;
-  if (l->e.alg == NTSGW_HMAC256) {
-    crypto->hmac256(key, l->of.structure.pieces, 4, l->scratch);
+  if (l->of.e.alg == NTSGW_HMAC256) {
+    crypto->hmac256(key, l->pieces, 4, l->scratch);
     return !differ(l->scratch, l->p + l->n - 32);
   }
-  if (l->e.alg == NTSGW_ED25519) {
+  if (l->of.e.alg == NTSGW_ED25519) {
     if (!crypto->ed25519) return 0;
-    return crypto->ed25519(key, proof, l->of.structure.pieces, 4) == 1;
+    return crypto->ed25519(key, proof, l->pieces, 4) == 1;
   }
   if (!crypto->p256) return 0;
-  crypto->sha256(l->of.structure.pieces, 4, l->scratch);
+  crypto->sha256(l->pieces, 4, l->scratch);
   return crypto->p256(key, proof, l->scratch) == 1;
 }
 
@@ -314,11 +314,11 @@ static ntsgw_result verify(letter *l) {
   int alg, claims;
   if (l->n > NTSGW_MESSAGE_MAX) return NTSGW_E_SIZE;
   if (l->n > 0 && l->p[0] == 0xd1u + mac) return NTSGW_E_WRONG_KIND;
-  if (!ntsgw_cbor_envelope(l->p, (uint32_t)l->n, 18u - mac, &l->e)) return NTSGW_E_MALFORMED;
+  if (!ntsgw_cbor_envelope(l->p, (uint32_t)l->n, 18u - mac, &l->of.e)) return NTSGW_E_MALFORMED;
   gw = l->gw;
   alg = gw->who->root_alg;
   if (l->kind == NTSGW_RESPONSE) alg = NTSGW_HMAC256;
-  if (l->e.alg != alg) return NTSGW_E_WRONG_ALG;
+  if (l->of.e.alg != alg) return NTSGW_E_WRONG_ALG;
   kid = gw->who->root_kid;
   key = gw->who->root;
   claims = (int)l->kind;
@@ -336,9 +336,9 @@ static ntsgw_result verify(letter *l) {
   } else if (alg == NTSGW_ES256) {
     claims = NTSGW_CLAIMS_ES256;
   }
-  if (l->e.kid.n != kid_n || memcmp(l->p + l->e.kid.at, kid, kid_n) != 0) return NTSGW_E_UNKNOWN_KID;
+  if (l->of.e.kid.n != kid_n || memcmp(l->p + l->of.e.kid.at, kid, kid_n) != 0) return NTSGW_E_UNKNOWN_KID;
   if (!good_proof(l, key)) return NTSGW_E_BAD_SIGNATURE;
-  if (!ntsgw_cbor_claims(l->p, &l->e.payload, claims, &l->of.claims)) return NTSGW_E_MALFORMED;
+  if (!ntsgw_cbor_claims(l->p, l->of.e.payload, claims, &l->of.claims)) return NTSGW_E_MALFORMED;
   return NTSGW_OK;
 }
 
@@ -383,41 +383,22 @@ static void learn(const letter *l, ntsgw_leaps *leaps) {
 }
 
 /* seconds_of gives the whole seconds of a time, or of what 32 bits hold the nearest. */
-static APART uint32_t seconds_of(const int64_t *tai) {
+static uint32_t seconds_of(const int64_t *tai) {
   uint64_t s = (uint64_t)*tai / NTSGW_NS;
   if (*tai < 0) return 0;
   return s >> 32 ? UINT32_MAX : (uint32_t)s;
 }
 
-/* proved tells the surroundings what better evidence gave: the floors move up to
- * the combined lower end, at most once a day, and never beyond the end of the
- * key that vouches for it. */
-static void proved(ntsgw_node *node, known *k) {
-  const ntsgw_config *c = node->config;
-  ntsgw_gateway *gw = node->gateway;
-  uint32_t s = seconds_of(&k->all.lo);
-  do {
-    uint32_t tai_utc = (uint32_t)side(gw, node->version)->leaps.tai_utc, floor = gw->not_after + tai_utc;
-    if (floor < tai_utc) floor = UINT32_MAX;
-    if (floor > s) floor = s;
-    if (floor < gw->floor || floor - gw->floor < DAY_S) continue;
-    gw->floor = floor;
-    keep(node, gw);
-  } while (++gw < end(node));
-  if (c->settime && two_sided(node, k) == NTSGW_OK) c->settime(c->context, k->best, k->bound);
-}
-
 /* forget begins gateways anew, all or one; what they said about UTC goes as well. After a
  * contradiction the evidence stays. */
 static APART void forget(ntsgw_node *node, ntsgw_gateway *gw, const ntsgw_gateway *stop) {
-  prepare(node, gw);
   do {
-    ntsgw_view *v = side(gw, node->version + 1u);
+    ntsgw_view *v = gw->draft;
     memset(v, 0, sizeof *v);
     v->interval.lo.tai = NTSGW_LO_UNKNOWN;
     v->interval.hi.tai = NTSGW_HI_UNKNOWN;
     gw->frozen = node->alarms & NTSGW_ALARM_CONTRADICTION;
-  } while (++gw < stop);
+  } while ((gw = next_of(gw)) != stop);
   publish(node);
 }
 
@@ -427,6 +408,30 @@ static APART ntsgw_result contradicted(ntsgw_node *node, ntsgw_gateway *gw, cons
   node->alarms |= NTSGW_ALARM_CONTRADICTION;
   forget(node, gw, stop);
   return NTSGW_E_CONTRADICTION;
+}
+
+/* proved tells the surroundings what better evidence gave: the floors move up to
+ * the combined lower end, at most once a day, and never beyond the end of the
+ * key that vouches for it. */
+static APART ntsgw_result proved(const letter *l) {
+  ntsgw_node *node = l->node;
+  const ntsgw_config *c = node->config;
+  ntsgw_gateway *gw = node->gateway;
+  known k;
+  uint32_t s;
+  k.m = l->m;
+  if (combine(node, &k, 0) < 0) return contradicted(node, gw, 0);
+  s = seconds_of(&k.all.lo);
+  do {
+    uint32_t tai_utc = (uint32_t)side(gw, node->version)->leaps.tai_utc, floor = gw->not_after + tai_utc;
+    if (floor < tai_utc) floor = UINT32_MAX;
+    if (floor > s) floor = s;
+    if (floor < gw->floor || floor - gw->floor < DAY_S) continue;
+    gw->floor = floor;
+    keep(node, gw);
+  } while ((gw = next_of(gw)));
+  if (c->settime && two_sided(node, &k) == NTSGW_OK) c->settime(c->context, k.best, k.bound);
+  return NTSGW_OK;
 }
 
 /* take_delegation takes an online key: 32 bytes behind an Ed25519 key, still of the
@@ -439,16 +444,14 @@ static ntsgw_result take_delegation(letter *l) {
   if (says[NTSGW_KEY_SERIAL] < gw->serial) return NTSGW_E_OLD_SERIAL;
   piece = span(key, l->of.claims.key_n);
   l->node->config->crypto->sha256(&piece, 1, l->scratch);
-  if (gw->held && gw->serial == says[NTSGW_KEY_SERIAL] && gw->not_before == says[NTSGW_NOT_BEFORE] &&
-      gw->not_after == says[NTSGW_NOT_AFTER] && memcmp(gw->kid, l->scratch, 8) == 0) {
+  if (gw->held && memcmp(&gw->serial, &says[NTSGW_KEY_SERIAL], 12) == 0 && memcmp(gw->kid, l->scratch, 8) == 0) {
     return NTSGW_ADDS_NOTHING;
   }
   saw_serial(l->node, gw, says[NTSGW_KEY_SERIAL]);
+  memcpy(&gw->serial, &says[NTSGW_KEY_SERIAL], 12);
   memcpy(gw->kid, l->scratch, 8);
   memcpy(gw->key, key + 8, 32);
   memcpy(gw->key + 32, key + 43, 32);
-  gw->not_before = says[NTSGW_NOT_BEFORE];
-  gw->not_after = says[NTSGW_NOT_AFTER];
   gw->held = 1;
   l->node->alarms &= ~(uint32_t)NTSGW_ALARM_WITHHELD;
   return NTSGW_OK;
@@ -456,30 +459,25 @@ static ntsgw_result take_delegation(letter *l) {
 
 /* take_evidence narrows a gateway's interval by what a message says at the latest
  * reading. */
-static APART ntsgw_result take_evidence(letter *l) {
+static ntsgw_result take_evidence(letter *l) {
   ntsgw_node *node = l->node;
   ntsgw_gateway *gw = l->gw;
-  ntsgw_view *view = prepare(node, gw);
-  known k;
+  ntsgw_view *view = gw->draft;
   int ends;
   l->interval.lo.at = node->last;
   l->interval.hi.at = gw->asked_at;
   if (l->kind == NTSGW_BEACON) {
     l->interval.hi.tai = NTSGW_HI_UNKNOWN;
   } else {
-    l->interval.hi.tai -= l->of.claims.value[NTSGW_TURNAROUND];
+    ntsgw_add(&l->interval.hi.tai, -1, l->of.claims.value[NTSGW_TURNAROUND]);
   }
   ends = ntsgw_intersect(&view->interval, &l->interval, &node->last, &node->rate, &l->own);
   note(l, ends < 0 ? -ends : ends);
-  if (ends < 0) return contradicted(node, gw, gw + 1);
+  if (ends < 0) return contradicted(node, gw, next_of(gw));
   if (l->kind == NTSGW_RESPONSE) guess_from(l, &view->guess);
   learn(l, &view->leaps);
   publish(node);
-  if (ends == 0) return NTSGW_ADDS_NOTHING;
-  k.m = l->m;
-  if (combine(node, &k, 0) < 0) return contradicted(node, node->gateway, end(node));
-  proved(node, &k);
-  return NTSGW_OK;
+  return ends == 0 ? NTSGW_ADDS_NOTHING : proved(l);
 }
 
 /* judge_beacon and judge_response hold messages to the rules that their proofs don't speak
@@ -495,9 +493,11 @@ static ntsgw_result judge_beacon(const letter *l, uint32_t latest) {
 static ntsgw_result judge_response(letter *l, uint32_t latest) {
   ntsgw_gateway *gw = l->gw;
   ntsgw_node *node;
+  ntsgw_result result;
   uint32_t deadline_ms;
   if (!gw->open || memcmp(gw->nonce, l->p + l->of.claims.value[NTSGW_NONCE], 16) != 0) return NTSGW_E_NO_NONCE;
-  if (arrive(l)) return NTSGW_E_CLOCK;
+  result = arrive(l);
+  if (result) return result;
   gw->open = 0;
   gw->unanswered = 0;
   node = l->node;
@@ -514,7 +514,7 @@ static ntsgw_result judge_response(letter *l, uint32_t latest) {
 }
 
 /* take is ntsgw_feed on a message of a gateway. */
-static APART ntsgw_result take(letter *l) {
+static ntsgw_result take(letter *l) {
   ntsgw_result result;
   uint32_t latest;
   if (l->kind < NTSGW_BEACON || l->kind > NTSGW_RESPONSE || l->kind == NTSGW_REQUEST) return NTSGW_E_ARGUMENT;
@@ -548,7 +548,7 @@ int ntsgw_would_raise(const ntsgw_node *node, int g, const uint8_t *message, siz
   ntsgw_view v;
   int64_t tai;
   if (!gw || n > NTSGW_MESSAGE_MAX || !ntsgw_cbor_envelope(message, (uint32_t)n, 18, &e) ||
-      !ntsgw_cbor_claims(message, &e.payload, NTSGW_CLAIMS_BEACON, &c)) {
+      !ntsgw_cbor_claims(message, e.payload, NTSGW_CLAIMS_BEACON, &c)) {
     return 0;
   }
   ntsgw_claims_time(&c, &tai, &own);
@@ -567,11 +567,10 @@ static int fresh_nonce(letter *l) {
   ntsgw_node *node = l->node;
   const ntsgw_config *c = node->config;
   uint64_t first;
-  int i;
-  if (!node->seeded && c->random && c->random(c->context, node->fresh + 8, 16)) node->seeded = 1;
+  if (!node->seeded && c->random && c->random(c->context, node->boot, sizeof node->boot)) node->seeded = 1;
   if (node->reserved == 0 && c->reserve && c->reserve(c->context, NONCE_BLOCK, &first)) {
-    put_big_endian(node->fresh, (uint32_t)(first >> 32));
-    put_big_endian(node->fresh + 4, (uint32_t)first);
+    node->number_high = (uint32_t)(first >> 32);
+    node->number = (uint32_t)first;
     node->reserved = NONCE_BLOCK;
   }
   if (node->reserved > 0) {
@@ -579,18 +578,19 @@ static int fresh_nonce(letter *l) {
   } else if (!node->seeded) {
     return 0;
   }
-  l->of.structure.pieces[0] = span(node->fresh, sizeof node->fresh);
-  c->crypto->hmac256(l->gw->who->node_key, l->of.structure.pieces, 1, l->scratch);
+  put_big_endian(l->scratch, node->number_high);
+  put_big_endian(l->scratch + 4, node->number);
+  if (++node->number == 0) node->number_high++;
+  l->pieces[0] = span(l->scratch, 8);
+  l->pieces[1] = span(node->boot, sizeof node->boot);
+  c->crypto->hmac256(l->gw->who->node_key, l->pieces, 2, l->scratch);
   memcpy(l->gw->nonce, l->scratch, 16);
-  for (i = 7; i >= 0; i--) {
-    if (++node->fresh[i] != 0) break;
-  }
   return 1;
 }
 
 /* put_width writes the telemetry: half the width of the interval, in us, with its key;
  * nothing where there is no width. */
-static APART uint32_t put_width(const letter *l, uint8_t *out) {
+static uint32_t put_width(const letter *l, uint8_t *out) {
   known k;
   uint64_t us;
   k.m = l->m;
@@ -602,17 +602,19 @@ static APART uint32_t put_width(const letter *l, uint8_t *out) {
 }
 
 /* ask writes a request and gives its length. */
-static APART int ask(letter *l) {
+static int ask(letter *l) {
   static const uint8_t begin[] = {0xd1, 0x84, 0x49, 0xa2, 0x01, 0x05, 0x04, 0x44};
   ntsgw_gateway *gw = l->gw;
   uint8_t *p;
   uint32_t said;
+  int result;
   if (!gw->who->node_key) return NTSGW_E_NO_KEY;
-  if (arrive(l)) return NTSGW_E_CLOCK;
+  result = arrive(l);
+  if (result) return result;
   gw->open = 0;
   if (!fresh_nonce(l)) return NTSGW_E_NO_RANDOM;
   said = 16 + put_width(l, l->scratch + 16);
-  p = l->out;
+  p = (uint8_t *)l->p;
   memcpy(p, begin, sizeof begin);
   put_big_endian(p + 8, gw->who->generation);
   p[12] = 0xa0;
@@ -626,10 +628,10 @@ static APART int ask(letter *l) {
   p[3] = 0x58;
   p[4] = 0x20;
   p += 5;
-  l->n = (size_t)(p - l->out) + 32;
-  ntsgw_cbor_envelope(l->p, (uint32_t)l->n, 17, &l->e);
+  l->n = (size_t)(p - l->p) + 32;
+  ntsgw_cbor_envelope(l->p, (uint32_t)l->n, 17, &l->of.e);
   make_structure(l);
-  l->node->config->crypto->hmac256(gw->who->node_key, l->of.structure.pieces, 4, p);
+  l->node->config->crypto->hmac256(gw->who->node_key, l->pieces, 4, p);
   gw->asked_at = l->m;
   gw->asked_floor = gw->floor;
   gw->open = 1;
@@ -643,7 +645,7 @@ ntsgw_result ntsgw_request(ntsgw_node *node, int g, uint64_t m, uint8_t *out, si
   l.node = node;
   l.gw = find(node, g);
   l.kind = NTSGW_REQUEST;
-  l.p = l.out = out;
+  l.p = out;
   l.m = m;
   if (!l.gw) return NTSGW_E_ARGUMENT;
   length = ask(&l);
@@ -660,7 +662,7 @@ uint32_t ntsgw_retry_ms(ntsgw_node *node, int g) {
   if (!c->random || !c->random(c->context, (uint8_t *)&pick, sizeof pick)) {
     uint8_t mac[32];
     ntsgw_span s[2];
-    s[0] = span(node->fresh, sizeof node->fresh);
+    s[0] = span(node->boot, sizeof node->boot);
     s[1] = span((const uint8_t *)&node->last, sizeof node->last);
     if (gw->who->node_key) {
       c->crypto->hmac256(gw->who->node_key, s, 2, mac);
@@ -674,9 +676,8 @@ uint32_t ntsgw_retry_ms(ntsgw_node *node, int g) {
 
 void ntsgw_discontinuity(ntsgw_node *node) {
   ntsgw_gateway *gw = node->gateway;
-  prepare(node, gw);
   do {
-    ntsgw_view *v = side(gw, node->version + 1u);
+    ntsgw_view *v = gw->draft;
     ntsgw_bounds now;
     ntsgw_at(&v->interval, &node->last, &node->rate, &now);
     v->interval.lo.tai = now.lo;
@@ -684,7 +685,7 @@ void ntsgw_discontinuity(ntsgw_node *node) {
     v->guess.tai = 0;
     v->guess.doubt = 0;
     gw->open = 0;
-  } while (++gw < end(node));
+  } while ((gw = next_of(gw)));
   node->unanchored = 1;
   publish(node);
 }
@@ -746,7 +747,7 @@ void ntsgw_alarm_clear(ntsgw_node *node) {
   do {
     if (gw->frozen) gw->evidence_n[0] = gw->evidence_n[1] = 0;
     gw->frozen = 0;
-  } while (++gw < end(node));
+  } while ((gw = next_of(gw)));
 }
 
 void ntsgw_evidence(const ntsgw_node *node, int g, ntsgw_span *lower, ntsgw_span *upper) {
@@ -848,25 +849,28 @@ ntsgw_result ntsgw_init(ntsgw_node *node, const ntsgw_config *config, const ntsg
     return NTSGW_E_ARGUMENT;
   }
   memset(node, 0, sizeof *node);
-  memset(gateways, 0, (size_t)n * sizeof *gateways);
   node->config = config;
   node->gateway = gateways;
-  node->end = gateways + n;
   node->gateways = n;
   node->rate.unit_ns = config->count_ns;
   node->rate.tick = config->tick;
   node->rate.rho_ppb = config->rho_ppb;
   node->rate.limit = (uint64_t)NTSGW_ELAPSED_MAX / config->count_ns;
-  do {
+  for (;; who++) {
     if (bad_name(who->gateway) || (who->node_key && bad_name(who->node))) return NTSGW_E_ARGUMENT;
     if (who->root_alg != 0) {
       if (!who->root) return NTSGW_E_ARGUMENT;
       if (who->root_alg != NTSGW_ED25519 && who->root_alg != NTSGW_ES256) return NTSGW_E_ARGUMENT;
     }
-    gw->who = who++;
+    memset(gw, 0, sizeof *gw);
+    gw->who = who;
     gw->not_after = UINT32_MAX;
-  } while (++gw < end(node));
-  forget(node, gateways, gw);
+    gw->draft = &gw->view[1];
+    if (--n == 0) break;
+    gw->next = gw + 1;
+    gw++;
+  }
+  forget(node, gateways, 0);
   return NTSGW_OK;
 }
 

@@ -214,8 +214,10 @@ typedef struct {
 
 /* One gateway's state, 272 bytes of it evidence. Not for the caller, but to
  * reserve room: one a gateway. */
-typedef struct {
+typedef struct ntsgw_gateway {
   const ntsgw_enrolment *who;
+  struct ntsgw_gateway *next;
+  ntsgw_view *draft;
   uint32_t serial;
   uint32_t not_before;
   uint32_t not_after;
@@ -237,18 +239,19 @@ typedef struct {
 /* One node. Not for the caller, but to reserve room. */
 typedef struct {
   const ntsgw_config *config;
-  ntsgw_gateway *gateway;
-  uint64_t last;     /* latest reading */
-  ntsgw_rate rate;
-  ntsgw_gateway *end;
+  ntsgw_gateway *gateway; /* the first one */
+  uint64_t last;          /* latest reading */
+  uint32_t number_high;   /* with the low half and the boot randomness: what the next nonce is made of */
+  uint32_t number;
   int gateways;
   uint32_t version;    /* low bit: which view readers take */
   uint32_t unanchored; /* lower ends wait for a reading to hold at */
   uint32_t alarms;
   uint32_t reserved;
-  uint16_t generation;
-  uint8_t seeded;
-  uint8_t fresh[24]; /* counter and boot randomness: what the next nonce is made of */
+  uint32_t generation;
+  uint32_t seeded;
+  uint8_t boot[16];
+  ntsgw_rate rate;
 } ntsgw_node;
 
 /* Alarms, a bit each. */

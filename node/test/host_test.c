@@ -171,7 +171,7 @@ static void check_fields(const struct vector_message *v, const uint8_t *p, size_
   int kind = response ? NTSGW_CLAIMS_RESPONSE : NTSGW_CLAIMS_BEACON;
   if (v->kind == VECTOR_KEY) kind = vector_keys[v->key].alg == -19 ? NTSGW_CLAIMS_ED25519 : NTSGW_CLAIMS_ES256;
   CHECK(ntsgw_cbor_envelope(p, (uint32_t)n, response ? 17 : 18, &e));
-  CHECK(ntsgw_cbor_claims(p, &e.payload, kind, &c));
+  CHECK(ntsgw_cbor_claims(p, e.payload, kind, &c));
   if (v->kind == VECTOR_KEY) {
     EQ(c.value[NTSGW_KEY_SERIAL], v->serial);
     EQ(c.value[NTSGW_NOT_BEFORE], v->not_before);
@@ -217,7 +217,7 @@ static ntsgw_result judge(bench *b, const struct vector_message *v, const uint8_
     ntsgw_request(&b->node, 0, 0, out, &m);
     /* Whatever it answers was asked. */
     if (n <= NTSGW_MESSAGE_MAX && ntsgw_cbor_envelope(p, (uint32_t)n, 17, &e) &&
-        ntsgw_cbor_claims(p, &e.payload, NTSGW_CLAIMS_RESPONSE, &c)) {
+        ntsgw_cbor_claims(p, e.payload, NTSGW_CLAIMS_RESPONSE, &c)) {
       memcpy(gw->nonce, p + c.value[NTSGW_NONCE], 16);
     }
     return ntsgw_feed_response(&b->node, 0, p, n, 5000000);
