@@ -147,8 +147,8 @@ static APART void guess_from(letter *l, ntsgw_guess *g) {
 static APART int combine(const ntsgw_node *node, known *k, int utc) {
   const ntsgw_gateway *gw;
   ntsgw_bounds *of;
-  uint32_t version;
-  int guessed, ends;
+  uint32_t version, guessed;
+  int ends;
 again:
   version = load_version(node);
   k->generation = node->generation;
@@ -165,8 +165,8 @@ again:
     if (utc) {
       ntsgw_utc(&of->lo, 0, &k->view.leaps);
       ntsgw_utc(&of->hi, 1, &k->view.leaps);
-      if (!guessed && k->view.guess.doubt) {
-        guessed = 1;
+      if (guessed == 0 && k->view.guess.doubt) {
+        guessed = k->view.guess.doubt;
         advance(&k->view.guess, &k->m, node->rate.unit_ns);
         k->best = k->view.guess.tai;
         ntsgw_add(&k->best, -k->view.leaps.tai_utc, NTSGW_NS);
@@ -179,7 +179,7 @@ again:
   } else if (!ntsgw_hull(k->of, count(node), count(node) - node->config->faults, &k->all)) {
     return -1;
   }
-  if (!guessed) k->best = middle(&k->all);
+  if (guessed == 0) k->best = middle(&k->all);
   if (ntsgw_less(&k->best, &k->all.lo)) k->best = k->all.lo;
   if (ntsgw_less(&k->all.hi, &k->best)) k->best = k->all.hi;
   ends = 0;
@@ -316,20 +316,19 @@ static ntsgw_result verify(letter *l) {
   if (l->n > 0 && l->p[0] == 0xd1u + mac) return NTSGW_E_WRONG_KIND;
   if (!ntsgw_cbor_envelope(l->p, (uint32_t)l->n, 18u - mac, &l->of.e)) return NTSGW_E_MALFORMED;
   gw = l->gw;
-  alg = gw->who->root_alg;
-  if (l->kind == NTSGW_RESPONSE) alg = NTSGW_HMAC256;
-  if (l->of.e.alg != alg) return NTSGW_E_WRONG_ALG;
   kid = gw->who->root_kid;
   key = gw->who->root;
+  alg = gw->who->root_alg;
   claims = (int)l->kind;
   if (l->kind == NTSGW_RESPONSE) {
+    alg = NTSGW_HMAC256;
     kid = l->scratch;
     kid_n = 4;
     key = gw->who->node_key;
     put_big_endian(l->scratch, gw->who->generation);
-  } else if (alg == 0) {
-    return NTSGW_E_WRONG_ALG;
-  } else if (l->kind == NTSGW_BEACON) {
+  }
+  if (alg == 0 || l->of.e.alg != alg) return NTSGW_E_WRONG_ALG;
+  if (l->kind == NTSGW_BEACON) {
     if (!gw->held) return NTSGW_E_UNKNOWN_KID;
     kid = gw->kid;
     key = gw->key;
@@ -374,7 +373,7 @@ static void note(const letter *l, int ends) {
 
 /* learn takes what a message says about UTC, when it is the latest. */
 static void learn(const letter *l, ntsgw_leaps *leaps) {
-  if (leaps->month != 0 && !ntsgw_less(&leaps->tai, &l->tai)) return;
+  if (!ntsgw_less(&leaps->tai, &l->tai)) return;
   leaps->tai = l->tai;
   leaps->error_s = (int32_t)l->of.claims.error_seconds;
   leaps->tai_utc = (int32_t)l->of.claims.value[NTSGW_TAI_UTC];
@@ -395,7 +394,7 @@ static APART void forget(ntsgw_node *node, ntsgw_gateway *gw, const ntsgw_gatewa
   do {
     ntsgw_view *v = gw->draft;
     memset(v, 0, sizeof *v);
-    v->interval.lo.tai = NTSGW_LO_UNKNOWN;
+    v->interval.lo.tai = v->leaps.tai = NTSGW_LO_UNKNOWN;
     v->interval.hi.tai = NTSGW_HI_UNKNOWN;
     gw->frozen = node->alarms & NTSGW_ALARM_CONTRADICTION;
   } while ((gw = next_of(gw)) != stop);
@@ -423,9 +422,8 @@ static APART ntsgw_result proved(const letter *l) {
   if (combine(node, &k, 0) < 0) return contradicted(node, gw, 0);
   s = seconds_of(&k.all.lo);
   do {
-    uint32_t tai_utc = (uint32_t)side(gw, node->version)->leaps.tai_utc, floor = gw->not_after + tai_utc;
-    if (floor < tai_utc) floor = UINT32_MAX;
-    if (floor > s) floor = s;
+    uint32_t tai_utc = (uint32_t)gw->draft->leaps.tai_utc, floor = gw->not_after + tai_utc;
+    if (floor < tai_utc || floor > s) floor = s;
     if (floor < gw->floor || floor - gw->floor < DAY_S) continue;
     gw->floor = floor;
     keep(node, gw);
@@ -517,8 +515,11 @@ static ntsgw_result judge_response(letter *l, uint32_t latest) {
 static ntsgw_result take(letter *l) {
   ntsgw_result result;
   uint32_t latest;
-  if (l->kind < NTSGW_BEACON || l->kind > NTSGW_RESPONSE || l->kind == NTSGW_REQUEST) return NTSGW_E_ARGUMENT;
-  if (l->kind == NTSGW_RESPONSE && !l->gw->who->node_key) return NTSGW_E_NO_KEY;
+  if (l->kind == NTSGW_RESPONSE) {
+    if (!l->gw->who->node_key) return NTSGW_E_NO_KEY;
+  } else if (l->kind != NTSGW_BEACON && l->kind != NTSGW_DELEGATION) {
+    return NTSGW_E_ARGUMENT;
+  }
   result = verify(l);
   if (result) return result;
   if (l->kind == NTSGW_DELEGATION) return take_delegation(l);
@@ -552,7 +553,7 @@ int ntsgw_would_raise(const ntsgw_node *node, int g, const uint8_t *message, siz
     return 0;
   }
   ntsgw_claims_time(&c, &tai, &own);
-  v = *side(gw, node->version);
+  v = *gw->draft;
   if (node->unanchored) v.interval.lo.at = m;
   ntsgw_at(&v.interval, &m, &node->rate, &now);
   return own.lo.tai > now.lo;
