@@ -81,6 +81,8 @@ func TestMistakes(t *testing.T) {
 		{"untrusted", "[trust]\nservers = [\"b.net\"]\n[[server]]\naddress = \"a.net\"\n", `c.toml:4:1: server a.net:4460 is not in [trust] servers, so it would never be contacted`},
 		{"multi-line string hides no key", "[clock]\nleap_list = \"\"\"\nmode = 3\n\"\"\"\nmode = 3\n", `c.toml:5:1: mode: want a string in quotes, have the number 3`},
 		{"PTP twice on one interface", "[ptp]\ninterfaces = [\"eth0\", \"eth0\"]\n", `c.toml:2:1: interfaces: entry 2: "eth0" is listed twice`},
+		{"PTP on an address", "[ptp]\ninterfaces = [\"192.0.2.1\"]\n", `c.toml:2:1: interfaces: entry 1: "192.0.2.1" is not a network interface's name; ip -br link lists them`},
+		{"PTP on an alias", "[ptp]\ninterfaces = [\"eth0:1\"]\n", `c.toml:2:1: interfaces: entry 1: "eth0:1" is not a network interface's name; ip -br link lists them`},
 		{"PTP priority", "[ptp]\npriority1 = 256\n", `c.toml:2:1: priority1: 256 is out of range; it must be 0 to 255`},
 		{"thermometer", "[clock]\nthermometer = \"atuo\"\n", `c.toml:2:1: thermometer: "atuo" is not auto, none or the full path of a file that holds millidegrees; did you mean "auto"?`},
 		{"thermometer's path", "[clock]\nthermometer = \"zones/temp\"\n", `c.toml:2:1: thermometer: "zones/temp" is not auto, none or the full path of a file that holds millidegrees`},

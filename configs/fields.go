@@ -420,8 +420,8 @@ func pin(s string) error {
 }
 
 func interfaceName(s string) error {
-	if s == "" || len(s) > 15 || strings.ContainsAny(s, " /") {
-		return fmt.Errorf("%q is not a network interface's name", s)
+	if s == "" || len(s) > 15 || s == "." || s == ".." || strings.ContainsAny(s, " /:") || net.ParseIP(s) != nil {
+		return fmt.Errorf("%q is not a network interface's name; ip -br link lists them", s)
 	}
 	return nil
 }
