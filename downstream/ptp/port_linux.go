@@ -57,6 +57,7 @@ type told struct {
 	epoch    discipline.Epoch // that was stated last
 	stated   time.Time        // when; zero: never
 	bound    time.Duration    // that the last Announce of this epoch states; 0: there was none
+	limit    limiter
 }
 
 // port is one interface. One thread sends and receives on it, and nobody else waits on its sockets: a
@@ -499,7 +500,7 @@ func (p *port) answer(h *header, from netip.Addr, stamp int64) (reason string) {
 	if t.reason != "" {
 		return t.reason
 	}
-	if !p.s.limit.allow(from, time.Now()) {
+	if !p.limit.allow(from, time.Now()) {
 		return reasonRate
 	}
 	at, reason := p.s.carried(stamp)

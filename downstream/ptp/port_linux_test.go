@@ -219,3 +219,28 @@ func TestFirewall(t *testing.T) {
 		t.Errorf("warnings %v", w)
 	}
 }
+
+// TestFloodOnOneInterface asks too much on one interface: the receivers on another, which may be another network's, are
+// answered.
+func TestFloodOnOneInterface(t *testing.T) {
+	s, line, ip := onWire(t)
+	s.ports[0].close()
+	ip("addr add 10.79.2.1/24 dev far0")
+	both, err := New(Options{Timeline: line, Clock: sysclock.Reader{}, Interfaces: []string{"ptp0", "far0"}})
+	s.ports[0] = nil
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(both.close)
+	h := header{kind: typeDelayReq, length: delayReqSize, source: portIdentity{ClockIdentity{9}, 1}}
+	q := appendTime(h.append(nil), 0)
+	for i := range maxRequests + 100 {
+		both.ports[0].take(q, netip.AddrFrom4([4]byte{10, 79, 1, byte(i)}), 0)
+	}
+	if reason := both.ports[0].take(q, netip.AddrFrom4([4]byte{10, 79, 3, 1}), 0); reason != reasonRate {
+		t.Errorf("where the flood is a request is refused as %q", reason)
+	}
+	if reason := both.ports[1].take(q, netip.AddrFrom4([4]byte{10, 79, 2, 9}), time.Now().UnixNano()); reason != "" {
+		t.Errorf("where it is not: %q", reason)
+	}
+}

@@ -59,7 +59,6 @@ type Server struct {
 	epochs   *suspend.Guard
 	ports    []*port // nil where the interface is not there yet
 	told     []told
-	limit    limiter
 	counters counters
 
 	mu       sync.Mutex
@@ -250,10 +249,9 @@ func (s *Server) carried(stamp int64) (at discipline.Raw, reason string) {
 // taiAt is the timeline's TAI at a reading shortly before or after its snapshot.
 func (t served) taiAt(at discipline.Raw) int64 { return max(0, t.TAIAt(at)) }
 
-// limiter bounds the Delay_Req that are answered in a second, from one address and together: a receiver sends
-// one or two, and each answer goes to everyone. Safe for concurrent use.
+// limiter bounds the Delay_Req that are answered in a second on an interface, from one address and together: a
+// receiver sends one or two, and each answer goes to everyone.
 type limiter struct {
-	mu     sync.Mutex
 	second int64
 	all    int
 	from   map[netip.Addr]int
@@ -265,8 +263,6 @@ const (
 )
 
 func (l *limiter) allow(from netip.Addr, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if second := now.Unix(); second != l.second || l.from == nil {
 		l.second, l.all, l.from = second, 0, map[netip.Addr]int{}
 	}
