@@ -89,9 +89,9 @@ func (p *port) linkChanged() error {
 	if !ours {
 		return nil
 	}
-	link, err := findLink(name)
-	if err == nil && link.Index != p.index {
-		err = fmt.Errorf("interface %s %w: it is another one now", name, ErrNotThere)
+	if link, err := net.InterfaceByName(name); err == nil && link.Index != p.index {
+		return fmt.Errorf("interface %s %w: it is another one now", name, ErrNotThere)
 	}
+	_, err := findLink(name)
 	return err
 }

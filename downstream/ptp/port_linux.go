@@ -500,6 +500,9 @@ func (p *port) answer(h *header, from netip.Addr, stamp int64) (reason string) {
 	if t.reason != "" {
 		return t.reason
 	}
+	if !p.stamped {
+		return reasonNoStamp // and so no bound is announced
+	}
 	if !p.limit.allow(from, time.Now()) {
 		return reasonRate
 	}
