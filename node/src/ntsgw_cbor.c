@@ -29,29 +29,31 @@ enum { WIDE = 8 };
     ensures \result == 0 || \result == 1;
 */
 static int shortest_float(uint32_t n, uint32_t high, uint32_t low) {
-  int32_t e, kept = 10, bias = 127, top = 15;
-  uint32_t head = 9; /* bits of sign and exponent */
+  int32_t e, kept = 10, bias = 127, top;
   if (n == 8) {
     e = (int32_t)(high / 0x100000u % 0x800u);
-    kept = 23, bias = 1023, top = 127;
-    head = 12;
+    kept = 23, bias = 1023;
+    high = high << 12 | low >> 20; /* the fraction's first 32 bits, and the others */
+    low <<= 12;
   } else {
     e = (int32_t)(low / 0x800000u % 0x100u);
-    high = low;
+    high = low << 9;
     low = 0;
   }
-  if (e == 0) {
-    kept = 0; /* only 0 itself has another form */
-  } else if (e <= 2 * bias) {
-    e -= bias;
+  if (e == 0) return (high | low) != 0; /* only 0 itself has another form */
+  e -= bias;
+  top = bias / 8;
+  if (e <= bias) {
     if (e > top) return 1;
-    if (e <= -top) kept -= 1 - top - e;
+    e += top - 1;
+    if (e < 0) kept += e;
     if (kept < 0) return 1;
   }
-  return (((uint64_t)high << 32 | low) << (head + (uint32_t)kept)) != 0;
+  return (high << kept | low) != 0;
 }
 
-/* shortest says whether the argument of n bytes of a head has no shorter form. */
+/* shortest says whether the argument of n bytes of a head, of which high is the first
+ * half, has no shorter form. */
 /*@ requires n <= 8;
     assigns \nothing;
     ensures \result == 0 || \result == 1;
@@ -59,7 +61,7 @@ static int shortest_float(uint32_t n, uint32_t high, uint32_t low) {
 static int shortest(uint32_t major, uint32_t n, uint32_t high, uint32_t low) {
   if (n == 1) return low >= (major == OTHER ? 32u : 24u);
   if (major == OTHER) return n == 2 || shortest_float(n, high, low);
-  return (n == 8 ? high : low >> (4u * n)) != 0;
+  return high != 0;
 }
 
 /* next reads a head and gives its kind: the shortest form only, no indefinite length. */
@@ -70,47 +72,45 @@ static int shortest(uint32_t major, uint32_t n, uint32_t high, uint32_t low) {
     ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
 */
 static APART uint32_t next(reader *r) {
-  uint32_t major = OTHER, n, i, high = 0, low, pos = r->pos, left = r->end - pos;
+  uint32_t major = OTHER, n = 0, i, high = 0, low, pos = r->pos, left = r->end - pos;
   if (left > 0) {
     low = r->p[pos];
     major = low / 32u;
     low %= 32u;
-    n = low < 24 ? 0 : (uint32_t)1 << (low - 24u);
-    if (n <= 8 && n < left) {
-      r->pos = pos + n + 1u;
-      r->low = low;
-      if (low < 24) return major;
+    if (low >= 24) {
+      n = (uint32_t)1 << (low - 24u);
       low = 0;
+    }
+    if (n <= 8 && n < left) {
       /*@ loop invariant i <= n && pos == \at(pos, LoopEntry) + (n - i);
           loop assigns i, high, low, pos;
           loop variant i;
       */
       for (i = n; i > 0; i--) {
-        if (i == 4) high = low;
+        if (i == n / 2) high = low;
         pos++;
         low = low * 256u + r->p[pos];
       }
+      r->pos = pos + 1u;
       r->low = low;
-      if (!shortest(major, n, high, low)) r->bad = 1;
-      if (n == 8) major += WIDE;
-      return major;
+      if (n == 0 || shortest(major, n, high, low)) return n == 8 ? major + WIDE : major;
     }
   }
   r->bad = 1;
   return major;
 }
 
-/* length reads the head of an item of a kind, and how many bytes or items it has:
- * not more than there are bytes left. */
+/* head reads the head of an item of a kind, and gives its argument, which is at most
+ * most; for kinds that have bytes or items, also not more than there are bytes left. */
 /*@ requires \valid(r) && reader_ok(r);
     assigns r->pos, r->bad, r->low;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
     ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures \result <= r->end - r->pos;
+    ensures \result <= most && (major != UINT ==> \result <= r->end - r->pos);
     ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
 */
-static APART uint32_t length(reader *r, uint32_t major) {
-  if (next(r) == major && r->low <= r->end - r->pos) return r->low;
+static APART uint32_t head(reader *r, uint32_t major, uint32_t most) {
+  if (next(r) == major && r->low <= most && (major == UINT || r->low <= r->end - r->pos)) return r->low;
   r->bad = 1;
   return 0;
 }
@@ -123,29 +123,28 @@ static APART uint32_t length(reader *r, uint32_t major) {
     ensures \result <= most;
     ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
 */
-static APART uint32_t number(reader *r, uint32_t most) {
-  if (next(r) == UINT && r->low <= most) return r->low;
-  r->bad = 1;
-  return 0;
-}
+static uint32_t number(reader *r, uint32_t most) { return head(r, UINT, most); }
 
-/* octets reads n bytes that must be the lowest of want, the highest first. */
-/*@ requires \valid(r) && reader_ok(r) && 1 <= n <= 4;
+/* octets reads bytes that must be those of want that are not 0, the highest first. */
+/*@ requires \valid(r) && reader_ok(r);
     assigns r->pos, r->bad;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
     ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos == \old(r->pos) + n;
+    ensures r->bad == 0 ==> \old(r->bad) == 0;
 */
-static APART void octets(reader *r, uint32_t want, uint32_t n) {
-  /*@ loop invariant n <= \at(n, Pre) && reader_ok(r) && r->pos >= \at(r->pos, Pre);
+static APART void octets(reader *r, uint32_t want) {
+  uint32_t i, first;
+  /*@ loop invariant i <= 4 && reader_ok(r) && r->pos >= \at(r->pos, Pre);
       loop invariant r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
-      loop invariant r->bad == 0 ==> \at(r->bad, Pre) == 0 && r->pos == \at(r->pos, Pre) + (\at(n, Pre) - n);
-      loop assigns n, r->pos, r->bad;
-      loop variant n;
+      loop invariant r->bad == 0 ==> \at(r->bad, Pre) == 0;
+      loop assigns i, first, want, r->pos, r->bad;
+      loop variant i;
   */
-  while (n > 0) {
-    n--;
-    if (r->pos == r->end || r->p[r->pos] != (uint8_t)(want >> (8u * n))) {
+  for (i = 4; i > 0; i--) {
+    first = want >> 24;
+    want <<= 8;
+    if (first == 0) continue;
+    if (r->pos == r->end || r->p[r->pos] != first) {
       r->bad = 1;
     } else {
       r->pos++;
@@ -162,7 +161,7 @@ static APART void octets(reader *r, uint32_t want, uint32_t n) {
     ensures r->bad == 0 ==> \old(r->bad) == 0 && \old(r->pos) < \result && (n != 0 ==> \result + n == r->pos);
 */
 static APART uint32_t string(reader *r, uint32_t n) {
-  uint32_t size = length(r, BYTES);
+  uint32_t size = head(r, BYTES, UINT32_MAX);
   uint32_t from = r->pos;
   if (n != 0 && size != n) r->bad = 1;
   r->pos += size;
@@ -270,21 +269,19 @@ static APART void skip(reader *r) {
     start = r->pos;
     major = next(r) % WIDE;
     items = 0;
-    if (major == TAG) {
-      items = 1;
-    } else if (major >= BYTES && major <= MAP) {
-      items = r->low;
-      if (items > r->end - r->pos) {
+    if (r->bad) return;
+    if (major >= BYTES && major <= TAG) {
+      items = major == TAG ? 1 : r->low;
+      if (items > r->end - r->pos || (major >= ARRAY && depth == NTSGW_DEPTH_MAX)) {
         r->bad = 1;
-      } else if (major <= TEXT) {
+        return;
+      }
+      if (major <= TEXT) {
         r->pos += items;
         items = 0;
-      } else if (major == MAP) {
-        items *= 2;
       }
+      if (major == MAP) items *= 2;
     }
-    if (major >= ARRAY && major <= TAG && depth == NTSGW_DEPTH_MAX) r->bad = 1;
-    if (r->bad) return;
     //@ assert r->pos > \at(r->pos, LoopCurrent) && start == \at(r->pos, LoopCurrent) && r->end == \at(r->end, LoopCurrent);
     //@ assert items <= 2 * NTSGW_MESSAGE_MAX && start < r->pos <= NTSGW_MESSAGE_MAX;
     //@ assert open_ok(&open[0], depth, r->pos);
@@ -340,7 +337,7 @@ static APART uint32_t key(reader *r, stretch *last) {
 static void extended_time(reader *r, ntsgw_claims *c) {
   stretch last;
   uint32_t left, major, missing = 7;
-  octets(r, 0xd903e9, 3);
+  octets(r, 0xd903e9);
   last.from = last.to = 0;
   /*@ loop invariant reader_ok(r) && r->pos >= \at(r->pos, Pre) && last.from <= last.to <= r->pos;
       loop invariant r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
@@ -350,16 +347,16 @@ static void extended_time(reader *r, ntsgw_claims *c) {
         c->seconds, c->nanoseconds, c->error_seconds, c->error_nanoseconds;
       loop variant left;
   */
-  for (left = length(r, MAP); left > 0; left--) {
+  for (left = head(r, MAP, UINT32_MAX); left > 0; left--) {
     major = key(r, &last);
     if (major % WIDE == UINT) {
       if (major != UINT || r->low != 1) r->bad = 1;
       c->seconds = number(r, 0xffffffff);
       missing -= 1;
     } else if (major == NEGINT && r->low == 7) {
-      octets(r, 0xa201, 2);
+      octets(r, 0xa201);
       c->error_seconds = number(r, 0xffff);
-      octets(r, 0x28, 1);
+      octets(r, 0x28);
       c->error_nanoseconds = number(r, 999999999);
       missing -= 2;
     } else if (major == NEGINT && r->low == 8) {
@@ -377,14 +374,14 @@ static void extended_time(reader *r, ntsgw_claims *c) {
     assigns r->pos, r->bad, r->low;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
     ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos >= \old(r->pos) + (es256 ? 73 : 39);
+    ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos >= \old(r->pos) + (es256 ? 66 : 33);
 */
 static void cose_key(reader *r, int es256) {
-  octets(r, es256 ? 0xa4010220 : 0xa3010120, 4);
-  octets(r, es256 ? 0x0121 : 0x0621, 2);
+  octets(r, es256 ? 0xa4010220 : 0xa3010120);
+  octets(r, es256 ? 0x0121 : 0x0621);
   string(r, 32);
   if (es256) {
-    octets(r, 0x22, 1);
+    octets(r, 0x22);
     string(r, 32);
   }
 }
@@ -392,15 +389,14 @@ static void cose_key(reader *r, int es256) {
 /* The largest values of the keys 4 to 8. */
 static const uint16_t most[5] = {2, 15, 3, 0xff, 0xffff};
 
-/* Keys of payloads, a bit each: those that are defined, and those that a kind has. */
-#define TIME_KEYS 0x2ffeu
+/* Keys that a kind of payload has, a bit each. */
 #define BEACON_KEYS 0x1feu
 #define RESPONSE_KEYS 0xef6u
 #define DELEGATION_KEYS 0x1eu
 
 /*@ predicate time_ok{L}(ntsgw_claims *c) = c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000;
     predicate claims_ok{L}(reader *r, integer kind, ntsgw_claims *c) = time_ok(c) && (r->bad == 0 ==>
-      (kind == NTSGW_CLAIMS_ED25519 ? key_ok(c, 39, r->pos) : kind == NTSGW_CLAIMS_ES256 ? key_ok(c, 73, r->pos) :
+      (kind == NTSGW_CLAIMS_ED25519 ? key_ok(c, 33, r->pos) : kind == NTSGW_CLAIMS_ES256 ? key_ok(c, 66, r->pos) :
       c->value[NTSGW_LEAP] <= 3 && c->value[NTSGW_TAI_UTC] <= 255 && places_ok(c, r->pos)));
 */
 
@@ -422,8 +418,6 @@ static void field(reader *r, uint32_t k, int delegation, int kind, ntsgw_claims 
     } else {
       extended_time(r, c);
     }
-  } else if (delegation) {
-    v = number(r, 0xffffffff);
   } else if (k == NTSGW_EPOCH) {
     v = string(r, 8);
   } else if (k == NTSGW_NONCE) {
@@ -443,7 +437,7 @@ static void field(reader *r, uint32_t k, int delegation, int kind, ntsgw_claims 
   //@ assert r->bad == 0 && !delegation && k == NTSGW_NONCE ==> v + 16 <= r->pos;
   //@ assert r->bad == 0 && !delegation && k == NTSGW_LEAP ==> v <= 3;
   //@ assert r->bad == 0 && !delegation && k == NTSGW_TAI_UTC ==> v <= 255;
-  //@ assert r->bad == 0 && delegation && k == 1 ==> c->key_n >= (kind == NTSGW_CLAIMS_ES256 ? 73 : 39) && v + c->key_n == r->pos;
+  //@ assert r->bad == 0 && delegation && k == 1 ==> c->key_n >= (kind == NTSGW_CLAIMS_ES256 ? 66 : 33) && v + c->key_n == r->pos;
   //@ assert r->bad == 0 ==> \at(r->bad, Pre) == 0;
   //@ assert r->bad == 0 && k != 1 ==> claims_ok(r, kind, c);
   c->value[k] = v;
@@ -459,15 +453,16 @@ static void field(reader *r, uint32_t k, int delegation, int kind, ntsgw_claims 
     ensures last->from <= last->to <= r->pos;
     ensures claims_ok(r, kind, c) && (r->bad == 0 ==> \old(r->bad) == 0);
 */
-static void entry(reader *r, stretch *last, int kind, uint32_t *missing, ntsgw_claims *c) {
+static APART void entry(reader *r, stretch *last, int kind, uint32_t *missing, ntsgw_claims *c) {
   int delegation = kind == NTSGW_CLAIMS_ED25519 || kind == NTSGW_CLAIMS_ES256;
-  uint32_t major = key(r, last), k = r->low;
-  if (major != UINT || k >= NTSGW_VALUES || !((delegation ? DELEGATION_KEYS : TIME_KEYS) >> k & 1u)) {
+  uint32_t major = key(r, last), k = r->low, listed = delegation ? 4 : 13;
+  if (major != UINT || k - 1u >= listed || k == 12) {
     skip(r);
     return;
   }
   /* Keys come once, so that one which the kind doesn't have is missing from then on. */
   *missing ^= (uint32_t)1 << k;
+  if (delegation && k > NTSGW_COSE_KEY) k += NTSGW_KEY_SERIAL - 2;
   field(r, k, delegation, kind, c);
 }
 
@@ -490,11 +485,11 @@ int ntsgw_cbor_claims(const uint8_t *p, ntsgw_piece at, int kind, ntsgw_claims *
       loop assigns r.pos, r.bad, r.low, left, last, missing, *c;
       loop variant left;
   */
-  for (left = length(&r, MAP); left > 0; left--) entry(&r, &last, kind, &missing, c);
+  for (left = head(&r, MAP, UINT32_MAX); left > 0; left--) entry(&r, &last, kind, &missing, c);
   //@ assert r.bad == 0 ==> claims_ok(&r, kind, c) && r.pos <= to;
   //@ assert to == at.at + at.n;
-  //@ assert r.bad == 0 && kind == NTSGW_CLAIMS_ED25519 ==> key_ok(c, 39, to);
-  //@ assert r.bad == 0 && kind == NTSGW_CLAIMS_ES256 ==> key_ok(c, 73, to);
+  //@ assert r.bad == 0 && kind == NTSGW_CLAIMS_ED25519 ==> key_ok(c, 33, to);
+  //@ assert r.bad == 0 && kind == NTSGW_CLAIMS_ES256 ==> key_ok(c, 66, to);
   //@ assert r.bad == 0 && (kind == NTSGW_CLAIMS_BEACON || kind == NTSGW_CLAIMS_RESPONSE) ==> numbers_ok(c) && places_ok(c, to);
   return r.bad == 0 && r.pos == r.end && missing == 0;
 }
@@ -506,7 +501,7 @@ int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint32_t tag, ntsgw_enve
   r.pos = 0;
   r.end = len;
   r.bad = 0;
-  octets(&r, 0xc084u + tag * 256u, 2);
+  octets(&r, 0xc084u + tag * 256u);
   e->protected_item.at = r.pos;
   from = string(&r, 0);
   end = r.pos;
@@ -514,16 +509,16 @@ int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint32_t tag, ntsgw_enve
   //@ assert piece_in(e->protected_item, 0, len) && from <= end <= len;
   /* The protected header: exactly {1: alg, 4: kid}. */
   r.pos = from;
-  octets(&r, 0xa201, 2);
+  octets(&r, 0xa201);
   major = next(&r);
   if (major % WIDE > NEGINT) r.bad = 1;
   e->alg = major == UINT ? (int32_t)r.low : major == NEGINT ? (int32_t)~r.low : 0;
-  octets(&r, 4, 1);
+  octets(&r, 4);
   e->kid.at = string(&r, 0);
   e->kid.n = r.pos - e->kid.at;
   //@ assert piece_in(e->kid, 0, len) && piece_in(e->protected_item, 0, len);
   if (r.pos != end) r.bad = 1;
-  octets(&r, 0xa0, 1);
+  octets(&r, 0xa0);
   e->payload_item.at = r.pos;
   e->payload.at = string(&r, 0);
   e->payload.n = r.pos - e->payload.at;

@@ -44,9 +44,9 @@ enum {
   NTSGW_SERIAL = 11,
   /* of a delegation */
   NTSGW_COSE_KEY = 1, /* where it begins: x is 8 bytes on, y of an ES256 key 43 */
-  NTSGW_KEY_SERIAL = 2,
-  NTSGW_NOT_BEFORE = 3,
-  NTSGW_NOT_AFTER = 4,
+  NTSGW_KEY_SERIAL = 10, /* keys 2 to 4 */
+  NTSGW_NOT_BEFORE = 11,
+  NTSGW_NOT_AFTER = 12,
   NTSGW_VALUES = 14
 };
 
@@ -95,8 +95,8 @@ int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint32_t tag, ntsgw_enve
     ensures \result == 0 || \result == 1;
     ensures \result == 1 && (kind == NTSGW_CLAIMS_BEACON || kind == NTSGW_CLAIMS_RESPONSE) ==>
       numbers_ok(c) && places_ok(c, at.at + at.n);
-    ensures \result == 1 && kind == NTSGW_CLAIMS_ED25519 ==> key_ok(c, 39, at.at + at.n);
-    ensures \result == 1 && kind == NTSGW_CLAIMS_ES256 ==> key_ok(c, 73, at.at + at.n);
+    ensures \result == 1 && kind == NTSGW_CLAIMS_ED25519 ==> key_ok(c, 33, at.at + at.n);
+    ensures \result == 1 && kind == NTSGW_CLAIMS_ES256 ==> key_ok(c, 66, at.at + at.n);
 */
 int ntsgw_cbor_claims(const uint8_t *p, ntsgw_piece at, int kind, ntsgw_claims *c);
 
