@@ -115,7 +115,7 @@ static APART void guess_from(letter *l, ntsgw_guess *g) {
   const uint8_t *epoch = l->p + l->of.claims.value[NTSGW_EPOCH];
   int64_t *tai = &l->own.lo, off;
   uint32_t share, half, seconds = advance(g, &l->node->last, l->node->rate.unit_ns);
-  int32_t step, rho = (int32_t)l->node->rate.rho_ppb;
+  int32_t step, rho;
   *tai = middle(&l->own);
   half = (uint32_t)(between(&l->tai, tai) >> 10) + 100u;
   if (half > 0xfffffu) half = 0xfffffu;
@@ -137,6 +137,7 @@ static APART void guess_from(letter *l, ntsgw_guess *g) {
   ntsgw_add(&g->tai, step, 1);
   g->doubt = half * share / 256u + 1u;
   step = g->rate + step / (int32_t)(2u * seconds + 512u);
+  rho = (int32_t)l->node->rate.rho_ppb;
   g->rate = step > rho ? rho : step < -rho ? -rho : step;
 }
 
