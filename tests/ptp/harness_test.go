@@ -16,18 +16,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/ntsgw/ntsgw/downstream/ptp"
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/tests/netns"
 	"github.com/ntsgw/ntsgw/tests/program"
 )
 
@@ -36,87 +33,32 @@ func TestMain(m *testing.M) { program.Main(m, 4) }
 // ahead is how far the server's clock, and so the timeline, is ahead of the host's.
 const ahead = 40 * time.Millisecond
 
-var lans atomic.Int32
-
 // lan is two namespaces with a wire between them: the gateway has gw0, the receiver rx0.
 type lan struct {
 	t           testing.TB
-	gateway, rx string
+	gateway, rx *netns.Namespace
 	dir         string
 }
 
 func newLAN(t testing.TB) *lan {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("not root: a network namespace is needed")
-	}
-	for _, p := range []string{"ip", "nsenter"} {
-		if _, err := exec.LookPath(p); err != nil {
-			t.Skipf("%s is not installed: make test installs it when run as root", p)
-		}
-	}
-	name := fmt.Sprintf("ntsgw-ptp-%d-%d", os.Getpid(), lans.Add(1))
-	l := &lan{t: t, gateway: name + "-gw", rx: name + "-rx", dir: program.Folder(t)}
-	l.namespace(l.gateway)
-	l.namespace(l.rx)
+	l := &lan{t: t, gateway: netns.New(t), rx: netns.New(t), dir: program.Folder(t)}
 	l.wire()
 	return l
-}
-
-func (l *lan) namespace(name string) {
-	l.t.Helper()
-	if out, err := exec.Command("ip", "netns", "add", name).CombinedOutput(); err != nil {
-		l.t.Skipf("no network namespace can be made here: %v: %s", err, out)
-	}
-	l.t.Cleanup(func() { l.ip("netns", "del", name) })
-	l.ip("-n", name, "link", "set", "lo", "up")
 }
 
 // wire lays the wire.
 func (l *lan) wire() {
 	l.t.Helper()
-	l.ip("-n", l.gateway, "link", "add", "gw0", "type", "veth", "peer", "name", "rx0", "netns", l.rx)
-	l.ip("-n", l.gateway, "addr", "add", "10.79.1.1/24", "dev", "gw0")
-	l.ip("-n", l.rx, "addr", "add", "10.79.1.2/24", "dev", "rx0")
-	l.ip("-n", l.rx, "link", "set", "rx0", "up")
-	l.ip("-n", l.gateway, "link", "set", "gw0", "up")
+	l.gateway.IP("link", "add", "gw0", "type", "veth", "peer", "name", "rx0", "netns", l.rx.Name())
+	l.gateway.IP("addr", "add", "10.79.1.1/24", "dev", "gw0")
+	l.rx.IP("addr", "add", "10.79.1.2/24", "dev", "rx0")
+	l.rx.IP("link", "set", "rx0", "up")
+	l.gateway.IP("link", "set", "gw0", "up")
 	program.Eventually(l.t, 5*time.Second, "the wire carries", func() bool {
-		out, err := exec.Command("ip", "-n", l.gateway, "link", "show", "gw0").CombinedOutput()
+		out, err := l.gateway.Command("ip", "link", "show", "gw0").CombinedOutput()
 		return err == nil && bytes.Contains(out, []byte("state UP"))
 	})
-}
-
-func (l *lan) ip(args ...string) {
-	l.t.Helper()
-	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-		l.t.Errorf("ip %s: %v: %s", strings.Join(args, " "), err, out)
-	}
-}
-
-// command runs a program in a namespace.
-func (l *lan) command(namespace, name string, args ...string) *exec.Cmd {
-	return program.Noclock("nsenter", append([]string{"--net=/run/netns/" + namespace, name}, args...)...)
-}
-
-// enter runs f on a thread that stands in a namespace: sockets made there stay there.
-func enter(namespace string, f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		// The thread is not unlocked: it ends with the goroutine, and its namespace with it.
-		runtime.LockOSThread()
-		fd, err := unix.Open("/run/netns/"+namespace, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			done <- err
-			return
-		}
-		defer unix.Close(fd)
-		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
-			done <- err
-			return
-		}
-		done <- f()
-	}()
-	return <-done
 }
 
 // gateway is the built program in its namespace, observing.
@@ -129,7 +71,7 @@ type gateway struct {
 // startServer starts the NTS server that the gateway asks.
 func (l *lan) startServer() *program.Process {
 	l.t.Helper()
-	p := program.Start(l.t, l.command(l.gateway, program.Path(), "lab", "server", "-dir", l.dir, "-server-offset", ahead.String(), "-server-drift", "0",
+	p := program.Start(l.t, l.gateway.Command(program.Path(), "lab", "server", "-dir", l.dir, "-server-offset", ahead.String(), "-server-drift", "0",
 		"-listen", "127.0.0.1:4460", "-ntp-listen", "127.0.0.1:123"))
 	program.Eventually(l.t, 5*time.Second, "the lab's server starts", func() bool { _, err := os.Stat(filepath.Join(l.dir, "ca.pem")); return err == nil })
 	return p
@@ -139,7 +81,7 @@ func (l *lan) startServer() *program.Process {
 func (l *lan) startGateway(more string) *gateway {
 	l.t.Helper()
 	g := l.configure(more)
-	g.Process = program.Start(l.t, l.command(l.gateway, program.Path(), "run", "-config", g.config))
+	g.Process = program.Start(l.t, l.gateway.Command(program.Path(), "run", "-config", g.config))
 	return g
 }
 
@@ -206,7 +148,7 @@ type receiver struct {
 }
 
 // ptp4l starts linuxptp on an interface.
-func (l *lan) ptp4l(namespace, link, more string) *receiver {
+func (l *lan) ptp4l(n *netns.Namespace, link, more string) *receiver {
 	l.t.Helper()
 	if _, err := exec.LookPath("ptp4l"); err != nil {
 		if _, err := os.Stat("/usr/sbin/ptp4l"); err != nil {
@@ -215,7 +157,7 @@ func (l *lan) ptp4l(namespace, link, more string) *receiver {
 	}
 	r := &receiver{l: l, conf: filepath.Join(l.dir, link)}
 	program.Write(l.t, r.conf, fmt.Sprintf("[global]\nfree_running 1\ntime_stamping software\nsummary_interval -4\nuse_syslog 0\nverbose 1\nuds_address %s.uds\n%s\n[%s]\n", r.conf, more, link))
-	r.Process = program.Start(l.t, l.command(namespace, "ptp4l", "-f", r.conf))
+	r.Process = program.Start(l.t, n.Command("ptp4l", "-f", r.conf))
 	return r
 }
 

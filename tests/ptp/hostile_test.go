@@ -51,7 +51,7 @@ func (l *lan) node(t *testing.T) *node {
 		}
 		return c, err
 	}
-	if err := enter(l.rx, func() (err error) {
+	if err := l.rx.Enter(func() (err error) {
 		if n.event, err = open(319); err == nil {
 			n.general, err = open(320)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/downstream/ptp"
+	"github.com/ntsgw/ntsgw/tests/netns"
 	"github.com/ntsgw/ntsgw/tests/program"
 )
 
@@ -91,19 +92,18 @@ func TestBetterGrandmasterWins(t *testing.T) {
 			t.Parallel()
 			l := newLAN(t)
 			// A second wire, to the other grandmaster: the receiver hears both through a bridge.
-			om := l.gateway + "-om"
-			l.namespace(om)
-			l.ip("-n", l.rx, "link", "add", "om1", "type", "veth", "peer", "name", "om0", "netns", om)
-			l.ip("-n", om, "addr", "add", "10.79.1.3/24", "dev", "om0")
-			l.ip("-n", om, "link", "set", "om0", "up")
-			l.ip("-n", l.rx, "link", "add", "re1", "type", "veth", "peer", "name", "re0")
-			l.ip("-n", l.rx, "addr", "add", "10.79.1.4/24", "dev", "re0")
-			l.ip("-n", l.rx, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+			om := netns.New(t)
+			l.rx.IP("link", "add", "om1", "type", "veth", "peer", "name", "om0", "netns", om.Name())
+			om.IP("addr", "add", "10.79.1.3/24", "dev", "om0")
+			om.IP("link", "set", "om0", "up")
+			l.rx.IP("link", "add", "re1", "type", "veth", "peer", "name", "re0")
+			l.rx.IP("addr", "add", "10.79.1.4/24", "dev", "re0")
+			l.rx.IP("link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
 			for _, link := range []string{"rx0", "om1", "re1"} {
-				l.ip("-n", l.rx, "link", "set", link, "master", "br0")
+				l.rx.IP("link", "set", link, "master", "br0")
 			}
 			for _, link := range []string{"br0", "om1", "re1", "re0"} {
-				l.ip("-n", l.rx, "link", "set", link, "up")
+				l.rx.IP("link", "set", link, "up")
 			}
 			l.startServer()
 			g := l.startGateway(tt.gateway)
@@ -131,7 +131,7 @@ func TestBetterGrandmasterWins(t *testing.T) {
 func TestInterfaceComesAndGoes(t *testing.T) {
 	t.Parallel()
 	l := newLAN(t)
-	l.ip("-n", l.gateway, "link", "del", "gw0")
+	l.gateway.IP("link", "del", "gw0")
 	l.startServer()
 	g := l.startGateway("")
 	g.waitState(10*time.Second, ptp.StateWaiting)
@@ -140,16 +140,16 @@ func TestInterfaceComesAndGoes(t *testing.T) {
 	}
 	l.wire()
 	g.waitState(15*time.Second, ptp.StateServing)
-	l.ip("-n", l.gateway, "link", "set", "gw0", "down")
+	l.gateway.IP("link", "set", "gw0", "down")
 	g.waitState(10*time.Second, ptp.StateWaiting)
-	l.ip("-n", l.gateway, "link", "set", "gw0", "up")
+	l.gateway.IP("link", "set", "gw0", "up")
 	g.waitState(15*time.Second, ptp.StateServing)
-	l.ip("-n", l.gateway, "addr", "del", "10.79.1.1/24", "dev", "gw0")
+	l.gateway.IP("addr", "del", "10.79.1.1/24", "dev", "gw0")
 	g.waitState(2*time.Second, ptp.StateWaiting)
 	if p := g.port(); !strings.Contains(p.Error, "it has no IPv4 address") {
 		t.Errorf("%+v", p)
 	}
-	l.ip("-n", l.gateway, "addr", "add", "10.79.1.1/24", "dev", "gw0")
+	l.gateway.IP("addr", "add", "10.79.1.1/24", "dev", "gw0")
 	g.waitState(15*time.Second, ptp.StateServing)
 	before := g.port().Synced
 	program.Eventually(t, 10*time.Second, "the time is sent again", func() bool { return g.port().Synced > before })
@@ -169,7 +169,7 @@ func TestLoopbackIsUnfit(t *testing.T) {
 		t.Fatal(err)
 	}
 	program.Write(t, g.config, strings.Replace(string(text), `"gw0"`, `"lo"`, 1))
-	cmd := l.command(l.gateway, program.Path(), "run", "-config", g.config)
+	cmd := l.gateway.Command(program.Path(), "run", "-config", g.config)
 	out, _ := cmd.CombinedOutput()
 	if code := cmd.ProcessState.ExitCode(); code != 78 || !strings.Contains(string(out), "interface lo is not fit for PTP: it has no hardware address to name the clock by; name an Ethernet or Wi-Fi interface") {
 		t.Errorf("exit code %d\n%s", code, out)
@@ -184,7 +184,7 @@ func TestPortIsTaken(t *testing.T) {
 	l.ptp4l(l.gateway, "gw0", "slaveOnly 1")
 	g := l.configure("")
 	program.Eventually(t, 10*time.Second, "ptp4l has the port", func() bool {
-		out, _ := l.command(l.gateway, program.Path(), "run", "-config", g.config).CombinedOutput()
+		out, _ := l.gateway.Command(program.Path(), "run", "-config", g.config).CombinedOutput()
 		return slices.ContainsFunc(strings.Split(string(out), "\n"), func(line string) bool {
 			return strings.Contains(line, "UDP port 319 on gw0: address already in use; another PTP program has it: stop it, or leave gw0 out of interfaces")
 		})

@@ -65,7 +65,7 @@ func (h *hostTime) move(by, bound time.Duration) {
 // grandmaster runs ours in the gateway's namespace until stop is called or the test ends.
 func (l *lan) grandmaster(t *hostTime) (s *ptp.Server, stop func()) {
 	l.t.Helper()
-	if err := enter(l.gateway, func() (err error) {
+	if err := l.gateway.Enter(func() (err error) {
 		s, err = ptp.New(ptp.Options{Timeline: t, Clock: sysclock.Reader{}, Interfaces: []string{"gw0"}, Priority1: 1, Priority2: 1})
 		return err
 	}); err != nil {
