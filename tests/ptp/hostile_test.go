@@ -63,6 +63,16 @@ func (l *lan) node(t *testing.T) *node {
 	return n
 }
 
+// serving is a gateway that serves, and a node on its wire.
+func serving(t *testing.T) (*gateway, *node) {
+	t.Helper()
+	l := newLAN(t)
+	l.startServer()
+	g := l.startGateway("")
+	g.waitState(10*time.Second, ptp.StateServing)
+	return g, l.node(t)
+}
+
 // delayReq is an honest Delay_Req with the next number.
 func (n *node) delayReq() []byte {
 	n.sequence++
@@ -129,11 +139,7 @@ func (n *node) exchange() (answer []byte, err error) {
 // goes on, and the next honest request is answered with the right time.
 func TestHostileMessages(t *testing.T) {
 	t.Parallel()
-	l := newLAN(t)
-	l.startServer()
-	g := l.startGateway("")
-	g.waitState(10*time.Second, ptp.StateServing)
-	n := l.node(t)
+	g, n := serving(t)
 	if _, err := n.exchange(); err != nil {
 		t.Fatal(err)
 	}
@@ -197,11 +203,7 @@ func TestHostileMessages(t *testing.T) {
 // request of the next second is answered.
 func TestFlood(t *testing.T) {
 	t.Parallel()
-	l := newLAN(t)
-	l.startServer()
-	g := l.startGateway("")
-	g.waitState(10*time.Second, ptp.StateServing)
-	n := l.node(t)
+	g, n := serving(t)
 	before := g.port()
 	seconds := 3
 	for end := time.Now().Add(time.Duration(seconds) * time.Second); time.Now().Before(end); {
@@ -224,11 +226,7 @@ func TestFlood(t *testing.T) {
 // Who asks by unicast is answered by unicast, and the others hear nothing of it.
 func TestUnicastRequest(t *testing.T) {
 	t.Parallel()
-	l := newLAN(t)
-	l.startServer()
-	g := l.startGateway("")
-	g.waitState(10*time.Second, ptp.StateServing)
-	n := l.node(t)
+	_, n := serving(t)
 	general := ipv4.NewPacketConn(n.general)
 	if err := general.SetControlMessage(ipv4.FlagDst, true); err != nil {
 		t.Fatal(err)
