@@ -580,10 +580,10 @@ static int fresh_nonce(letter *l) {
   } else if (!node->seeded) {
     return 0;
   }
-  put_big_endian(l->scratch, node->number_high);
-  put_big_endian(l->scratch + 4, node->number);
+  put_big_endian((uint8_t *)l->external, node->number_high);
+  put_big_endian((uint8_t *)l->external + 4, node->number);
   if (++node->number == 0) node->number_high++;
-  l->pieces[0] = span(l->scratch, 8);
+  l->pieces[0] = span((const uint8_t *)l->external, 8);
   l->pieces[1] = span(node->boot, sizeof node->boot);
   c->crypto->hmac256(l->gw->who->node_key, l->pieces, 2, l->scratch);
   memcpy(l->gw->nonce, l->scratch, 16);

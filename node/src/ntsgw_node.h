@@ -218,7 +218,7 @@ typedef struct ntsgw_gateway {
   const ntsgw_enrolment *who;
   struct ntsgw_gateway *next;
   ntsgw_view *draft;
-  uint32_t serial;
+  uint32_t serial; /* these three lie as in a delegation's values: they are copied at once */
   uint32_t not_before;
   uint32_t not_after;
   uint32_t floor;
