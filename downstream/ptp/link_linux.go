@@ -64,12 +64,15 @@ func (p *port) linkChanged() error {
 	name, ours := p.s.opt.Interfaces[p.i], false
 	b := make([]byte, 32<<10)
 	for {
-		n, _, err := unix.Recvfrom(p.links, b, unix.MSG_DONTWAIT)
+		n, from, err := unix.Recvfrom(p.links, b, unix.MSG_DONTWAIT)
 		if errors.Is(err, unix.ENOBUFS) {
 			return fmt.Errorf("interface %s: too many changes of interfaces to tell whether it stayed", name)
 		}
 		if err != nil {
 			break
+		}
+		if a, ok := from.(*unix.SockaddrNetlink); !ok || a.Pid != 0 {
+			continue // not the kernel
 		}
 		list, err := syscall.ParseNetlinkMessage(b[:n])
 		if err != nil {

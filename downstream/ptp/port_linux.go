@@ -165,8 +165,10 @@ func listen(link *net.Interface, udpPort int) (int, error) {
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
 		return -1, fmt.Errorf("UDP port %d on %s: %w; another PTP program has it: stop it, or leave %s out of interfaces", udpPort, link.Name, err, link.Name)
-	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+	case errors.Is(err, unix.EACCES):
 		return -1, fmt.Errorf("UDP port %d on %s: %w; it needs CAP_NET_BIND_SERVICE", udpPort, link.Name, err)
+	case errors.Is(err, unix.EPERM): // SO_BINDTODEVICE
+		return -1, fmt.Errorf("UDP port %d on %s: %w; it needs Linux 5.7, or CAP_NET_RAW", udpPort, link.Name, err)
 	}
 	return -1, fmt.Errorf("UDP port %d on %s: %w", udpPort, link.Name, err)
 }

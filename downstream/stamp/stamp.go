@@ -11,7 +11,8 @@ import (
 
 const (
 	// slew bounds how much faster or slower CLOCK_REALTIME may run than CLOCK_MONOTONIC_RAW, as
-	// a part of the time that passed: adjtimex slews by a tenth at most (tick) and 500 ppm.
+	// a part of the time that passed: chrony slews by a twelfth at most, and adjtimex's tick by a tenth. The kernel would
+	// take more (a phase of half a second at the shortest time constant adds an eighth); no time daemon asks for it.
 	slew = 8
 	// oldest is the greatest age of a stamp that is carried.
 	oldest = time.Second
