@@ -56,9 +56,13 @@ var wanders = [...]float64{0.003, 0.1, 1, 10, 100, 1500, 30000}
 
 // steep is the pull on the filters of a shape whose likeliest has that wander, as a prior's logarithm: 0.05 a sample
 // for each tenfold beyond 10. A shape of delays that needs an oscillator like that to explain the samples is rather
-// wrong itself. Among the filters of a shape nothing changes by it: a rate that jumps is followed as soon, and of
-// two groups that differ in how unequal paths are the calmer counts, or a server that drags were taken for an unequal path.
+// wrong itself. Among the filters of a shape nothing changes by it, and of two groups that
+// differ in how unequal paths are the calmer counts, or a server that drags were taken for an unequal path.
 var steep = [...]float64{0, 0, 0, 0, -10, -22, -35}
+
+// steepest is the pull on the filters of that wander themselves. A rate that jumps needs one for a few samples and is
+// followed as soon; one that would have to wander like that for hours rather is delay that comes and goes.
+var steepest = [...]float64{0, 0, 0, 0, 0, -10, -35}
 
 // biases are the hypotheses on how far a path's constant asymmetry moves a source's offset, one
 // standard deviation as a share of its least delay. With one source they can't be told apart.
@@ -126,7 +130,7 @@ const (
 // sided tells whether all extra delay lies on one way, or most.
 func (s shape) sided() bool { return s != mixed && s != hard }
 
-// prior is a shape's. Where delays fall into two groups, the slow route is likely to be slow on one way.
+// prior is a shape's. Where most packets are slow together, they are likely to be slow on one way.
 func (f *filter) prior(s shape) float64 {
 	switch s {
 	case back, out:
@@ -199,10 +203,11 @@ type way struct {
 	held int   // samples in a row that lay in the tail
 }
 
-// groups are those of a path with a fast route that most packets don't take. All are 0 where there is no such thing.
+// groups are those that a path's delays fall into where it has a fast and a slow route. All are 0 where it has not.
 type groups struct {
 	fast, slow float64 // the groups' medians
-	bulk       float64 // the slow one's deviation of offsets
+	bulk       float64 // the larger one's deviation of offsets
+	rare       bool    // the fast one is the smaller
 }
 
 // model is what a source's noise is judged by.
@@ -241,7 +246,7 @@ type filter struct {
 	bank     []hypothesis
 	rate0    float64
 	var0     float64
-	grouped  bool      // all sources' delays fall into two groups
+	grouped  bool      // all sources' delays fall into two groups, the fast one the smaller
 	cold     bool      // nothing was known of the rate: var0 is one of coldStds
 	evidence float64   // logarithm of the likelihood of the samples since the last refiltering
 	kept     []float64 // scratch: the class weights before a refiltering
@@ -435,21 +440,25 @@ func (f *filter) quantiles(s int) {
 	u.tail = x[n*3/4] + tailK*(x[n*3/4]-x[n/4]) + u.soft
 }
 
-// grouped splits sorted delays at the widest gap of their lower half, if that is wide beside the groups. A lone fast
-// sample is no route.
-func grouped(x []float64, precision float64) (g groups) {
+// grouped splits sorted delays at their widest gap, if that is wide beside the groups. A lone sample is no route.
+func grouped(x []float64, precision float64) groups {
 	split := 1
-	for i := range x[:len(x)/2] {
-		if i > 0 && x[i]-x[i-1] > x[split]-x[split-1] {
+	for i := 2; i < len(x); i++ {
+		if x[i]-x[i-1] > x[split]-x[split-1] {
 			split = i
 		}
 	}
 	lower, upper := x[:split], x[split:]
-	bulk := (upper[len(upper)*3/4]-upper[len(upper)/4])/2.7 + precision
-	if split > 1 && upper[0]-lower[split-1] > max(8*bulk, lower[split-1]-lower[0]) {
-		return groups{lower[split/2], upper[len(upper)/2], bulk}
+	few, many := lower, upper
+	rare := len(lower) < len(upper)
+	if !rare {
+		few, many = upper, lower
 	}
-	return groups{}
+	bulk := (many[len(many)*3/4]-many[len(many)/4])/2.7 + precision
+	if len(few) < 2 || upper[0]-lower[len(lower)-1] < max(8*bulk, few[len(few)-1]-few[0]) {
+		return groups{}
+	}
+	return groups{lower[len(lower)/2], upper[len(upper)/2], bulk, rare}
 }
 
 // decide filters the window under each hypothesis on the rate, and keeps what the likelier one gives.
@@ -493,7 +502,7 @@ func (f *filter) run() {
 		w.used = model{delays: w.delays}
 		w.held = 0
 		f.quantiles(i)
-		f.grouped = (i == 0 || f.grouped) && (w.n == 0 || w.used.fast > 0)
+		f.grouped = (i == 0 || f.grouped) && (w.n == 0 || w.used.rare)
 	}
 	first := f.at(0)
 	d := f.d
@@ -546,7 +555,7 @@ func (f *filter) one(m *sampleAt) {
 	}
 	for i := range f.bank {
 		h := &f.bank[i]
-		pull := f.prior(h.shape) + calm[i/len(wanders)%len(shapes)]
+		pull := f.prior(h.shape) + math.Min(calm[i/len(wanders)%len(shapes)], steepest[i%len(wanders)])
 		h.log += (pull-h.log)*memoryLog/float64(f.n) + trust*h.update(m, w, f.heat != nil, f.col)
 	}
 	top := likeliest(f.bank)
@@ -673,7 +682,7 @@ func (h *hypothesis) update(m *sampleAt, w *way, heat bool, col []float64) float
 			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, r*r+over*over/12+m.precision*m.precision)
 		case around:
 			off := m.delay - w.used.median
-			if w.used.fast > 0 {
+			if w.used.rare {
 				off = max(off, 0) // a fast route isn't early
 			}
 			r := k.par * w.used.core
