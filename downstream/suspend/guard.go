@@ -33,7 +33,7 @@ type Guard struct {
 	mu      sync.Mutex
 	known   bool
 	epoch   discipline.Epoch
-	past    discipline.Epoch // the one before
+	past    discipline.Epoch // the one before the newest suspend
 	base    time.Duration    // suspended time when the epoch began
 	trusted discipline.Raw
 }
@@ -50,14 +50,13 @@ func (g *Guard) Intact(epoch discipline.Epoch) bool {
 		return same && g.clock.Now() >= g.trusted
 	}
 	if g.known && epoch == g.past {
-		return false // another caller saw the next one already, whose base is no measure for this
+		return false // another caller saw the one after the sleep already, whose base is no measure for this
 	}
-	g.past = g.epoch
 	if same {
 		g.known, g.epoch, g.trusted = true, epoch, 0
 		return true
 	}
-	g.known, g.epoch, g.base = true, epoch, g.clock.Suspended()
+	g.known, g.past, g.epoch, g.base = true, g.epoch, epoch, g.clock.Suspended()
 	g.trusted = g.clock.Now().Add(Settle)
 	return false
 }
