@@ -55,6 +55,16 @@ func pareto(scale, power float64) sim.Jitter {
 	}
 }
 
+// seldom delays a share of the packets.
+func seldom(j sim.Jitter, share float64) sim.Jitter {
+	return func(rng *rand.Rand, t float64) float64 {
+		if rng.Float64() < share {
+			return j(rng, t)
+		}
+		return 0
+	}
+}
+
 // gamma is the sum of so many exponential delays: as many queues one after the other.
 func gamma(queues int, mean float64) sim.Jitter {
 	return func(rng *rand.Rand, _ float64) (x float64) {
@@ -124,6 +134,7 @@ func worlds() (list []world) {
 	add("LAN, 20 µs exponential", walk9, path(50*us, exp(20*us)), 4, 6)
 	add("LAN, 20 µs exponential, board", board, path(50*us, exp(20*us)), 4, 6)
 	add("LAN, 2 µs Gaussian, TCXO", tcxo, path(60*us, sim.Gaussian(2*us)), 4)
+	add("LAN, one packet of ten waits", board, path(50*us, seldom(exp(100*us), 0.1)), 3)
 	add("Ethernet, 100 µs exponential", walk9, path(100*us, exp(100*us)), 6)
 	add("1 ms exponential", walk9, path(1*ms, exp(1*ms)), 4, 6)
 	add("1 ms exponential, wander 1e-8", walk8, path(1*ms, exp(1*ms)), 6)
@@ -141,6 +152,10 @@ func worlds() (list []world) {
 		add(fmt.Sprintf("%.0f %% take 1 ms more back", 100*share), walk9, sim.Path{Out: 2 * ms, Back: 2 * ms, JitterOut: exp(20 * us), JitterBack: sim.Often(exp(20*us), share, ms)}, 6)
 	}
 	add("85 % take 1 ms more back, Gaussian", walk9, sim.Path{Out: 2 * ms, Back: 2 * ms, JitterOut: sim.Gaussian(50 * us), JitterBack: sim.Often(sim.Gaussian(50*us), 0.85, ms)}, 6)
+	for _, share := range []float64{0.3, 0.9} {
+		add(fmt.Sprintf("%.0f %% take 1 ms more out, Gaussian", 100*share), walk9, sim.Path{Out: 2 * ms, Back: 2 * ms, JitterOut: sim.Often(sim.Gaussian(50*us), share, ms), JitterBack: sim.Gaussian(50 * us)}, 4)
+	}
+	add("1 ms Gaussian, out only", walk9, sim.Path{Out: 10 * ms, Back: 10 * ms, JitterOut: sim.Gaussian(1 * ms)}, 6)
 	// Ordinary access networks.
 	add("Wi-Fi", board, wifi, 4, 6)
 	add("DSL", board, dsl, 4, 6)
