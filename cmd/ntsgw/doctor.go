@@ -51,8 +51,9 @@ func doctorVerb(ctx context.Context, t terminal, args []string) error {
 		say(finding{"ok", "nobody else steers the host clock at present"})
 	}
 	say(fileFindings(cfg)...)
-	say(runningFinding(ctx, cfg))
-	say(interfaceFindings(cfg.PTP.Interfaces)...)
+	unfit, waited := interfaceFindings(cfg.PTP.Interfaces)
+	say(runningFinding(ctx, cfg, unfit))
+	say(waited...)
 	say(leapFinding(cfg))
 	if !*offline {
 		say(reachFindings(ctx, cfg)...)
@@ -170,7 +171,8 @@ func rtcFinding() finding {
 	return finding{"note", "there is no battery clock: after a power cut the time is not known until the servers answer, and suspends can't be measured"}
 }
 
-func runningFinding(ctx context.Context, cfg configs.Config) finding {
+// runningFinding is whether a gateway runs, or could: unfit is what PTP would say, nil when nothing.
+func runningFinding(ctx context.Context, cfg configs.Config, unfit error) finding {
 	r, err := status.Ask(ctx, cfg.Status.Socket)
 	if err == nil {
 		return finding{"ok", fmt.Sprintf("a gateway is running: %s", r.State)}
@@ -198,23 +200,24 @@ func runningFinding(ctx context.Context, cfg configs.Config) finding {
 		}
 		c.Close()
 	}
-	for _, name := range cfg.PTP.Interfaces {
-		if err := ptp.Check(name); err != nil && !errors.Is(err, ptp.ErrNotThere) {
-			return finding{"bad", fmt.Sprintf("no gateway is running, but PTP can't serve: %v", err)}
-		}
+	if unfit != nil {
+		return finding{"bad", fmt.Sprintf("no gateway is running, but PTP can't serve: %v", unfit)}
 	}
 	return finding{"ok", "no gateway is running, and its ports are free"}
 }
 
-// interfaceFindings are the interfaces that PTP would wait for.
-func interfaceFindings(names []string) []finding {
-	var list []finding
+// interfaceFindings tries the interfaces of PTP: the first error that a person must mend, and those that would be
+// waited for.
+func interfaceFindings(names []string) (unfit error, waited []finding) {
 	for _, name := range names {
-		if err := ptp.Check(name); errors.Is(err, ptp.ErrNotThere) {
-			list = append(list, finding{"note", fmt.Sprintf("PTP: %v; it is waited for", err)})
+		switch err := ptp.Check(name); {
+		case errors.Is(err, ptp.ErrNotThere):
+			waited = append(waited, finding{"note", fmt.Sprintf("PTP: %v; it is waited for", err)})
+		case unfit == nil:
+			unfit = err
 		}
 	}
-	return list
+	return unfit, waited
 }
 
 func brokerListens(cfg configs.Config) []string {

@@ -38,11 +38,11 @@ func TestDoctorSeesEveryTakenPort(t *testing.T) {
 			c := configs.Defaults()
 			c.Status.Socket = filepath.Join(t.TempDir(), "none.sock")
 			c.Status.Listen, c.MQTT.Listen = free, free
-			if f := runningFinding(context.Background(), c); f.grade != "ok" {
+			if f := runningFinding(context.Background(), c, nil); f.grade != "ok" {
 				t.Fatalf("all are free: %s", f.text)
 			}
 			tt.set(&c, tt.taken)
-			if f := runningFinding(context.Background(), c); f.grade != "bad" || !strings.Contains(f.text, tt.taken) {
+			if f := runningFinding(context.Background(), c, nil); f.grade != "bad" || !strings.Contains(f.text, tt.taken) {
 				t.Errorf("%s %s", f.grade, f.text)
 			}
 		})
