@@ -87,8 +87,12 @@ type ours struct{ d *discipline.Discipline }
 
 func (o ours) update(m discipline.Measurement) { _ = o.d.Update(m) }
 
-func (o ours) steer(h discipline.HostReading) (float64, float64) {
-	x := o.d.Steer(h)
+func (o ours) steer(h discipline.HostReading) (float64, float64) { return Steer(o.d, h) }
+
+// Steer does what the discipline decides on a reading of the host clock: that clock's frequency from then on, ppm,
+// and by how much it is stepped, ns.
+func Steer(d *discipline.Discipline, h discipline.HostReading) (ppm, step float64) {
+	x := d.Steer(h)
 	switch x.Action {
 	case discipline.Slew:
 		return x.FrequencyPPM, 0

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/discipline/sim"
 )
 
 // exchange is one that the client completed. Truth is seconds since the start, delays are ns.
@@ -71,13 +72,9 @@ func replay(w world, p *played) (errs []float64, violations int) {
 					violations++
 				}
 			}
-			switch x := d.Steer(discipline.HostReading{Raw: rawNow, Real: utc + int64(math.Round(host)), FrequencyPPM: ppm}); x.Action {
-			case discipline.Slew:
-				ppm = x.FrequencyPPM
-			case discipline.Step:
-				ppm = x.FrequencyPPM
-				host += float64(x.Phase)
-			}
+			f, step := sim.Steer(d, discipline.HostReading{Raw: rawNow, Real: utc + int64(math.Round(host)), FrequencyPPM: ppm})
+			ppm = f
+			host += step
 		}
 		errs = append(errs, host)
 	}
