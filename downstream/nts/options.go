@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/downstream/stamp"
+	"github.com/ntsgw/ntsgw/downstream/suspend"
 )
 
 // Timeline is where time and its bound are read.
@@ -15,12 +17,10 @@ type Timeline interface {
 	Snapshot() *discipline.Snapshot
 }
 
-// Clock reads the machine's clocks: the raw one, the raw one beside CLOCK_REALTIME (which the
-// kernel stamps datagrams with), and for how long the machine was suspended since it booted.
+// Clock is what carrying stamps and noticing suspends take.
 type Clock interface {
-	Now() discipline.Raw
-	ReadPair() discipline.HostReading
-	Suspended() time.Duration
+	stamp.Clock
+	suspend.Clock
 }
 
 // Options is what a Server works with. Nothing in it is changed.

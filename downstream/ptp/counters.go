@@ -64,8 +64,9 @@ func (p *Port) wait(err error) {
 
 // counters is safe for concurrent use.
 type counters struct {
-	mu sync.Mutex
-	s  Status
+	mu       sync.Mutex
+	s        Status
+	identity ClockIdentity
 }
 
 func (c *counters) port(i int, f func(*Port)) {
@@ -78,16 +79,23 @@ func (c *counters) refuse(i int, reason string) {
 	c.port(i, func(p *Port) { p.Refused[reason]++ })
 }
 
-func (c *counters) identify(id ClockIdentity) {
+// identify gives the clock's identity: that of the first interface that asks.
+func (c *counters) identify(own ClockIdentity) ClockIdentity {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.s.Identity = hex.EncodeToString(id[:])
+	if c.identity == (ClockIdentity{}) {
+		c.identity = own
+	}
+	return c.identity
 }
 
 func (c *counters) status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.s
+	if c.identity != (ClockIdentity{}) {
+		s.Identity = hex.EncodeToString(c.identity[:])
+	}
 	s.Ports = slices.Clone(s.Ports)
 	for i := range s.Ports {
 		s.Ports[i].Refused = maps.Clone(s.Ports[i].Refused)

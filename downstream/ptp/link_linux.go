@@ -10,14 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// findLink returns an interface that time can be sent on at present.
-func findLink(name string) (*net.Interface, error) {
+// findLink returns an interface that time can be sent on at present; with an index other than 0, that one only.
+func findLink(name string, index int) (*net.Interface, error) {
 	link, err := net.InterfaceByName(name)
 	if op := new(net.OpError); errors.As(err, &op) {
 		err = op.Err
 	}
 	switch {
 	case err != nil:
+	case index != 0 && link.Index != index:
+		err = errors.New("it is another one now")
 	case link.Flags&net.FlagUp == 0:
 		err = errors.New("it is down")
 	case link.Flags&net.FlagRunning == 0:
@@ -92,9 +94,6 @@ func (p *port) linkChanged() error {
 	if !ours {
 		return nil
 	}
-	if link, err := net.InterfaceByName(name); err == nil && link.Index != p.index {
-		return fmt.Errorf("interface %s %w: it is another one now", name, ErrNotThere)
-	}
-	_, err := findLink(name)
+	_, err := findLink(name, p.index)
 	return err
 }

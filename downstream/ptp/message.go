@@ -141,15 +141,16 @@ func (h *header) parse(b []byte) (reason string) {
 	return ""
 }
 
-// appendTime appends a Timestamp (clause 5.3.3): TAI, nanoseconds since 1970, not negative.
+// appendTime appends a Timestamp (clause 5.3.3): TAI, nanoseconds since 1970, before which there is none.
 func appendTime(b []byte, tai int64) []byte {
+	tai = max(0, tai)
 	s := uint64(tai / 1e9)
 	b = binary.BigEndian.AppendUint16(b, uint16(s>>32))
 	b = binary.BigEndian.AppendUint32(b, uint32(s))
 	return binary.BigEndian.AppendUint32(b, uint32(tai%1e9))
 }
 
-// appendTimed appends a Sync, a Follow_Up or, without a requester, the like: a header and a time.
+// appendTimed appends a Sync or a Follow_Up: a header and a time (clauses 13.6 and 13.7).
 func appendTimed(b []byte, h header, tai int64) []byte {
 	h.length = syncSize
 	return appendTime(h.append(b), tai)

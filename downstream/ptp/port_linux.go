@@ -99,7 +99,7 @@ func openPort(s *Server, i int) (*port, error) {
 }
 
 func (p *port) open(name string) error {
-	link, err := findLink(name)
+	link, err := findLink(name, 0)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (p *port) open(name string) error {
 	if err != nil {
 		return fmt.Errorf("interface %s %w: %w", name, ErrUnfit, err)
 	}
-	p.index, p.id = link.Index, portIdentity{p.s.identify(own), uint16(p.i + 1)}
+	p.index, p.id = link.Index, portIdentity{p.s.counters.identify(own), uint16(p.i + 1)}
 	if p.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return fmt.Errorf("eventfd: %w", err)
 	}
@@ -198,26 +198,33 @@ func (p *port) run(ctx context.Context) error {
 }
 
 func (p *port) loop(ctx context.Context) error {
-	next := [2]time.Time{time.Now(), time.Now()} // Announce, Sync
-	interval := [2]time.Duration{1 << logAnnounceInterval * time.Second, 1 << logSyncInterval * time.Second}
-	send := [2]func(served) error{p.sendAnnounce, p.sendSync}
+	began := time.Now()
+	tasks := [...]struct {
+		next  time.Time
+		every time.Duration
+		send  func(served) error
+	}{
+		{began, 1 << logAnnounceInterval * time.Second, p.sendAnnounce},
+		{began, 1 << logSyncInterval * time.Second, p.sendSync},
+	}
 	fds := []unix.PollFd{{Fd: int32(p.event), Events: unix.POLLIN}, {Fd: int32(p.general), Events: unix.POLLIN}, {Fd: int32(p.links), Events: unix.POLLIN}, {Fd: int32(p.wake), Events: unix.POLLIN}}
 	for ctx.Err() == nil {
 		now := time.Now()
-		for i := range next {
-			if now.Before(next[i]) {
+		for i := range tasks {
+			task := &tasks[i]
+			if now.Before(task.next) {
 				continue
 			}
-			if next[i] = next[i].Add(interval[i]); next[i].Before(now) {
-				next[i] = now.Add(interval[i]) // the machine stood still: what was missed is not made up for
+			if task.next = task.next.Add(task.every); task.next.Before(now) {
+				task.next = now.Add(task.every) // the machine stood still: what was missed is not made up for
 			}
 			if t := p.timeline(); t.reason == "" {
-				if err := send[i](t); err != nil {
+				if err := task.send(t); err != nil {
 					return err
 				}
 			}
 		}
-		if err := poll(fds, time.Until(next[0]), time.Until(next[1])); err != nil {
+		if err := poll(fds, min(time.Until(tasks[0].next), time.Until(tasks[1].next))); err != nil {
 			return err
 		}
 		if fds[0].Revents&unix.POLLERR != 0 {
@@ -246,9 +253,9 @@ func (p *port) loop(ctx context.Context) error {
 	return nil
 }
 
-// poll waits for something to read, or the shorter of two times.
-func poll(fds []unix.PollFd, a, b time.Duration) error {
-	wait := unix.NsecToTimespec(int64(max(0, min(a, b))))
+// poll waits for something to read, but no longer than d.
+func poll(fds []unix.PollFd, d time.Duration) error {
+	wait := unix.NsecToTimespec(int64(max(0, d)))
 	if _, err := unix.Ppoll(fds, &wait, nil); err != nil && !errors.Is(err, unix.EINTR) {
 		return fmt.Errorf("poll: %w", err)
 	} else if err != nil {
@@ -337,7 +344,7 @@ func (p *port) cover(t served) error {
 func (p *port) sendSync(t served) error {
 	p.late()
 	p.sync++
-	p.out = appendTimed(p.out[:0], p.header(typeSync, p.sync, flagTwoStep), t.taiAt(p.s.opt.Clock.Now()))
+	p.out = appendTimed(p.out[:0], p.header(typeSync, p.sync, flagTwoStep), t.TAIAt(p.s.opt.Clock.Now()))
 	id := p.sent
 	p.sent++
 	if err := p.send(p.event, eventPort); err != nil {
@@ -358,7 +365,7 @@ func (p *port) sendSync(t served) error {
 	if err := p.cover(now); err != nil {
 		return err
 	}
-	p.out = appendTimed(p.out[:0], p.header(typeFollowUp, p.sync, 0), now.taiAt(at))
+	p.out = appendTimed(p.out[:0], p.header(typeFollowUp, p.sync, 0), now.TAIAt(at))
 	if err := p.send(p.general, generalPort); err != nil {
 		return err
 	}
@@ -413,7 +420,7 @@ func (p *port) departure(id uint32) int64 {
 			}
 		}
 		left := time.Until(deadline)
-		if left <= 0 || poll(fds, left, left) != nil {
+		if left <= 0 || poll(fds, left) != nil {
 			return 0
 		}
 	}
@@ -523,7 +530,7 @@ func (p *port) answer(h *header, from netip.Addr, stamp int64) (reason string) {
 			return reasonSend
 		}
 	}
-	p.out = appendDelayResp(p.out[:0], h, p.id, t.taiAt(at))
+	p.out = appendDelayResp(p.out[:0], h, p.id, t.TAIAt(at))
 	if err := unix.Sendto(p.general, p.out, 0, &unix.SockaddrInet4{Port: generalPort, Addr: to}); err != nil {
 		return reasonSend
 	}

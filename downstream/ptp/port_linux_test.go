@@ -38,7 +38,7 @@ func onWire(t *testing.T) (s *Server, line *timeline, ip func(args string)) {
 	ip("link set far0 up")
 	ip("link set ptp0 up")
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := findLink("ptp0"); err == nil {
+		if _, err := findLink("ptp0", 0); err == nil {
 			break
 		} else if time.Now().After(deadline) {
 			t.Fatal(err)
@@ -169,7 +169,7 @@ func TestNoStamps(t *testing.T) {
 	tc := func(args string) {
 		t.Helper()
 		if out, err := exec.Command("tc", strings.Fields(args)...).CombinedOutput(); err != nil {
-			t.Skipf("tc %s: %v: %s", args, err, out)
+			t.Skipf("tc (package iproute2) %s: %v: %s", args, err, out)
 		}
 	}
 	both := func() {
@@ -212,7 +212,7 @@ func TestFirewall(t *testing.T) {
 	s, _, ip := onWire(t)
 	for _, rule := range []string{"319", "320"} {
 		if out, err := exec.Command("iptables", "-I", "OUTPUT", "-p", "udp", "--dport", rule, "-j", "DROP").CombinedOutput(); err != nil {
-			t.Skipf("iptables: %v: %s", err, out)
+			t.Skipf("iptables (package iptables): %v: %s", err, out)
 		}
 		p := openAgain(t, s)
 		var err error

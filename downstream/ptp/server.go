@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -21,12 +20,10 @@ type Timeline interface {
 	Snapshot() *discipline.Snapshot
 }
 
-// Clock reads the machine's clocks: the raw one, the raw one beside CLOCK_REALTIME (which the
-// kernel stamps datagrams with), and for how long the machine was suspended since it booted.
+// Clock is what carrying stamps and noticing suspends take.
 type Clock interface {
-	Now() discipline.Raw
-	ReadPair() discipline.HostReading
-	Suspended() time.Duration
+	stamp.Clock
+	suspend.Clock
 }
 
 // Options is what a Server works with. Nothing in it is changed.
@@ -60,9 +57,6 @@ type Server struct {
 	ports    []*port // nil where the interface is not there yet
 	told     []told
 	counters counters
-
-	mu       sync.Mutex
-	identity ClockIdentity // of the first interface that came up
 }
 
 // New opens the sockets, so that what a person must mend shows at once; an interface that is not there yet
@@ -112,17 +106,6 @@ func (s *Server) close() {
 		}
 	}
 	s.stamps.Close()
-}
-
-// identify gives the clock's identity: that of the first interface that asks.
-func (s *Server) identify(own ClockIdentity) ClockIdentity {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.identity == (ClockIdentity{}) {
-		s.identity = own
-		s.counters.identify(own)
-	}
-	return s.identity
 }
 
 // Status returns what the server knows of itself. Safe for concurrent use.
@@ -236,18 +219,15 @@ func (s *Server) announcement(t served) *announcement {
 
 // carried returns the raw reading at a kernel stamp, or why it is not known well enough.
 func (s *Server) carried(stamp int64) (at discipline.Raw, reason string) {
-	at, early, ok := s.stamps.Carry(stamp)
+	at, off, ok := s.stamps.Carry(stamp)
 	switch {
 	case !ok:
 		return 0, reasonNoStamp
-	case early > lateness:
+	case off > lateness:
 		return 0, reasonLate
 	}
 	return at, ""
 }
-
-// taiAt is the timeline's TAI at a reading shortly before or after its snapshot.
-func (t served) taiAt(at discipline.Raw) int64 { return max(0, t.TAIAt(at)) }
 
 // limiter bounds the Delay_Req that are answered in a second on an interface, from one address and together: a
 // receiver sends one or two, and each answer goes to everyone.
