@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // What a start knows least of is the rate: the jitter of its first samples, a quarter of a second apart, must
@@ -28,5 +29,32 @@ func TestStartKeepsTheRate(t *testing.T) {
 	t.Logf("beyond 100 ppm in %d of %d starts", far, starts)
 	if far > starts/20 {
 		t.Error("too many")
+	}
+}
+
+// While nothing is served the caller asks as often as ever: the hour that passed is not over what the phase is removed.
+func TestSteersSoonAfterAnOutage(t *testing.T) {
+	d := New(Config{Sources: []SourceConfig{{Name: "a"}}, HoldoverMax: time.Minute, WasSet: true})
+	answer := func(at Raw) {
+		t.Helper()
+		if err := d.Update(Measurement{Source: "a", At: at, Delay: time.Millisecond, Precision: time.Microsecond,
+			Stratum: 1, Authenticated: true, Poll: 16 * time.Second}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	steer := func(at Raw) Decision {
+		d.Advance(at)
+		return d.Steer(HostReading{Raw: at, Real: int64(at) + 400_000})
+	}
+	answer(0)
+	for at := Raw(1e9); at < 3600e9; at += 1e9 {
+		steer(at)
+	}
+	if s := d.Snapshot(); s.Serving() {
+		t.Fatalf("%v after an hour without the server", s.State)
+	}
+	answer(3600e9)
+	if x := steer(3600e9 + 1e8); x.Action != Slew || x.FrequencyPPM > -90 || x.FrequencyPPM < -110 {
+		t.Errorf("%v at %.0f ppm: 0.4 ms is to be slewed out in a quarter of a poll", x.Action, x.FrequencyPPM)
 	}
 }

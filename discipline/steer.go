@@ -14,10 +14,13 @@ type steering struct {
 	moved     float64 // ns, the sum of the steps since day
 	asked     float64 // when Steer was called last, seconds
 	gap       float64 // the longest recent time between two calls, seconds
+	calls     int
 }
 
-// firstStep is the least phase that the first setting steps, ns.
-const firstStep = 5e5
+const (
+	firstStep = 5e5 // ns: the least phase that the first setting steps
+	leastSpan = 1.0 // seconds: no phase is removed faster
+)
 
 // Steer says what to do with the host clock, read just now. While nothing is served the clock
 // is left alone.
@@ -26,7 +29,12 @@ func (d *Discipline) Steer(h HostReading) Decision {
 		return Decision{Action: Panic, Phase: time.Duration(d.clash.gap),
 			Reason: fmt.Sprintf("the servers' majority moved by %v, more than panic_threshold", time.Duration(d.clash.gap))}
 	}
-	if !d.begun || d.state != Synchronized && d.state != Holdover {
+	if !d.begun {
+		return Decision{Action: Hold, FrequencyPPM: h.FrequencyPPM, Reason: "not synchronized"}
+	}
+	now := d.seconds(h.Raw)
+	span := d.span(now)
+	if d.state != Synchronized && d.state != Holdover {
 		return Decision{Action: Hold, FrequencyPPM: h.FrequencyPPM, Reason: "not synchronized"}
 	}
 	s := d.Snapshot()
@@ -41,7 +49,6 @@ func (d *Discipline) Steer(h HostReading) Decision {
 	}
 	limit := d.cfg.MaxFrequencyPPM
 	feed := math.Max(-limit, math.Min(limit, s.FrequencyPPM))
-	now := d.seconds(h.Raw)
 	if now-d.steer.day > 86400 {
 		d.steer.day, d.steer.moved = now, 0
 	}
@@ -61,22 +68,28 @@ func (d *Discipline) Steer(h HostReading) Decision {
 			Reason: fmt.Sprintf("the host clock is off by %v, more than is slewed", phase)}
 	}
 	d.steer.set = true
-	ppm := feed + float64(phase)/d.span(now)/nsPerPPM
+	ppm := feed + float64(phase)/span/nsPerPPM
 	return Decision{Action: Slew, FrequencyPPM: math.Max(-limit, math.Min(limit, ppm)), Phase: phase,
 		Reason: "follow the timeline"}
 }
 
 // span is over how many seconds the phase is to be removed: no less than the caller leaves until
-// it asks again, or the host clock would swing about the timeline.
+// it asks again, or the host clock would swing about the timeline. At first that is taken for a poll,
+// until the first calls show it.
 func (d *Discipline) span(now float64) float64 {
 	s := &d.steer
-	if s.asked > 0 {
-		s.gap = math.Max(now-s.asked, s.gap*0.97)
+	keep := 0.97
+	if s.calls < 4 {
+		keep = 0.5
+	}
+	if s.calls > 0 {
+		s.gap = math.Max(now-s.asked, s.gap*keep)
 	} else {
 		s.gap = d.polls.Seconds()
 	}
 	s.asked = now
-	return math.Max(2, math.Max(s.gap, d.polls.Seconds()/4))
+	s.calls++
+	return math.Max(leastSpan, math.Max(s.gap, d.polls.Seconds()/4))
 }
 
 // SetObserving tells whether the host clock is only observed from now on.

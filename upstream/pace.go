@@ -47,9 +47,14 @@ func newPace(opt *Options) pace {
 		return p
 	}
 	p.start, p.soon = 100*time.Millisecond, 25*time.Millisecond
-	p.burst = s(0.5, 1, 2, 2, 2)
-	if opt.MinPoll <= time.Second {
-		p.burst = s(0.25, 0.25, 0.25, 0.5, 0.5, 1)
+	// Eight samples, as ntpd's and chrony's iburst; more, and sooner, from a server that may be asked often anyhow:
+	// what a clock is worth in its first seconds is the number of its samples.
+	p.burst = s(0.5, 1, 2, 2, 2, 2, 2)
+	switch {
+	case opt.MinPoll <= time.Second:
+		p.burst = s(0.25, 0.25, 0.25, 0.25, 0.5, 0.5, 0.5, 0.5, 1)
+	case opt.MinPoll <= 4*time.Second:
+		p.burst = s(0.25, 0.25, 0.25, 0.25, 0.5, 0.5, 0.5, 0.5, 1, 1, 2)
 	}
 	p.base, p.most, p.localMost = time.Second, time.Minute, 10*time.Second
 	p.gap = time.Second

@@ -14,7 +14,7 @@ const (
 	forever      = time.Duration(math.MaxInt64)
 	tick         = time.Second            // between looks at the clock
 	quickTick    = 250 * time.Millisecond // while a phase is slewed out
-	quickPhase   = time.Millisecond       // … that is larger than this
+	quickPhase   = 100 * time.Microsecond // … that is larger than this
 	stale        = time.Minute
 	suspendNoise = time.Millisecond // more is a suspend, not noise of two readings
 )
