@@ -72,11 +72,13 @@ var biases = [...]float64{0.05, 0.0005}
 // [−e/2, e/2] when both ways have a least delay; tilt is the slope of the density's logarithm
 // across that box in units of 1/e's mean: the steep ones leave the other way little beside that. A level that is
 // narrow beside e is that of delays which grow and shrink on both ways alike. Around the usual delay a sample says less
-// the sooner or later it comes, as a box that sends some packets early has it. Of two routes the slow one is longer on one way. A floored box takes the least delay for lying par gaps below the
-// least sample, and its edges for sharp.
+// the sooner or later it comes, as a box that sends some packets early has it. Of two routes the slow one is longer on
+// one way. An exact sample is off by a share of a box's softness only: what a server states as its precision may be far
+// worse than its stamps. A floored box takes the least delay for lying par gaps below the least sample, and its edges
+// for sharp.
 type class struct {
 	kind  byte
-	par   float64 // kind box: tilt; edge, routes: ±1; level: standard deviation over e's mean; usual, around: over the spread or core
+	par   float64 // kind box: tilt; edge, routes: ±1; exact: share of the softness; level: standard deviation over e's mean; usual, around: over the spread or core
 	prior float64 // logarithm
 	shape shape   // the filters that weigh it, and others: shape.weighs
 }
@@ -90,6 +92,7 @@ const (
 	floored
 	around
 	routes
+	exact
 )
 
 var classes = [...]class{
@@ -102,6 +105,7 @@ var classes = [...]class{
 	{usual, 0.5, -6, mixed}, {usual, 1, -6, mixed}, {around, 1, -4, mixed},
 	{floored, 0.1, -1, hard}, {floored, 0.4, 0, hard}, {floored, 1.5, -1, hard},
 	{routes, 1, -1, backOnly}, {routes, -1, -1, outOnly},
+	{exact, 0.1, -2, mixed},
 	{scaled, 1, -4, mixed},
 }
 
@@ -698,6 +702,9 @@ func (h *hypothesis) update(m *sampleAt, w *way, heat bool, col []float64) float
 				over = max(over, 0)
 			}
 			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, z, r*r+over*over/12)
+		case exact:
+			r := k.par * soft
+			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, r*r+e*e/12)
 		case floored:
 			e := max(m.delay-w.used.least+k.par*w.used.gap, 0)
 			logs[c], ms[c], vars[c] = boxUpdate(mean, vs, m.y, e, w.used.thin, 0)

@@ -65,7 +65,7 @@ func replay(w world, p *played) (errs []float64, violations int) {
 			used = true
 		}
 		host += rate + ppm*1000*(1+rate*1e-9)
-		if rawNow, utc := discipline.Raw(rawStart+int64(rawAt(now))), utcStart+int64(now*1e9); used || (i+1)%8 == 0 {
+		if rawNow, utc := discipline.Raw(rawStart+int64(rawAt(now))), utcStart+int64(now*1e9); used || w.poll < 6 || (i+1)%4 == 0 {
 			d.Advance(rawNow)
 			if s := d.Snapshot(); s.Serving() {
 				if off := s.TAIAt(rawNow) - utc - 37e9; math.Abs(float64(off)) > float64(s.MaxError(rawNow)) {
