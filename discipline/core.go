@@ -210,6 +210,9 @@ func (d *Discipline) Update(m Measurement) error {
 	if m.At > d.now {
 		d.now = m.At
 	}
+	if !d.known {
+		d.rebase(float64(tai - int64(m.At) - d.base))
+	}
 	d.take(i, m, float64(tai-int64(m.At)-d.base))
 	return nil
 }
@@ -259,7 +262,7 @@ func (d *Discipline) take(i int, m Measurement, y float64) {
 	half := d.cfg.Assume.Asymmetry*(float64(m.Delay)+float64(m.RootDelay))/2 + float64(m.RootDispersion) +
 		float64(m.Precision) + fast*(float64(m.Delay)+1e6)/2 + 2
 	// A sample from before the last evidence: the windows overlap, by no more than now − t.
-	iv := interval{y - half, y + half}.carry(prior.grow(2*d.rate.scale*wanderSlope*(now-t)), now-t)
+	iv := interval{y, y}.grow(half).carry(prior.grow(2*d.rate.scale*wanderSlope*(now-t)), now-t)
 	s.any, s.lastAt, s.last, s.lastY = true, m.At, m, y
 	s.deferred, s.deferredIv, s.deferredAt = m.DatesDeferred, iv, now
 	if m.DatesDeferred {
@@ -318,6 +321,7 @@ func (d *Discipline) judge(fresh bool) {
 			break
 		}
 		d.known, d.truth, d.stated = true, vote.hull, vote.hull
+		d.rebase(vote.hull.mid())
 		d.agree(now, fresh)
 	case vote.agreed && d.stated.overlaps(vote.hull):
 		d.stated = d.stated.and(vote.hull)
@@ -407,6 +411,7 @@ func (d *Discipline) contradict(now float64, hull interval, fresh bool) {
 		}
 		d.restart()
 		d.known, d.truth, d.stated = true, hull, hull
+		d.rebase(hull.mid())
 		d.agree(now, fresh)
 		return
 	}

@@ -6,13 +6,23 @@ import "math"
 // discipline's base. Rates are in nanoseconds per second (ppb).
 type interval struct{ lo, hi float64 }
 
+// below and above are the floats next to x: an end that was worked out is moved to them, so that no rounding is inward.
+func below(x float64) float64 {
+	if math.IsInf(x, 0) {
+		return x
+	}
+	return math.Nextafter(x, math.Inf(-1))
+}
+
+func above(x float64) float64 { return -below(-x) }
+
 func everything() interval { return interval{math.Inf(-1), math.Inf(1)} }
 
 func (a interval) empty() bool             { return !(a.lo <= a.hi) }
 func (a interval) mid() float64            { return a.lo + (a.hi-a.lo)/2 }
 func (a interval) width() float64          { return a.hi - a.lo }
 func (a interval) finite() bool            { return !math.IsInf(a.lo, 0) && !math.IsInf(a.hi, 0) }
-func (a interval) grow(w float64) interval { return interval{a.lo - w, a.hi + w} }
+func (a interval) grow(w float64) interval { return interval{below(a.lo - w), above(a.hi + w)} }
 
 func (a interval) and(b interval) interval {
 	return interval{math.Max(a.lo, b.lo), math.Min(a.hi, b.hi)}

@@ -52,7 +52,7 @@ func (iv interval) carry(v interval, dt float64) interval {
 	if dt <= 0 {
 		return iv
 	}
-	return interval{iv.lo + v.lo*dt, iv.hi + v.hi*dt}
+	return interval{below(iv.lo + below(v.lo*dt)), above(iv.hi + above(v.hi*dt))}
 }
 
 // learn is told that truth lies in iv at the instant now. It reports false when no oscillator as
@@ -64,7 +64,7 @@ func (r *rateClock) learn(now float64, iv interval) bool {
 		if span < 1 {
 			continue
 		}
-		mean := interval{(iv.lo - a.iv.hi) / span, (iv.hi - a.iv.lo) / span}
+		mean := interval{below(iv.lo-a.iv.hi) / span, above(iv.hi-a.iv.lo) / span}
 		near = near.and(mean.grow(r.scale * (r.floor + wanderSlope*span/2)))
 		far = far.and(mean.grow(wanderMost * math.Max(1, r.scale/10)))
 	}
