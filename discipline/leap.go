@@ -154,6 +154,12 @@ func monthEnd(utc int64) int64 {
 	return time.Date(t.Year(), t.Month()+1, 1, 0, 0, 0, 0, time.UTC).Unix()
 }
 
+// halfYear returns the last 1 January or 1 July that is not after utc.
+func halfYear(utc int64) int64 {
+	t := time.Unix(utc, 0).UTC()
+	return time.Date(t.Year(), (t.Month()-1)/6*6+1, 1, 0, 0, 0, 0, time.UTC).Unix()
+}
+
 // halfYearEnd reports whether a month's end is one at which leap seconds are made.
 func halfYearEnd(end int64) bool {
 	m := time.Unix(end, 0).UTC().Month()

@@ -187,26 +187,91 @@ func TestLeapSecond(t *testing.T) {
 	}
 }
 
-func TestNobodyKnowsOfTheLeap(t *testing.T) {
-	b := newBench(t, 3, discipline.Config{Leap: calendar{0, 0, edge - 86400*90}, HoldoverMax: 400 * time.Hour})
-	b.w.ppm, b.w.start = 0, (edge-40*86400)*1e9
-	b.run(30)
-	b.lie = func(int, *discipline.Measurement) bool { return false }
-	for b.at < 40*86400e9-200e9 {
-		b.at = b.at.Add(time.Hour)
-		b.d.Advance(b.at)
-		if b.at > 10*86400e9 {
-			break
+// at has three servers that agree on a UTC, in seconds, for ten minutes, and announce nothing.
+func at(t *testing.T, table discipline.LeapTable, utc int64) *discipline.Discipline {
+	t.Helper()
+	d := discipline.New(discipline.Config{Sources: names(3), Leap: table, Observing: true, HoldoverMax: 20_000 * time.Hour})
+	for k := range discipline.Raw(40) {
+		for i := range discipline.Raw(3) {
+			if err := d.Update(discipline.Measurement{Source: string(rune('a' + i)), At: k*16e9 + i*1e9 + 1, Offset: utc * 1e9, Delay: time.Millisecond, Precision: 1000,
+				Stratum: 1, Poll: 16 * time.Second, Authenticated: true}); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	s := b.d.Snapshot()
-	if s.State != discipline.Holdover || s.Leap != discipline.LeapUnknown && s.Leap != discipline.LeapNone {
-		t.Fatal(s.State, s.Leap)
+	return d
+}
+
+// In holdover over the end of June, with a list that ended before, TAI - UTC may be wrong by a second; over that of
+// December too, by two.
+func TestNobodyKnowsOfTheLeap(t *testing.T) {
+	const day = 86400
+	for _, tt := range []struct {
+		name    string
+		expires int64
+		days    int64 // since the tenth of June
+		doubt   time.Duration
+	}{
+		{"before the end of June", edge - 90*day, 20, 0},
+		{"after it", edge - 90*day, 22, time.Second},
+		{"after that of December, at one go", edge - 90*day, 22 + 184, 2 * time.Second},
+		{"the list is good for June", edge + 30*day, 22, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bound := func(table discipline.LeapTable) *discipline.Snapshot {
+				d := at(t, table, edge-21*day)
+				d.Advance(discipline.Raw(tt.days * day * 1e9))
+				return d.Snapshot()
+			}
+			with, without := bound(calendar{0, 0, tt.expires}), bound(calendar{0, 0, edge + 10_000*day})
+			if !with.Serving() || with.MaxErrorAt-without.MaxErrorAt != tt.doubt {
+				t.Errorf("%v, bound %v, with a list that is good for years %v", with.State, with.MaxErrorAt, without.MaxErrorAt)
+			}
+			if tt.doubt > 0 && with.Leap != discipline.LeapUnknown {
+				t.Errorf("leap %d", with.Leap)
+			}
+		})
 	}
-	before := s.MaxErrorAt
-	b.d.Advance(40*86400e9 + 10e9)
-	if s = b.d.Snapshot(); s.Serving() && (s.MaxErrorAt < before+time.Second || s.Leap != discipline.LeapUnknown) {
-		t.Fatalf("bound %v, was %v, leap %d", s.MaxErrorAt, before, s.Leap)
+}
+
+// A start knows no more than that: of each end of June and December since the list's own it has missed the second.
+func TestStartAfterTheListEnded(t *testing.T) {
+	const day = 86400
+	for _, tt := range []struct {
+		expires, now int64
+		doubt        time.Duration
+	}{
+		{edge - 3*day, edge - day, 0},
+		{edge - 3*day, edge + 10*day, time.Second},
+		{edge - 3*day, edge + 900*day, 5 * time.Second},
+		{edge + day, edge + 10*day, 0},
+		{edge + day, edge + 200*day, time.Second},
+	} {
+		s := at(t, calendar{0, 0, tt.expires}, tt.now).Snapshot()
+		if extra := s.MaxErrorAt - at(t, calendar{0, 0, tt.now + 1000*day}, tt.now).Snapshot().MaxErrorAt; !s.Serving() || extra != tt.doubt {
+			t.Errorf("%v after the list's end: %v, the bound is %v wider than with a list", time.Duration(tt.now-tt.expires)*time.Second, s.State, extra)
+		}
+		if tt.doubt > 0 && s.Leap != discipline.LeapUnknown {
+			t.Errorf("leap %d", s.Leap)
+		}
+	}
+}
+
+// Servers that announce nothing say so for good on the last day only.
+func TestNoneAnnouncedYet(t *testing.T) {
+	for _, tt := range []struct {
+		before int64 // seconds until the month's end
+		end    int64
+		want   discipline.Leap
+	}{
+		{86400 + 1200, edge, discipline.LeapUnknown},
+		{20 * 86400, edge, discipline.LeapUnknown},
+		{80_000, edge, discipline.LeapNone},
+		{86400 + 1200, edge - 30*86400, discipline.LeapNone}, // May
+	} {
+		if s := at(t, calendar{0, 0, edge - 90*86400}, tt.end-tt.before).Snapshot(); s.Leap != tt.want || !s.Serving() {
+			t.Errorf("%d s before %v: leap %d, want %d", tt.before, time.Unix(tt.end, 0).UTC(), s.Leap, tt.want)
+		}
 	}
 }
 

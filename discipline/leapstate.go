@@ -21,6 +21,7 @@ const (
 	presentTAIOffset = 37 // since 2017-01-01
 	leapGuard        = 2  // seconds on either side of a leap in which a server's UTC is ambiguous
 	voteLasts        = 86400
+	mostMissed       = 255 // no payload says more
 )
 
 // at is the table with what was announced after its end.
@@ -45,7 +46,8 @@ func (l *leapState) at(t LeapTable, utc int64) (offset int, leap Leap, leapAt in
 			return offset, l.vote, l.month, true
 		}
 	}
-	if l.month != 0 && l.vote == LeapNone && monthEnd(utc) == l.month {
+	// Who says in early June that nothing comes has perhaps not been told yet.
+	if l.month != 0 && l.vote == LeapNone && monthEnd(utc) == l.month && (l.fresh() || !halfYearEnd(l.month)) {
 		return offset, LeapNone, 0, true
 	}
 	return offset, LeapUnknown, 0, false
@@ -92,13 +94,14 @@ func (l *leapState) pass(d *Discipline) {
 	utc, _, _, _ := l.now(d.cfg.Leap, d.base+int64(d.now)+int64(d.stated.mid()))
 	if l.month == 0 {
 		l.month, l.vote = monthEnd(utc), LeapUnknown
+		l.doubt = missed(d.cfg.Leap, utc)
 	}
 	if d.cfg.Leap != nil {
 		_, _, _, valid := d.cfg.Leap.At(utc)
 		l.expired = !valid
 	}
-	if utc >= l.month+leapGuard {
-		l.endMonth(d, utc)
+	for utc >= l.month+leapGuard { // several where the machine slept
+		l.endMonth(d)
 	}
 	if d.state == Synchronized {
 		if v, ok := d.announced(); ok {
@@ -107,22 +110,40 @@ func (l *leapState) pass(d *Discipline) {
 	}
 }
 
+// missed counts the ends of June and December since the table's end: at each a leap second may have passed that
+// nobody here has heard of.
+func missed(t LeapTable, utc int64) (n int) {
+	if t == nil {
+		return 0
+	}
+	for end := utc; n < mostMissed; n++ {
+		end = halfYear(end)
+		if _, _, _, valid := t.At(end); valid {
+			break
+		}
+		end--
+	}
+	return n
+}
+
+// fresh tells whether the vote is of the month's last day.
+func (l *leapState) fresh() bool { return l.vote != LeapUnknown && l.month-l.votedAt <= voteLasts }
+
 // endMonth closes the account of the month that ended.
-func (l *leapState) endMonth(d *Discipline, utc int64) {
+func (l *leapState) endMonth(d *Discipline) {
 	end := l.month
 	known := d.cfg.Leap == nil
 	if d.cfg.Leap != nil {
 		_, _, _, known = d.cfg.Leap.At(end)
 	}
-	fresh := l.vote != LeapUnknown && end-l.votedAt <= voteLasts
 	switch {
 	case known && d.cfg.Leap != nil:
-	case fresh && (l.vote == LeapInsert || l.vote == LeapDelete):
+	case l.fresh() && (l.vote == LeapInsert || l.vote == LeapDelete):
 		l.extra = append(l.extra, edit{end, int(l.vote)})
-	case !fresh && !known && halfYearEnd(end):
+	case !l.fresh() && !known && halfYearEnd(end):
 		l.doubt++
 	}
-	l.month, l.vote = monthEnd(max(utc, end)), LeapUnknown
+	l.month, l.vote = monthEnd(end), LeapUnknown
 }
 
 // announced is what more than half of the selected sources announce.
