@@ -22,6 +22,10 @@ func (r Raw) Sub(o Raw) time.Duration { return time.Duration(r - o) }
 // Add returns r + d.
 func (r Raw) Add(d time.Duration) Raw { return r + Raw(d) }
 
+// SuspendNoise is how far two readings of BOOTTIME − MONOTONIC may lie apart without a suspend between them. A
+// single odd reading may be a preempted one: who acts on a suspend reads again.
+const SuspendNoise = 100 * time.Microsecond
+
 // Leap says what happens at the end of the current UTC month (RFC 5905 figure 9,
 // restated as a signed number of seconds).
 type Leap int8

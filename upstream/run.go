@@ -225,7 +225,7 @@ func (r *runner) keysDone(o outcome) {
 // housekeep does what time alone calls for, beside the poller's own.
 func (r *runner) housekeep() {
 	slept := r.opt.Clock.Suspended()
-	if d := slept - r.suspended; d > suspendLimit || d < -suspendLimit {
+	if (slept - r.suspended).Abs() > discipline.SuspendNoise {
 		r.suspended = slept
 		r.with(func(p *poller, now discipline.Raw) { p.resumed(now) })
 	}

@@ -31,8 +31,6 @@ const (
 	// slewMost is the fastest that adjtimex slews a clock (tick ± 10 %) with room above it. A
 	// faster movement was a step.
 	slewMost = 0.125
-	// suspendLimit is above the noise of reading BOOTTIME − MONOTONIC.
-	suspendLimit = time.Millisecond
 )
 
 // carry returns when the request left (t1) and the reply came (t4) on the raw clock, and by how
@@ -43,7 +41,7 @@ const (
 //
 // With a reason nothing may be used.
 func carry(d departure, a arrival) (t1, t4 discipline.Raw, width time.Duration, reason string) {
-	if s := a.suspended - d.suspended; s > suspendLimit || s < -suspendLimit {
+	if (a.suspended - d.suspended).Abs() > discipline.SuspendNoise {
 		return 0, 0, 0, ReasonSuspended
 	}
 	if a.after < d.before {

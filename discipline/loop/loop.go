@@ -116,7 +116,7 @@ type Host struct {
 	Last         *sysclock.Interference // the newest of what others did; nil: nothing
 }
 
-// Loop owns an Engine. Snapshot, Host and SuspendBase are safe for concurrent use.
+// Loop owns an Engine. Snapshot and Host are safe for concurrent use.
 type Loop struct {
 	o    Options
 	log  *slog.Logger
@@ -151,10 +151,12 @@ func New(o Options) (*Loop, error) {
 }
 
 // Snapshot returns the newest snapshot. One that is older than a minute, because the process
-// was stopped or starved, is returned as unsynchronized: its growth isn't sure to hold.
+// was stopped or starved, is returned as unsynchronized: its growth isn't sure to hold. So is one from before a
+// suspend that the loop hasn't noticed yet.
 func (l *Loop) Snapshot() *discipline.Snapshot {
+	base := l.base.Load() // before the snapshot: it is set after the one that ends the timeline is published
 	s := l.snap.Load()
-	if !s.Serving() || l.o.Clock.Now().Sub(s.At) < stale {
+	if !s.Serving() || !l.slept(base) && l.o.Clock.Now().Sub(s.At) < stale {
 		return s
 	}
 	old := *s
@@ -165,9 +167,14 @@ func (l *Loop) Snapshot() *discipline.Snapshot {
 // Host returns what is known of the host clock.
 func (l *Loop) Host() *Host { return l.host.Load() }
 
-// SuspendBase returns BOOTTIME − MONOTONIC as it was when the present timeline began. A reading
-// that differs from it by more than a millisecond means that the machine slept since, and that
-// nothing may be served until the loop has seen it too.
-func (l *Loop) SuspendBase() time.Duration { return time.Duration(l.base.Load()) }
+// slept tells whether the machine was suspended since BOOTTIME − MONOTONIC was base.
+func (l *Loop) slept(base int64) bool {
+	for range 3 {
+		if (l.o.Clock.Suspended() - time.Duration(base)).Abs() <= discipline.SuspendNoise {
+			return false
+		}
+	}
+	return true
+}
 
 func (l *Loop) publish(s *discipline.Snapshot) { l.snap.Store(s) }

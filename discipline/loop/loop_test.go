@@ -18,6 +18,7 @@ import (
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/discipline/thermal"
+	"github.com/ntsgw/ntsgw/downstream/suspend"
 )
 
 // world is a gateway in a bubble: three servers that tell true time, a host clock, a loop.
@@ -285,8 +286,8 @@ func TestSuspendEndsTheTimeline(t *testing.T) {
 		if c.kernel().Synchronized {
 			t.Error("the kernel is still told that its clock is synchronized")
 		}
-		if w.loop.SuspendBase() != time.Hour {
-			t.Errorf("base %v", w.loop.SuspendBase())
+		if base := time.Duration(w.loop.base.Load()); base != time.Hour {
+			t.Errorf("base %v", base)
 		}
 		w.mute.Store(false)
 		w.pass(time.Minute)
@@ -295,6 +296,51 @@ func TestSuspendEndsTheTimeline(t *testing.T) {
 		}
 		w.end()
 	})
+}
+
+// Until the loop's next turn nothing is served of a timeline that a suspend ended.
+func TestNothingServedAfterResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimClock(0, 10)
+		w := newWorld(t, c, System, nil)
+		w.pass(time.Minute)
+		time.Sleep(50 * time.Millisecond)
+		synctest.Wait()
+		if !w.loop.Snapshot().Serving() {
+			t.Fatal("not serving before")
+		}
+		c.mu.Lock() // timers stand still in a suspend
+		c.slept += time.Hour
+		c.start = c.start.Add(-time.Hour)
+		c.mu.Unlock()
+		if s := w.loop.Snapshot(); s.Serving() || s.Stratum != 16 {
+			t.Errorf("%v, stratum %d, after an hour of suspend", s.State, s.Stratum)
+		}
+		w.end()
+	})
+}
+
+// A suspend that whoever states time notices ends the timeline as well, or they would be silent for ever.
+func TestShortSuspend(t *testing.T) {
+	for _, d := range []time.Duration{discipline.SuspendNoise / 2, 2 * discipline.SuspendNoise, time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newSimClock(0, 10)
+			w := newWorld(t, c, Observe, nil)
+			w.pass(time.Minute)
+			g, epoch := suspend.New(c), w.loop.Snapshot().Epoch
+			g.Intact(epoch)
+			c.suspend(d)
+			w.pass(10 * time.Minute)
+			s := w.loop.Snapshot()
+			g.Intact(s.Epoch)
+			time.Sleep(suspend.Settle)
+			synctest.Wait()
+			if !g.Intact(w.loop.Snapshot().Epoch) || !s.Serving() || (s.Epoch != epoch) != (d > discipline.SuspendNoise) {
+				t.Errorf("%v: %v, epoch %x was %x, intact %v", d, s.State, s.Epoch, epoch, g.Intact(s.Epoch))
+			}
+			w.end()
+		})
+	}
 }
 
 func TestPanicEndsRunInSystemModeOnly(t *testing.T) {

@@ -11,12 +11,11 @@ import (
 )
 
 const (
-	forever      = time.Duration(math.MaxInt64)
-	tick         = time.Second            // between looks at the clock
-	quickTick    = 250 * time.Millisecond // while a phase is slewed out
-	quickPhase   = 100 * time.Microsecond // … that is larger than this
-	stale        = time.Minute
-	suspendNoise = time.Millisecond // more is a suspend, not noise of two readings
+	forever    = time.Duration(math.MaxInt64)
+	tick       = time.Second            // between looks at the clock
+	quickTick  = 250 * time.Millisecond // while a phase is slewed out
+	quickPhase = 100 * time.Microsecond // … that is larger than this
+	stale      = time.Minute
 )
 
 type chosen struct {
@@ -99,11 +98,12 @@ func (l *Loop) turn(m *discipline.Measurement) error {
 
 // suspended tells the engine of a suspend, and reports whether there was one.
 func (l *Loop) suspended() bool {
-	is := l.o.Clock.Suspended()
-	gap := is - l.SuspendBase()
-	if gap.Abs() <= suspendNoise {
+	base := l.base.Load()
+	if !l.slept(base) {
 		return false
 	}
+	is := l.o.Clock.Suspended()
+	gap := is - time.Duration(base)
 	l.o.Engine.Suspended(l.o.Clock.Now())
 	// Nothing of the old timeline may be found once the new base is seen.
 	l.publish(l.o.Engine.Snapshot())

@@ -11,13 +11,9 @@ import (
 	"github.com/ntsgw/ntsgw/discipline"
 )
 
-const (
-	// Noise is how far two readings of BOOTTIME − MONOTONIC may lie apart without a suspend.
-	Noise = 100 * time.Microsecond
-	// Settle is how long an epoch that came together with a suspend is distrusted: it may have begun
-	// just before, and whoever keeps the timeline has not noticed yet.
-	Settle = 3 * time.Second
-)
+// Settle is how long an epoch that came together with a suspend is distrusted: it may have begun
+// just before, and whoever keeps the timeline has not noticed yet.
+const Settle = 3 * time.Second
 
 // Clock reads the raw clock, and for how long the machine was suspended since it booted.
 type Clock interface {
@@ -64,7 +60,7 @@ func (g *Guard) Intact(epoch discipline.Epoch) bool {
 // unchanged compares with the base; a single odd reading may be a preempted one.
 func (g *Guard) unchanged() bool {
 	for range 3 {
-		if d := g.clock.Suspended() - g.base; d >= -Noise && d <= Noise {
+		if (g.clock.Suspended() - g.base).Abs() <= discipline.SuspendNoise {
 			return true
 		}
 	}

@@ -27,7 +27,7 @@ func TestGuard(t *testing.T) {
 		}
 	}
 	is("at the start", first, true)
-	c.slept += Noise
+	c.slept += discipline.SuspendNoise
 	is("within the noise", first, true)
 	is("a new epoch without a sleep", second, true)
 	c.slept += time.Second

@@ -42,9 +42,6 @@ type Event struct {
 	Alarms    beacon.Alarm
 }
 
-// suspendNoise is what two readings of Suspended may differ by.
-const suspendNoise = time.Millisecond
-
 // follower is one node at work.
 type follower struct {
 	opt     FollowOptions
@@ -139,7 +136,7 @@ func (f *follower) run(ctx context.Context, connected <-chan struct{}) error {
 
 // wake tells the node when its clock stood still.
 func (f *follower) wake() {
-	if s := f.opt.Suspended(); (s - f.slept).Abs() > suspendNoise {
+	if s := f.opt.Suspended(); (s - f.slept).Abs() > discipline.SuspendNoise {
 		f.slept = s
 		f.node.Discontinuity()
 	}
