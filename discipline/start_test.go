@@ -58,3 +58,15 @@ func TestSteersSoonAfterAnOutage(t *testing.T) {
 		t.Errorf("%v at %.0f ppm: 0.4 ms is to be slewed out in a quarter of a poll", x.Action, x.FrequencyPPM)
 	}
 }
+
+// A day's steps are those of any 24 hours, not of the days since the start.
+func TestDaySlides(t *testing.T) {
+	var w day
+	w.add(23.9*3600, 600)
+	w.add(24.1*3600, 500)
+	for _, tt := range []struct{ hours, want float64 }{{24.2, 1100}, {47.8, 1100}, {48.9, 500}, {49.1, 0}, {1e6, 0}} {
+		if got := w.sum(tt.hours * 3600); got != tt.want {
+			t.Errorf("after %v h: %v, want %v", tt.hours, got, tt.want)
+		}
+	}
+}

@@ -10,11 +10,32 @@ import (
 type steering struct {
 	set       bool // the host clock was set once
 	panicking bool // the majority jumped beyond the panic threshold
-	day       float64
-	moved     float64 // ns, the sum of the steps since day
+	day       day
 	asked     float64 // when Steer was called last, seconds
 	gap       float64 // the longest recent time between two calls, seconds
 	calls     int
+}
+
+// day sums the steps of the last 24 to 25 hours, ns.
+type day struct {
+	hours [25]float64
+	last  int
+}
+
+func (w *day) sum(now float64) (ns float64) {
+	for h := int(now / 3600); w.last < h; {
+		w.last = max(w.last+1, h-len(w.hours))
+		w.hours[w.last%len(w.hours)] = 0
+	}
+	for _, x := range w.hours {
+		ns += x
+	}
+	return ns
+}
+
+func (w *day) add(now, ns float64) {
+	w.sum(now)
+	w.hours[w.last%len(w.hours)] += ns
 }
 
 const (
@@ -49,19 +70,16 @@ func (d *Discipline) Steer(h HostReading) Decision {
 	}
 	limit := d.cfg.MaxFrequencyPPM
 	feed := math.Max(-limit, math.Min(limit, s.FrequencyPPM))
-	if now-d.steer.day > 86400 {
-		d.steer.day, d.steer.moved = now, 0
-	}
 	size := math.Abs(float64(phase))
 	first := !d.steer.set && size > firstStep
 	if size > float64(d.cfg.StepThreshold) || first {
 		panics := float64(d.cfg.PanicThreshold)
-		if d.steer.set && (size > panics || d.steer.moved+size > panics) {
+		if d.steer.set && (size > panics || d.steer.day.sum(now)+size > panics) {
 			return Decision{Action: Panic, FrequencyPPM: feed, Phase: phase,
 				Reason: fmt.Sprintf("a step by %v would pass panic_threshold", phase)}
 		}
 		if d.steer.set {
-			d.steer.moved += size
+			d.steer.day.add(now, size)
 		}
 		d.steer.set = true
 		return Decision{Action: Step, FrequencyPPM: feed, Phase: phase,

@@ -298,6 +298,34 @@ func TestSuspendEndsTheTimeline(t *testing.T) {
 	})
 }
 
+// While another daemon has the clock, what would have been stepped counts for nothing, and a majority that moves is followed.
+func TestYieldedStepsDoNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimClock(0, 10)
+		w := newWorld(t, c, System, nil)
+		w.pass(time.Minute)
+		for range fightCount {
+			c.note(sysclock.KindFrequency)
+			w.pass(10 * time.Second)
+		}
+		c.setByOperator(300 * time.Millisecond) // the other holds it so
+		for range 8 {
+			w.pass(10 * time.Minute)
+			c.note(sysclock.KindFrequency)
+		}
+		if len(c.steps) != 0 {
+			t.Errorf("stepped by %v while yielded", c.steps)
+		}
+		w.pass(fightQuiet + 10*time.Second)
+		if len(c.steps) != 1 || c.wrong().Abs() > time.Millisecond {
+			t.Errorf("afterwards: steps %v, the host clock is off by %v", c.steps, c.wrong())
+		}
+		if err := w.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Until the loop's next turn nothing is served of a timeline that a suspend ended.
 func TestNothingServedAfterResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -35,11 +35,13 @@ func (l *Loop) others(read discipline.HostReading) {
 		}
 		if len(s.fights) >= fightCount && !s.yielded {
 			s.yielded = true
+			l.o.Engine.SetObserving(true) // what it would step now is not done
 			l.log.Warn("another program keeps steering the host clock: only observing from now on")
 		}
 	}
 	if s.yielded && read.Raw.Sub(s.quietAt) > fightQuiet {
 		s.yielded, s.fights = false, nil
+		l.o.Engine.SetObserving(false)
 		l.log.Warn("nobody else has steered the host clock for a while: steering it again")
 	}
 }
