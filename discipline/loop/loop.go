@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -31,11 +32,12 @@ const (
 	Follow  Mode = "follow"  // another daemon steers it: measure, compare, and bound both
 )
 
-// Clock is the host clock: *sysclock.System or *sysclock.Observer. Now and Suspended are called
+// Clock is the host clock: *sysclock.System or *sysclock.Observer. The first three are called
 // from several goroutines, the others from Run's only.
 type Clock interface {
 	Now() discipline.Raw
 	Suspended() time.Duration
+	ReadPair() discipline.HostReading
 	Read() (discipline.HostReading, error)
 	Kernel() (sysclock.KernelState, error)
 	Interference() []sysclock.Interference
@@ -156,12 +158,42 @@ func New(o Options) (*Loop, error) {
 func (l *Loop) Snapshot() *discipline.Snapshot {
 	base := l.base.Load() // before the snapshot: it is set after the one that ends the timeline is published
 	s := l.snap.Load()
-	if !s.Serving() || !l.slept(base) && l.o.Clock.Now().Sub(s.At) < stale {
+	switch {
+	case !s.Serving():
 		return s
+	case l.slept(base) || l.o.Clock.Now().Sub(s.At) >= stale:
+		return unsynchronized(s)
 	}
-	old := *s
-	old.State, old.Stratum, old.Leap = discipline.Unsynchronized, 16, discipline.LeapUnknown
-	return &old
+	if h := l.host.Load(); h.Mode == Follow {
+		return l.follow(s, h)
+	}
+	return s
+}
+
+// follow widens a snapshot so that its bound holds for the host clock as well, which another daemon steers and may
+// have stepped a moment ago. Without a majority of one's own nothing tells how far off it is.
+func (l *Loop) follow(s *discipline.Snapshot, h *Host) *discipline.Snapshot {
+	if s.State != discipline.Synchronized {
+		return unsynchronized(s)
+	}
+	p := l.o.Clock.ReadPair()
+	w := *s
+	w.MaxErrorAt = max(s.MaxErrorAt, h.Kernel.MaxError, s.MaxError(p.Raw)+phaseOf(s, p).Abs()+p.Width)
+	w.MaxErrorPPM += math.Abs(h.FrequencyPPM - s.FrequencyPPM)
+	w.RootDispersion = max(w.RootDispersion, w.MaxErrorAt-w.RootDelay/2)
+	return &w
+}
+
+// unsynchronized is a snapshot of which nothing may be served.
+func unsynchronized(s *discipline.Snapshot) *discipline.Snapshot {
+	u := *s
+	u.State, u.Stratum, u.Leap = discipline.Unsynchronized, 16, discipline.LeapUnknown
+	return &u
+}
+
+// phaseOf is by how much the timeline is ahead of the host clock.
+func phaseOf(s *discipline.Snapshot, r discipline.HostReading) time.Duration {
+	return time.Duration(s.UTCAt(r.Raw).UnixNano() - r.Real)
 }
 
 // Host returns what is known of the host clock.

@@ -177,6 +177,28 @@ func TestObserveAndFollowNeverSet(t *testing.T) {
 	}
 }
 
+// Following, what another daemon does to the host clock is in the bound at once, and without servers nothing is stated.
+func TestFollowSeesAStepAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimClock(0, 10)
+		w := newWorld(t, c, Follow, nil)
+		w.pass(time.Minute)
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		c.setByOperator(5 * time.Second) // chrony's makestep
+		if s := w.loop.Snapshot(); !s.Serving() || s.MaxError(c.Now()) < c.wrong().Abs() || s.RootDelay/2+s.RootDispersion < c.wrong().Abs() {
+			t.Errorf("%v, stated %v, the host clock is off by %v", s.State, s.MaxError(c.Now()), c.wrong())
+		}
+		w.mute.Store(true)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if s := w.loop.Snapshot(); s.State != discipline.Unsynchronized {
+			t.Errorf("%v without a server for an hour", s.State)
+		}
+		w.end()
+	})
+}
+
 func TestFollowNeverTrustsASmallerKernelError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimClock(0, 0)

@@ -107,6 +107,11 @@ func (c *simClock) Read() (discipline.HostReading, error) {
 	return discipline.HostReading{Raw: c.lastRaw, Real: c.base + int64(math.Round(c.real)), Width: 50, FrequencyPPM: c.ppm}, c.err
 }
 
+func (c *simClock) ReadPair() discipline.HostReading {
+	r, _ := c.Read()
+	return r
+}
+
 func (c *simClock) Kernel() (sysclock.KernelState, error) {
 	k := c.kernel()
 	return sysclock.KernelState{Unsynchronized: !k.Synchronized, MaxError: k.MaxError, EstError: k.EstError}, nil

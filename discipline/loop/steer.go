@@ -107,16 +107,17 @@ func (l *Loop) steer(m *discipline.Measurement) error {
 	if h.Kernel, err = l.o.Clock.Kernel(); err != nil {
 		return fmt.Errorf("clock: %w", err)
 	}
-	if s.mode == Follow {
+	own := snap
+	if s.mode == Follow && snap.Serving() {
 		h.MaxError = max(h.MaxError, h.Kernel.MaxError)
-		snap = widen(snap, h)
+		snap = l.follow(snap, h)
 	}
 	s.limited = steers && decision.Action == discipline.Slew &&
 		math.Abs(snap.FrequencyPPM) > math.Abs(decision.FrequencyPPM)+limitNoise && snap.FrequencyPPM*float64(h.Phase) > 0
 	l.warn(snap, h)
 	s.phase = h.Phase
-	l.publish(snap)
-	l.host.Store(h)
+	l.host.Store(h) // first: its mode says how the snapshot is to be read
+	l.publish(own)
 	l.report(snap, h, decision)
 	l.remember(snap, h)
 	if m != nil {
@@ -159,7 +160,7 @@ func (l *Loop) describe(snap *discipline.Snapshot, read discipline.HostReading, 
 	if !snap.Serving() {
 		return h
 	}
-	h.Phase, h.PhaseKnown = time.Duration(snap.UTCAt(read.Raw).UnixNano()-read.Real), true
+	h.Phase, h.PhaseKnown = phaseOf(snap, read), true
 	h.MaxError = snap.MaxError(read.Raw) + h.Phase.Abs() + read.Width
 	return h
 }
@@ -226,17 +227,6 @@ func leapToday(snap *discipline.Snapshot, u discipline.UTC) discipline.Leap {
 	return snap.Leap
 }
 
-// widen makes a snapshot whose bound covers the host clock too, which another daemon steers.
-func widen(snap *discipline.Snapshot, h *Host) *discipline.Snapshot {
-	if !snap.Serving() || h.MaxError == forever {
-		return snap
-	}
-	w := *snap
-	w.MaxErrorAt = max(w.MaxErrorAt, h.MaxError)
-	w.MaxErrorPPM += math.Abs(h.FrequencyPPM - snap.FrequencyPPM)
-	return &w
-}
-
 // leave ends the steering in order: the slew stops, the learned rate stays.
 func (l *Loop) leave() {
 	if l.s.mode == System && !l.s.yielded && l.s.served {
@@ -266,9 +256,7 @@ func (l *Loop) settle() error {
 
 // refuse publishes that nothing is served any more, and tells the kernel.
 func (l *Loop) refuse() {
-	s := *l.snap.Load()
-	s.State, s.Stratum, s.Leap = discipline.Unsynchronized, 16, discipline.LeapUnknown
-	l.publish(&s)
+	l.publish(unsynchronized(l.snap.Load()))
 	if l.s.mode == System && l.s.served {
 		if err := l.o.Clock.SetStatus(sysclock.KernelStatus{MaxError: forever, EstError: forever}); err != nil {
 			l.log.Error("telling the kernel that its clock is unsynchronized", "err", err)

@@ -53,6 +53,9 @@ func (s *System) Suspended() time.Duration { return s.k.suspended() }
 // Read reads REALTIME beside RAW, and the frequency that the kernel applies.
 func (s *System) Read() (discipline.HostReading, error) { return readHost(s.k, &s.watch) }
 
+// ReadPair reads REALTIME beside RAW, nothing else. Safe for concurrent use.
+func (s *System) ReadPair() discipline.HostReading { return s.k.pair() }
+
 // Kernel returns what the kernel says of its clock.
 func (s *System) Kernel() (KernelState, error) { return readKernel(s.k) }
 
@@ -189,6 +192,9 @@ func (o *Observer) Suspended() time.Duration { return o.k.suspended() }
 
 // Read reads REALTIME beside RAW, and the frequency that the kernel applies.
 func (o *Observer) Read() (discipline.HostReading, error) { return readHost(o.k, &o.watch) }
+
+// ReadPair reads REALTIME beside RAW, nothing else. Safe for concurrent use.
+func (o *Observer) ReadPair() discipline.HostReading { return o.k.pair() }
 
 // Kernel returns what the kernel says of its clock.
 func (o *Observer) Kernel() (KernelState, error) { return readKernel(o.k) }
