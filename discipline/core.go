@@ -39,7 +39,6 @@ type Discipline struct {
 	chosen   chosen
 	polls    time.Duration
 	wish     pollWish
-	warnings []Warning // beside those worked out at each Snapshot
 	steer    steering
 
 	edges  []edge

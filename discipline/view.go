@@ -106,7 +106,7 @@ func (d *Discipline) describeSources(s *Snapshot, y float64) {
 
 // warn lists the conditions a person can act on.
 func (d *Discipline) warn(s *Snapshot) []Warning {
-	w := append([]Warning(nil), d.warnings...)
+	var w []Warning
 	if len(d.sources) == 1 {
 		w = append(w, Warning{"single-source", "only one server is configured, so a lie of it can't be noticed: add at least two more"})
 	}

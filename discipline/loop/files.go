@@ -8,16 +8,13 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/ntsgw/ntsgw/durable"
 )
 
-// Files keeps the learned frequency and the last good time in two small text files, each
-// replaced atomically.
+// Files keeps the learned frequency in a small text file that is replaced atomically.
 type Files struct {
-	Drift    string // path; empty: not kept
-	LastGood string // path; empty: not kept
+	Drift string // path; empty: not kept
 }
 
 // SaveDrift writes the frequency and its standard deviation, ppm.
@@ -44,27 +41,6 @@ func (f *Files) LoadDrift() (freqPPM, stdPPM float64, ok bool, err error) {
 		}
 	}
 	return 0, 0, false, fmt.Errorf("%s: want two numbers, the frequency and its standard deviation in ppm: remove the file to learn anew", f.Drift)
-}
-
-// SaveLastGood writes a time that has surely passed.
-func (f *Files) SaveLastGood(utc time.Time) error {
-	if f.LastGood == "" {
-		return nil
-	}
-	return durable.Replace(f.LastGood, []byte(utc.UTC().Truncate(time.Second).Format(time.RFC3339)+"\n"), 0o644)
-}
-
-// LoadLastGood reads what SaveLastGood wrote; ok is false when there is none.
-func (f *Files) LoadLastGood() (utc time.Time, ok bool, err error) {
-	b, err := readSmall(f.LastGood)
-	if b == "" || err != nil {
-		return time.Time{}, false, err
-	}
-	utc, err = time.Parse(time.RFC3339, strings.TrimSpace(b))
-	if err != nil {
-		return time.Time{}, false, fmt.Errorf("%s: want a time like 2026-01-31T12:00:00Z: remove the file to begin anew", f.LastGood)
-	}
-	return utc.UTC(), true, nil
 }
 
 // readSmall returns a file's text; none, or none configured, is the empty string.

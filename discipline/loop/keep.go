@@ -13,7 +13,6 @@ import (
 type job struct {
 	drift     bool
 	freq, std float64
-	good      time.Time
 	line      string
 	rtc       bool
 	stepped   bool
@@ -31,11 +30,13 @@ func newKeeper(o Options, log *slog.Logger) *keeper {
 	return &keeper{o: o, log: log, jobs: make(chan job, 64), bad: map[string]string{}}
 }
 
-// add gives work away; when the disk is that slow, the oldest wish is the one to miss.
-func (k *keeper) add(j job) {
+// add gives work away; false: the disk is that slow that this is left undone.
+func (k *keeper) add(j job) bool {
 	select {
 	case k.jobs <- j:
+		return true
 	default:
+		return false
 	}
 }
 
@@ -57,9 +58,6 @@ func (k *keeper) run() {
 		}
 		if k.o.Store != nil && j.drift {
 			k.note("drift file", k.o.Store.SaveDrift(j.freq, j.std))
-		}
-		if k.o.Store != nil && !j.good.IsZero() {
-			k.note("last good time", k.o.Store.SaveLastGood(j.good))
 		}
 		if k.o.RTC != nil && j.rtc {
 			k.note("battery clock", k.o.RTC.Keep(j.stepped))
@@ -85,28 +83,24 @@ func (l *Loop) remember(snap *discipline.Snapshot, h *Host) {
 		return
 	}
 	if s.mode == System && (s.stepped || h.At.Sub(s.rtcAt) > rtcEvery) {
-		s.keep.add(job{rtc: true, stepped: s.stepped})
-		s.stepped, s.rtcAt = false, h.At
+		if s.keep.add(job{rtc: true, stepped: s.stepped}) {
+			s.stepped, s.rtcAt = false, h.At
+		}
 	}
 	if !s.saved || h.At.Sub(s.savedAt) > saveEvery {
-		s.saved, s.savedAt = true, h.At
-		s.keep.add(state(l.o.Engine, snap, h.At))
+		if j := learned(l.o.Engine); j.drift && s.keep.add(j) {
+			s.saved, s.savedAt = true, h.At
+		}
 	}
 }
 
-func state(e Engine, snap *discipline.Snapshot, now discipline.Raw) job {
-	var j job
+func learned(e Engine) (j job) {
 	j.freq, j.std, j.drift = e.Learned()
-	if snap.Serving() {
-		// Rounded down by the bound: true time is later, whatever the error.
-		j.good = snap.UTCAt(now).Time().Add(-snap.MaxError(now))
-	}
 	return j
 }
 
-func (k *keeper) last(e Engine, snap *discipline.Snapshot, now discipline.Raw) {
-	k.jobs <- state(e, snap, now)
-}
+// last keeps what is known at the end.
+func (k *keeper) last(e Engine) { k.jobs <- learned(e) }
 
 // trackingHeader names the columns of the tracking log, one line a measurement that was used.
 //

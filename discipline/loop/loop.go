@@ -70,7 +70,6 @@ type SourceEvent struct {
 // Store keeps what outlives the process; *Files does. Each is called rarely, from one goroutine.
 type Store interface {
 	SaveDrift(freqPPM, stdPPM float64) error // the raw clock's learned rate error
-	SaveLastGood(utc time.Time) error        // true time is surely later
 }
 
 // RTC keeps the battery clock; *sysclock.RTC does. It is called rarely, from one goroutine.
@@ -94,7 +93,7 @@ type Options struct {
 	Decide   func(ctx context.Context) (mode Mode, why string)
 	Store    Store        // nil: nothing is kept
 	RTC      RTC          // nil: the battery clock is left to the kernel
-	Tracking io.Writer    // nil: no tracking log; see Tracking columns
+	Tracking io.Writer    // nil: no tracking log; see trackingHeader
 	Log      *slog.Logger // nil: none
 	// Refused, when not nil, is told the source and reason word of each measurement that the
 	// engine refused.

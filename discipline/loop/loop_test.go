@@ -602,12 +602,11 @@ func TestTemperaturesReachTheEngine(t *testing.T) {
 func TestWhatIsLearnedOutlivesTheProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		files := &Files{Drift: filepath.Join(dir, "drift"), LastGood: filepath.Join(dir, "last-good")}
+		files := &Files{Drift: filepath.Join(dir, "drift")}
 		var track bytes.Buffer
 		c := newSimClock(0, 30)
 		w := newWorld(t, c, System, func(o *Options) { o.Store, o.Tracking = files, &track })
 		w.pass(90 * time.Minute)
-		now := time.Now()
 		if err := w.end(); err != nil {
 			t.Fatal(err)
 		}
@@ -615,12 +614,8 @@ func TestWhatIsLearnedOutlivesTheProcess(t *testing.T) {
 		if err != nil || !ok || math.Abs(freq+30) > 5 || std <= 0 {
 			t.Errorf("drift %v ± %v, %v, %v", freq, std, ok, err)
 		}
-		good, ok, err := files.LoadLastGood()
-		if err != nil || !ok || good.After(now) || now.Sub(good) > 5*time.Second {
-			t.Errorf("last good %v (now %v), %v, %v", good, now, ok, err)
-		}
 		names, _ := os.ReadDir(dir)
-		if len(names) != 2 {
+		if len(names) != 1 {
 			t.Errorf("left behind: %v", names)
 		}
 		lines := strings.Split(strings.TrimSpace(track.String()), "\n")
@@ -638,7 +633,7 @@ func TestWhatIsLearnedOutlivesTheProcess(t *testing.T) {
 
 func TestFilesThatMakeNoSense(t *testing.T) {
 	dir := t.TempDir()
-	f := &Files{Drift: filepath.Join(dir, "drift"), LastGood: filepath.Join(dir, "good")}
+	f := &Files{Drift: filepath.Join(dir, "drift")}
 	if _, _, ok, err := f.LoadDrift(); ok || err != nil {
 		t.Errorf("no file: %v, %v", ok, err)
 	}
@@ -647,10 +642,6 @@ func TestFilesThatMakeNoSense(t *testing.T) {
 		if _, _, ok, err := f.LoadDrift(); ok || err == nil {
 			t.Errorf("drift %q: %v, %v", text, ok, err)
 		}
-	}
-	os.WriteFile(f.LastGood, []byte("yesterday"), 0o644)
-	if _, ok, err := f.LoadLastGood(); ok || err == nil {
-		t.Errorf("last good: %v, %v", ok, err)
 	}
 	if err := (&Files{Drift: filepath.Join(dir, "no", "where")}).SaveDrift(1, 1); err == nil {
 		t.Error("a folder that isn't there was written to")

@@ -108,7 +108,6 @@ func (l *Loop) suspended() bool {
 	// Nothing of the old timeline may be found once the new base is seen.
 	l.publish(l.o.Engine.Snapshot())
 	l.base.Store(int64(is))
-	l.s.slept++
 	l.log.Warn("the machine was suspended: time is acquired anew", "for", gap)
 	return true
 }

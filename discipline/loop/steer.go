@@ -11,28 +11,26 @@ import (
 
 // steering is what Run's goroutine remembers.
 type steering struct {
-	mode     Mode
-	keep     *keeper
-	state    discipline.State
-	epoch    discipline.Epoch
-	phase    time.Duration
-	slewing  bool
-	served   bool // the kernel was told of a served timeline once
-	steps    uint64
-	sets     uint64
-	slept    uint64
-	last     *sysclock.Interference
-	setAt    discipline.Raw // of the last KindSet
-	fights   []discipline.Raw
-	yielded  bool           // another daemon fights: only observe
-	quietAt  discipline.Raw // of the last sign of it
-	readFail bool
-	savedAt  discipline.Raw
-	saved    bool
-	hurry    bool // the clock was set during the turn
-	limited  bool // max_frequency_ppm keeps the host clock from the timeline
-	rtcAt    discipline.Raw
-	stepped  bool // since the battery clock was last kept
+	mode    Mode
+	keep    *keeper
+	state   discipline.State
+	epoch   discipline.Epoch
+	phase   time.Duration
+	slewing bool
+	served  bool // the kernel was told of a served timeline once
+	steps   uint64
+	sets    uint64
+	last    *sysclock.Interference
+	setAt   discipline.Raw // of the last KindSet
+	fights  []discipline.Raw
+	yielded bool           // another daemon fights: only observe
+	quietAt discipline.Raw // of the last sign of it
+	savedAt discipline.Raw
+	saved   bool
+	hurry   bool // the clock was set during the turn
+	limited bool // max_frequency_ppm keeps the host clock from the timeline
+	rtcAt   discipline.Raw
+	stepped bool // since the battery clock was last kept
 }
 
 const (
@@ -234,7 +232,7 @@ func (l *Loop) leave() {
 			l.log.Error("leaving the clock", "err", err)
 		}
 	}
-	l.s.keep.last(l.o.Engine, l.snap.Load(), l.o.Clock.Now())
+	l.s.keep.last(l.o.Engine)
 }
 
 func (l *Loop) settle() error {

@@ -19,12 +19,11 @@ const rtcSlack = 2 * time.Second
 // kernels write it themselves every 11 minutes; RTC writes it where they don't, and at once
 // after a step.
 type RTC struct {
-	device  string                    // of the clock; empty: no battery clock
-	utc     bool                      // it keeps UTC, not local time
-	now     func() time.Time          // the host clock
-	get     func() (time.Time, error) // the battery clock
-	set     func(time.Time) error
-	written uint64
+	device string                    // of the clock; empty: no battery clock
+	utc    bool                      // it keeps UTC, not local time
+	now    func() time.Time          // the host clock
+	get    func() (time.Time, error) // the battery clock
+	set    func(time.Time) error
 }
 
 // NewRTC returns the machine's battery clock, or nil when it has none: that is no error, a
@@ -65,7 +64,6 @@ func (r *RTC) Keep(stepped bool) error {
 	if err := r.set(r.now().Add(time.Second / 2).Truncate(time.Second)); err != nil {
 		return fmt.Errorf("setting %s: %w", r.device, err)
 	}
-	r.written++
 	return nil
 }
 
