@@ -14,6 +14,7 @@ type host struct {
 	real    float64 // CLOCK_REALTIME − 1e18
 	rate    float64 // of REALTIME against RAW
 	stepped bool
+	late    int64 // when in the 80 ns of a pair REALTIME is read
 }
 
 func (h *host) Now() discipline.Raw { h.pass(30); return h.raw }
@@ -21,9 +22,10 @@ func (h *host) Now() discipline.Raw { h.pass(30); return h.raw }
 func (h *host) Suspended() time.Duration { return 0 }
 
 func (h *host) ReadPair() discipline.HostReading {
-	h.pass(40)
-	r := discipline.HostReading{Raw: h.raw, Real: h.now(), Width: 41}
-	h.pass(40)
+	middle := h.raw + 40
+	h.pass(h.late)
+	r := discipline.HostReading{Raw: middle, Real: h.now(), Width: 41}
+	h.pass(80 - h.late)
 	return r
 }
 
@@ -44,7 +46,7 @@ func TestCarry(t *testing.T) {
 	steps := []int64{0, 0, 0, 1, 100, 1000, 15_000, 30_000, 1e6, 1e9, 3.6e12}
 	quiet, used := 0, 0
 	for round := range 50_000 {
-		h := &host{raw: 1e12}
+		h := &host{raw: 1e12, late: []int64{0, 40, 80}[rng.IntN(3)]}
 		s := Carrier{clock: h, steps: h}
 		disturb := func() (disturbed bool) {
 			d := steps[rng.IntN(len(steps))]
@@ -62,7 +64,7 @@ func TestCarry(t *testing.T) {
 		h.pass(rng.Int64N(3e9))
 		arrived, stamp := h.raw, h.now()
 		disturbed := false
-		h.pass(rng.Int64N(100_000))
+		h.pass(rng.Int64N([]int64{1, 100_000}[rng.IntN(2)]))
 		if rng.IntN(2) == 0 {
 			disturbed = disturb()
 			h.pass(rng.Int64N(100_000))
