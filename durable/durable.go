@@ -4,10 +4,12 @@ package durable
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // Replace makes the file at path hold b, with mode perm, at once or not at all, and waits for the disk.
@@ -43,15 +45,34 @@ func SyncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Lock takes the lock file at path, which is made when missing, and waits for it. unlock gives it back.
-func Lock(path string) (unlock func(), err error) {
+// Patience is for how long Lock waits, retry how often it looks.
+const (
+	Patience = 5 * time.Second
+	retry    = 20 * time.Millisecond
+)
+
+// Lock takes the lock file at path, which is made when missing, and waits for it no longer than
+// Patience. unlock gives it back.
+func Lock(path string) (unlock func(), err error) { return LockWithin(path, Patience) }
+
+// LockWithin is Lock with a limit of one's own. There is always one: who holds the lock may have been
+// stopped (^Z) and come back never.
+func LockWithin(path string, limit time.Duration) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, err
+	for end := time.Now().Add(limit); ; time.Sleep(retry) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case err == nil:
+			return func() { f.Close() }, nil
+		case !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR):
+			f.Close()
+			return nil, err
+		case time.Now().After(end):
+			f.Close()
+			return nil, fmt.Errorf("%s: another process has held it for %v; end or resume that one (fuser %s names it)", path, limit, path)
+		}
 	}
-	return func() { f.Close() }, nil
 }

@@ -3,6 +3,7 @@ package durable
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -57,4 +58,21 @@ func TestLockWaits(t *testing.T) {
 	}
 	unlock()
 	(<-got)()
+}
+
+// Who holds a lock may be stopped for good.
+func TestLockGivesUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	unlock, err := Lock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LockWithin(path, 50*time.Millisecond); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("a lock that is held: %v", err)
+	}
+	unlock()
+	if unlock, err = LockWithin(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
 }

@@ -40,16 +40,10 @@ type batch struct {
 // TakeRootAway copies the root keys into a new file (PEM, mode 0600) and erases them here: from
 // then on online keys are delegated in batches. Nothing is erased before the copy is on the disk.
 func (s *Store) TakeRootAway(path string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	unlock, err := s.lock()
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if err := s.refresh(); err != nil {
-		return err
-	}
+	return s.change(durable.Patience, func() error { return s.takeRootAway(path) })
+}
+
+func (s *Store) takeRootAway(path string) error {
 	if s.st.RootAway {
 		return &Error{Path: s.path(stateFile), Why: WhyRootAway, Text: "the root is kept elsewhere already"}
 	}
@@ -97,20 +91,18 @@ func (s *Store) forgetRoots() error {
 
 // Want makes n online keys for coming rotations and returns what must be carried to the root: a
 // JSON file without secrets.
-func (s *Store) Want(n int) ([]byte, error) {
+func (s *Store) Want(n int) (list []byte, err error) {
 	if n < 1 || n > 100 {
 		return nil, fmt.Errorf("a batch has 1 to 100 rotations, not %d", n)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	unlock, err := s.lock()
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	if err := s.refresh(); err != nil {
-		return nil, err
-	}
+	err = s.change(durable.Patience, func() (err error) {
+		list, err = s.want(n)
+		return err
+	})
+	return list, err
+}
+
+func (s *Store) want(n int) ([]byte, error) {
 	fresh := *s.st
 	fresh.Keys = nil
 	for _, r := range s.st.Keys { // an earlier batch that never came back is dropped
@@ -215,16 +207,14 @@ func errVersion(v int) error {
 // Import takes a batch of delegations. All of it must verify under our roots and be for keys that
 // Want made, with serials beyond ours; else nothing changes.
 func (s *Store) Import(batchJSON []byte) (rotations int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	unlock, err := s.lock()
-	if err != nil {
-		return 0, err
-	}
-	defer unlock()
-	if err := s.refresh(); err != nil {
-		return 0, err
-	}
+	err = s.change(durable.Patience, func() (err error) {
+		rotations, err = s.take(batchJSON)
+		return err
+	})
+	return rotations, err
+}
+
+func (s *Store) take(batchJSON []byte) (rotations int, err error) {
 	var b batch
 	dec := json.NewDecoder(bytes.NewReader(batchJSON))
 	dec.DisallowUnknownFields()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/durable"
 )
 
 // Renew sees to it that every algorithm has a current online key whose delegation covers now and
@@ -14,49 +15,40 @@ import (
 // called before every beacon; now must be the gateway's proved time. It reports whether the
 // current keys changed, by itself or because another process rotated them.
 //
+// It waits a second at most for another process that changes the keys, and fails then: the present
+// ones stay, and the next beacon tries again.
+//
 // With the root elsewhere it takes the next delegation of the batch that was imported; when there
 // is none it keeps what there is (Warnings tells).
 func (s *Store) Renew(now time.Time) (changed bool, err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	before := s.stamp
-	if err := s.refresh(); err != nil {
-		return false, err
-	}
-	changed = s.stamp != before
-	if !s.due(now) {
-		return changed, nil
-	}
-	unlock, err := s.lock()
-	if err != nil {
+	err = s.refresh()
+	changed, due := s.stamp != before, err == nil && s.due(now)
+	s.mu.Unlock()
+	if !due {
 		return changed, err
 	}
-	defer unlock()
-	if err := s.refresh(); err != nil { // another process may have done it meanwhile
-		return changed, err
-	}
-	if !s.due(now) {
-		return s.stamp != before, nil
-	}
-	if s.st.RootAway {
-		took, err := s.takeNext(now)
-		return changed || took, err
-	}
-	return true, s.rotate(now)
+	err = s.change(renewPatience, func() (err error) {
+		if s.due(now) { // another process may have done it meanwhile
+			if s.st.RootAway {
+				_, err = s.takeNext(now)
+			} else {
+				err = s.rotate(now)
+			}
+		}
+		changed = s.stamp != before
+		return err
+	})
+	return changed, err
 }
 
 // Rotate makes new online keys and erases the old ones' secret halves, whatever their age.
 func (s *Store) Rotate(now time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	unlock, err := s.lock()
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if err := s.refresh(); err != nil {
-		return err
-	}
+	return s.change(durable.Patience, func() error { return s.rotateNow(now) })
+}
+
+func (s *Store) rotateNow(now time.Time) error {
 	if s.st.RootAway {
 		if took, err := s.takeNext(now); took || err != nil {
 			return err

@@ -26,6 +26,9 @@ const (
 	stateFile = "keys.json"
 	lockFile  = "keys.lock"
 
+	// renewPatience is for how long a beacon waits for another process that changes the keys.
+	renewPatience = time.Second
+
 	// DefaultValidity is how long a delegation holds; it is renewed at half.
 	DefaultValidity = 30 * 24 * time.Hour
 	// backdate lets a key cover times a little before its delegation: the first beacons' t is the
@@ -91,14 +94,18 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("make the folder of the signing keys: %w", err)
 	}
 	s := &Store{o: o}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	unlock, err := s.lock()
+	unlock, err := s.lock(durable.Patience)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if err := s.load(); err != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	read := s.load
+	if _, err := os.Stat(s.path(stateFile)); errors.Is(err, fs.ErrNotExist) {
+		read = s.begin
+	}
+	if err := read(); err != nil {
 		return nil, err
 	}
 	return s, s.complete()
@@ -106,23 +113,39 @@ func Open(o Options) (*Store, error) {
 
 func (s *Store) path(name string) string { return filepath.Join(s.o.Dir, name) }
 
-func (s *Store) lock() (func(), error) {
-	unlock, err := durable.Lock(s.path(lockFile))
+func (s *Store) lock(limit time.Duration) (func(), error) {
+	unlock, err := durable.LockWithin(s.path(lockFile), limit)
 	if err != nil {
 		return nil, fmt.Errorf("lock the signing keys: %w", err)
 	}
 	return unlock, nil
 }
 
+// change lets f change the newest state under the lock that all processes share. That comes before
+// s.mu, which readers wait for: who holds the lock may have been stopped.
+func (s *Store) change(limit time.Duration, f func() error) error {
+	unlock, err := s.lock(limit)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.refresh(); err != nil {
+		return err
+	}
+	return f()
+}
+
 func rootName(alg beacon.Alg) string { return "root-" + strings.ToLower(alg.String()) + ".key" }
 func onlineName(kid string) string   { return "online-" + kid + ".key" }
 
-// load reads everything from the disk; without keys.json and key files there is nothing yet.
+// load reads everything from the disk. When it fails, what was known before stays.
 func (s *Store) load() error {
 	path := s.path(stateFile)
 	stamp, err := stampOf(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s.loadNothing(path)
+		return &Error{Path: path, Why: WhyMissing, Text: "is missing", Fix: "restore the whole folder from one backup"}
 	}
 	if err != nil {
 		return &Error{Path: path, Why: WhyUnreadable, Text: "can't be read", Fix: "chown it to the user that ntsgw runs as", Err: err}
@@ -157,6 +180,10 @@ func (s *Store) load() error {
 			online[alg] = k
 		}
 	}
+	mark, err := s.mark()
+	if err != nil {
+		return err
+	}
 	for alg, old := range s.online { // another process rotated: what it erased on the disk goes here, too
 		if k := online[alg]; k == nil || !k.Public().Equal(old.Public()) {
 			old.Erase()
@@ -165,7 +192,13 @@ func (s *Store) load() error {
 		}
 	}
 	s.st, s.stamp, s.roots, s.online = st, stamp, roots, online
-	return s.compareMark()
+	if s.restored <= st.Serial {
+		s.restored = 0
+	}
+	if mark > max(st.Serial, s.restored) { // an old backup: a higher serial than its own was used already
+		s.restored = mark
+	}
+	return nil
 }
 
 // loadKey reads the secret half of a current key.
@@ -190,14 +223,24 @@ func (s *Store) loadKey(r *record, alg beacon.Alg) (*beacon.SigningKey, error) {
 	return k, nil
 }
 
-func (s *Store) loadNothing(path string) error {
+// begin is load at the first start, when there is nothing yet. A running gateway never begins anew,
+// nor does one whose serials were used: its nodes know another root.
+func (s *Store) begin() error {
+	path := s.path(stateFile)
 	names, err := filepath.Glob(s.path("*.key"))
 	if err != nil {
 		return err
 	}
-	if len(names) != 0 {
-		return &Error{Path: path, Why: WhyMissing, Text: "is missing, but there are keys",
-			Fix: "restore the whole folder from one backup, or empty it and enrol every node again"}
+	mark, err := s.mark()
+	if err != nil {
+		return err
+	}
+	fix := "restore the whole folder from one backup, or empty it, remove " + s.o.MarkFile + " and enrol every node again"
+	switch {
+	case len(names) != 0:
+		return &Error{Path: path, Why: WhyMissing, Text: "is missing, but there are keys", Fix: fix}
+	case mark != 0:
+		return &Error{Path: path, Why: WhyMissing, Text: fmt.Sprintf("is missing, but keys up to serial %d were used", mark), Fix: fix}
 	}
 	s.st = &state{Version: 1}
 	s.roots, s.online = map[beacon.Alg]*beacon.SigningKey{}, map[beacon.Alg]*beacon.SigningKey{}
@@ -288,8 +331,13 @@ func (s *Store) newOnline(alg beacon.Alg) error {
 	return nil
 }
 
-// save makes the present state the one on the disk, then erases what it no longer names.
+// save makes the present state the one on the disk, then erases what it no longer names. The mark
+// never goes down.
 func (s *Store) save() error {
+	mark, err := s.mark()
+	if err != nil {
+		return err
+	}
 	b, err := json.MarshalIndent(s.st, "", "  ")
 	if err != nil {
 		return err
@@ -301,7 +349,8 @@ func (s *Store) save() error {
 	if s.stamp, err = stampOf(path); err != nil {
 		return err
 	}
-	if err := durable.Replace(s.o.MarkFile, []byte(strconv.FormatUint(uint64(s.st.Serial), 10)+"\n"), 0o600); err != nil {
+	mark = max(mark, s.st.Serial)
+	if err := durable.Replace(s.o.MarkFile, []byte(strconv.FormatUint(uint64(mark), 10)+"\n"), 0o600); err != nil {
 		return fmt.Errorf("keep the highest serial: %w", err)
 	}
 	return s.sweep()
@@ -330,26 +379,20 @@ func (s *Store) sweep() error {
 	return nil
 }
 
-// compareMark notices an old backup: a higher serial than its own was used already.
-func (s *Store) compareMark() error {
-	if s.restored <= s.st.Serial {
-		s.restored = 0
-	}
+// mark returns the highest serial that was used, as the file outside the folder says; 0: there is none.
+func (s *Store) mark() (uint32, error) {
 	b, err := os.ReadFile(s.o.MarkFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return 0, nil
 	}
 	if err != nil {
-		return &Error{Path: s.o.MarkFile, Why: WhyUnreadable, Text: "can't be read", Fix: "chown it to the user that ntsgw runs as", Err: err}
+		return 0, &Error{Path: s.o.MarkFile, Why: WhyUnreadable, Text: "can't be read", Fix: "chown it to the user that ntsgw runs as", Err: err}
 	}
 	mark, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 32)
 	if err != nil {
-		return &Error{Path: s.o.MarkFile, Why: WhyBad, Text: "is not a serial number", Fix: "remove it", Err: err}
+		return 0, &Error{Path: s.o.MarkFile, Why: WhyBad, Text: "is not a serial number", Fix: "remove it", Err: err}
 	}
-	if uint32(mark) > max(s.st.Serial, s.restored) {
-		s.restored = uint32(mark)
-	}
-	return nil
+	return uint32(mark), nil
 }
 
 // refresh reads the folder again when another process changed it.

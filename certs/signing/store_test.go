@@ -14,6 +14,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/durable"
 )
 
 func noon() time.Time { return time.Unix(1_790_000_000, 0) }
@@ -345,6 +346,110 @@ func flipLast(b []byte) []byte {
 	b = bytes.Clone(b)
 	b[len(b)-1] ^= 1
 	return b
+}
+
+// The mark goes up only: a list that an old backup brought, and that a command then saves, is still
+// noticed at the next start.
+func TestMarkNeverGoesDown(t *testing.T) {
+	o := options(t)
+	s := open(t, o)
+	renew(t, s, noon())
+	backup := filepath.Join(t.TempDir(), "backup")
+	copyDir(t, o.Dir, backup)
+	for range 3 {
+		if err := s.Rotate(noon()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copyDir(t, backup, o.Dir)
+	if _, err := open(t, o).Want(1); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(o.Dir + ".serial"); err != nil || string(b) != "4\n" {
+		t.Errorf("the mark is %q after serial 4 was used (%v)", b, err)
+	}
+	if !warned(open(t, o), "signing-keys-restored") {
+		t.Error("the old backup is forgotten")
+	}
+}
+
+// A person empties the folder to unpack a backup there while the gateway runs on.
+func TestEmptiedFolderIsNoFirstStart(t *testing.T) {
+	o := options(t)
+	s := open(t, o)
+	renew(t, s, noon())
+	backup := filepath.Join(t.TempDir(), "backup")
+	copyDir(t, o.Dir, backup)
+	copyDir(t, t.TempDir(), o.Dir)
+	missing := func(what string, err error) {
+		t.Helper()
+		var e *Error
+		if !errors.As(err, &e) || e.Why != WhyMissing || !strings.Contains(e.Fix, "backup") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for _, at := range []time.Time{noon(), noon().Add(20 * 24 * time.Hour)} {
+		_, err := s.Renew(at)
+		missing("renewal", err)
+	}
+	missing("rotation", s.Rotate(noon()))
+	_, err := Open(o)
+	missing("start", err)
+	if files := secretFiles(t, o.Dir); len(files) != 0 {
+		t.Errorf("made %v", files)
+	}
+	verifies(t, s, noon()) // the keys that are known still sign
+	copyDir(t, backup, o.Dir)
+	renew(t, s, noon())
+	verifies(t, s, noon())
+	if warned(s, "signing-keys-restored") {
+		t.Error("the newest backup passes for an old one")
+	}
+	// To begin anew is said in so many words.
+	copyDir(t, t.TempDir(), o.Dir)
+	if err := os.Remove(o.Dir + ".serial"); err != nil {
+		t.Fatal(err)
+	}
+	renew(t, open(t, o), noon())
+}
+
+// Another process that was stopped while it changes the keys holds up no reader, and a beacon for a
+// moment only.
+func TestHeldLockStopsNobody(t *testing.T) {
+	o := options(t)
+	s := open(t, o)
+	renew(t, s, noon())
+	unlock, err := durable.Lock(filepath.Join(o.Dir, lockFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer time.AfterFunc(20*time.Second, unlock).Stop() // so that the test ends in any case
+	later := noon().Add(16 * 24 * time.Hour)
+	renewed := make(chan error, 1)
+	go func() {
+		_, err := s.Renew(later)
+		renewed <- err
+	}()
+	pages := 0
+	for waiting := true; waiting; {
+		select {
+		case err := <-renewed:
+			if waiting = false; err == nil || !strings.Contains(err.Error(), lockFile) {
+				t.Errorf("a renewal while another process holds the lock: %v", err)
+			}
+		case <-time.After(10 * time.Millisecond):
+			s.Warnings(later)
+			pages++
+		}
+	}
+	if pages < 5 {
+		t.Errorf("%d pages were shown in the time that the renewal waited", pages)
+	}
+	verifies(t, s, noon())
+	unlock()
+	if !renew(t, s, later) || s.Serial() != 2 {
+		t.Errorf("serial %d once the lock is free", s.Serial())
+	}
 }
 
 func TestAnotherProcessRotates(t *testing.T) {
