@@ -315,10 +315,28 @@ func TestCourtesy(t *testing.T) {
 
 // A responder that failed is left alone for a minute by handshakes, and is asked by a recheck.
 func TestCourtesyToFailing(t *testing.T) {
+	for _, c := range []struct {
+		ocsp, crl          certstest.Behaviour
+		gets, posts, lists int
+	}{
+		// The responder of both certificates is asked once in both ways, and each list once.
+		{certstest.HTTPError, certstest.HTTPError, 1, 1, 2},
+		// It answers well about the other certificate.
+		{certstest.Garbage, certstest.Garbage, 2, 0, 1},
+		{certstest.WrongKey, certstest.WrongKey, 2, 0, 1},
+		{certstest.TryLater, certstest.DeltaOnly, 2, 0, 1},
+	} {
+		t.Run(string(c.ocsp), func(t *testing.T) {
+			courtesyToFailing(t, c.ocsp, c.crl, [3]int{c.gets, c.posts, c.lists})
+		})
+	}
+}
+
+func courtesyToFailing(t *testing.T, ocsp, crl certstest.Behaviour, want [3]int) {
 	pki := certstest.New(t)
 	addr := certstest.Serve(t, certstest.ServerConfig(pki.Issue(t, certstest.Leaf{})))
-	pki.Responder.OCSP(certstest.HTTPError)
-	pki.Responder.CRL(certstest.HTTPError)
+	pki.Responder.OCSP(ocsp)
+	pki.Responder.CRL(crl)
 	p := quick(t, knows(pki.Now), configs.Trust{RevocationCheck: time.Hour}, configs.Server{Name: "a", Address: addr, CA: pki.CAFile(t)})
 	var cs *tls.ConnectionState
 	for range 5 {
@@ -327,8 +345,8 @@ func TestCourtesyToFailing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if gets, posts, lists := pki.Responder.Requests(); gets != 1 || posts != 1 || lists != 2 {
-		t.Errorf("%d GETs, %d POSTs, %d lists; want the responder of both certificates asked once in both ways, and each list once", gets, posts, lists)
+	if gets, posts, lists := pki.Responder.Requests(); [3]int{gets, posts, lists} != want {
+		t.Errorf("%d GETs, %d POSTs, %d lists; want %v", gets, posts, lists, want)
 	}
 	pki.Responder.OCSP(certstest.Honest)
 	if err := p.Recheck("a", cs); err != nil {

@@ -42,7 +42,9 @@ type Checker struct {
 	mu       sync.Mutex
 	answers  map[key]*kept     // of OCSP
 	lists    map[string]*list  // of distribution points, by URL
-	failures map[string]failed // by URL
+	failures map[string]failed // by URL, and by URL and question
+
+	reading sync.Mutex // one list at a time: a long one needs much memory while it is read
 }
 
 // key names a certificate: the hash of its issuer's key and its serial number.
@@ -281,11 +283,12 @@ func (c *Checker) fromResponders(ctx context.Context, q *Request, k key, r *Resu
 		return false
 	}
 	for _, at := range urls {
-		if e := c.failedLately(at, q.Ask); e != nil {
+		question := "ocsp " + at + string(k[:])
+		if e := c.failedLately(q.Ask, at, question); e != nil {
 			r.Problems = append(r.Problems, e)
 			continue
 		}
-		got, _, _ := c.flights.Do("ocsp "+at+string(k[:]), func() (any, error) {
+		got, _, _ := c.flights.Do(question, func() (any, error) {
 			der, e := c.ask(ctx, at, ask)
 			return flight{der, e}, nil
 		})
@@ -295,7 +298,7 @@ func (c *Checker) fromResponders(ctx context.Context, q *Request, k key, r *Resu
 			continue
 		}
 		a, e := ParseOCSP(f.der, q.Cert, q.Issuer)
-		if e != nil {
+		if c.noteFailure(question, e) {
 			r.Problems = append(r.Problems, e)
 			continue
 		}
@@ -355,10 +358,12 @@ func (c *Checker) list(ctx context.Context, at string, q *Request) (l *List, cac
 		}
 		return old.List, true, e
 	}
-	if e := c.failedLately(at, q.Ask); e != nil {
+	id := sha256.Sum256(q.Issuer.Raw)
+	question := "crl " + at + string(id[:])
+	if e := c.failedLately(q.Ask, at, question); e != nil {
 		return have(e)
 	}
-	got, _, _ := c.flights.Do("crl "+at, func() (any, error) {
+	got, _, _ := c.flights.Do(question, func() (any, error) {
 		var etag, modified string
 		if old != nil {
 			etag, modified = old.etag, old.modified
@@ -372,22 +377,22 @@ func (c *Checker) list(ctx context.Context, at string, q *Request) (l *List, cac
 			c.rememberList(at, n)
 			return listFlight{n, nil}, nil
 		}
-		parsed, e := ParseList(derOf(f.body))
+		c.reading.Lock()
+		parsed, e := ParseSignedList(derOf(f.body), q.Issuer)
+		c.reading.Unlock()
 		if e != nil {
+			e.Text = at + ": " + e.Text
 			return listFlight{nil, e}, nil
 		}
 		parsed.From = at
 		return listFlight{&list{List: parsed, fetched: c.now(), etag: f.etag, modified: f.modified}, nil}, nil
 	})
 	f := got.(listFlight)
-	if f.err != nil {
+	// What is not signed by the issuer, or older than what is known, replaces nothing.
+	if c.noteFailure(question, f.err) {
 		return have(f.err)
 	}
 	n := f.list
-	// What is not signed by the issuer, or older than what is known, replaces nothing.
-	if err := n.signedBy(q.Issuer); err != nil {
-		return have(problem(WhyCRLWrongSigner, err, "the list %s is not signed by %s", at, q.Issuer.Subject))
-	}
 	if old != nil && n.ThisUpdate.Before(old.ThisUpdate) {
 		return old.List, true, nil
 	}
@@ -423,7 +428,9 @@ func (c *Checker) rememberedList(at string) *list {
 	if der == nil {
 		return nil
 	}
+	c.reading.Lock()
 	l, e := ParseList(der)
+	c.reading.Unlock()
 	if e != nil {
 		return nil
 	}
@@ -442,30 +449,34 @@ func (c *Checker) rememberList(at string, l *list) {
 	c.lists[at] = l
 }
 
-func (c *Checker) failedLately(at string, ask Ask) *Error {
+// failedLately returns why a responder is left alone: it gave nothing at all, or nothing good to this
+// question. The same one may know other certificates.
+func (c *Checker) failedLately(ask Ask, at, question string) *Error {
 	if ask == AskAgain {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f, ok := c.failures[at]; ok && c.now().Sub(f.at) < patience {
-		return f.err
+	for _, what := range []string{at, question} {
+		if f, ok := c.failures[what]; ok && c.now().Sub(f.at) < patience {
+			return f.err
+		}
 	}
 	return nil
 }
 
 // noteFailure remembers e, or forgets an earlier failure when e is nil; it reports e != nil.
-func (c *Checker) noteFailure(at string, e *Error) bool {
+func (c *Checker) noteFailure(what string, e *Error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e == nil {
-		delete(c.failures, at)
+		delete(c.failures, what)
 		return false
 	}
 	if len(c.failures) >= most {
 		clear(c.failures)
 	}
-	c.failures[at] = failed{c.now(), e}
+	c.failures[what] = failed{c.now(), e}
 	return true
 }
 

@@ -11,6 +11,9 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	tags "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // List is one certificate revocation list (RFC 5280 §5). It is safe for concurrent use.
@@ -82,8 +85,74 @@ func ParseList(der []byte) (*List, *Error) {
 		}
 		l.revoked[string(e.SerialNumber.Bytes())] = entry{at: e.RevocationTime, reason: e.ReasonCode}
 	}
-	rl.RevokedCertificateEntries = nil // kept once, not twice
+	// Kept once, not thrice.
+	rl.RevokedCertificateEntries = nil
+	rl.RevokedCertificates = nil //nolint:staticcheck // it is filled all the same
 	return l, nil
+}
+
+// maxHead is what a list may have beside its entries: its issuer's name, extensions and signature.
+const maxHead = 64 << 10 // bytes
+
+// ParseSignedList is ParseList for a list from the network: of one that issuer did not sign only the
+// head is read, for the entries of a long list take twenty times its size while they are parsed.
+func ParseSignedList(der []byte, issuer *x509.Certificate) (*List, *Error) {
+	h, e := head(der)
+	if e != nil {
+		return nil, e
+	}
+	if err := h.CheckSignatureFrom(issuer); err != nil {
+		return nil, problem(WhyCRLWrongSigner, err, "the list is not signed by %s", issuer.Subject)
+	}
+	l, e := ParseList(der)
+	if e == nil {
+		l.signed[sha256.Sum256(issuer.Raw)] = nil
+	}
+	return l, e
+}
+
+// head reads a list without its entries (RFC 5280 §5.1). The signature in it is that over the whole.
+func head(der []byte) (*x509.RevocationList, *Error) {
+	malformed := problem(WhyCRLMalformed, nil, "not a revocation list")
+	in, whole, signed, body := cryptobyte.String(der), cryptobyte.String{}, cryptobyte.String{}, cryptobyte.String{}
+	if !in.ReadASN1(&whole, tags.SEQUENCE) || !whole.ReadASN1Element(&signed, tags.SEQUENCE) {
+		return nil, malformed
+	}
+	in = signed
+	if !in.ReadASN1(&body, tags.SEQUENCE) {
+		return nil, malformed
+	}
+	var kept []byte
+	for times, entries := false, false; !body.Empty(); {
+		var part cryptobyte.String
+		var tag tags.Tag
+		if !body.ReadAnyASN1Element(&part, &tag) {
+			return nil, malformed
+		}
+		if tag == tags.SEQUENCE && times && !entries { // they come right after the times
+			entries = true
+			continue
+		}
+		times = times || tag == tags.UTCTime || tag == tags.GeneralizedTime
+		if kept = append(kept, part[:min(len(part), maxHead)]...); len(kept)+len(whole) > maxHead {
+			return nil, problem(WhyCRLMalformed, nil, "the list has more than %d bytes beside its entries", maxHead)
+		}
+	}
+	var b cryptobyte.Builder
+	b.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) { b.AddBytes(kept) })
+		b.AddBytes(whole) // the algorithm and the signature
+	})
+	short, err := b.Bytes()
+	if err != nil {
+		return nil, problem(WhyCRLMalformed, err, "not a revocation list")
+	}
+	h, err := x509.ParseRevocationList(short)
+	if err != nil {
+		return nil, problem(WhyCRLMalformed, err, "not a revocation list")
+	}
+	h.RawTBSRevocationList = signed
+	return h, nil
 }
 
 // LoadLists reads every list of a file: one in DER, or any number in PEM.

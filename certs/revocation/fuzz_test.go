@@ -43,6 +43,9 @@ func FuzzParseList(f *testing.F) {
 		if (l == nil) == (e == nil) {
 			t.Fatal("neither a list nor a reason, or both")
 		}
+		if signed, _ := revocation.ParseSignedList(der, pki.Intermediate.Cert); signed != nil && l == nil {
+			t.Fatal("accepted as signed what is not a list")
+		}
 		if l != nil && l.NextUpdate.Before(l.ThisUpdate) {
 			t.Fatalf("accepted a list from %v to %v", l.ThisUpdate, l.NextUpdate)
 		}

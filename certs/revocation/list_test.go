@@ -1,8 +1,14 @@
 package revocation_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,6 +45,43 @@ func TestLoadLists(t *testing.T) {
 		if len(lists) != c.lists && err == nil || (err == nil) != (c.lists > 0) {
 			t.Errorf("%s: %d lists, %v", c.name, len(lists), err)
 		}
+	}
+}
+
+// Of a list that the authority did not sign the entries are not looked at, be they ever so many.
+func TestForgedListIsNotRead(t *testing.T) {
+	pki := certstest.New(t)
+	for range 5000 {
+		pki.Responder.Revoke(certstest.Serial(t))
+	}
+	signer := pki.Intermediate.Cert
+	forged, signed := pki.Responder.List(pki.Intermediate, certstest.WrongKey), pki.Responder.List(pki.Intermediate, certstest.Honest)
+	if _, e := revocation.ParseSignedList(signed, signer); e != nil {
+		t.Error(e)
+	}
+	var e *revocation.Error
+	if n := testing.AllocsPerRun(1, func() { _, e = revocation.ParseSignedList(forged, signer) }); n > 500 {
+		t.Errorf("%v allocations for a forged list of 5000 entries", n)
+	}
+	if e == nil || e.Why != revocation.WhyCRLWrongSigner {
+		t.Error(e)
+	}
+	// The signature is over all of it: no entry can be left out or taken from another list.
+	for i := range 100 {
+		damaged := bytes.Clone(signed)
+		damaged[len(signed)*i/100] ^= 1
+		if _, e := revocation.ParseSignedList(damaged, signer); e == nil {
+			t.Errorf("byte %d was changed unnoticed", len(signed)*i/100)
+		}
+	}
+	// What is long beside the entries is not read, either.
+	long, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: pki.Now, NextUpdate: pki.Now.Add(time.Hour),
+		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Value: make([]byte, 1<<20)}}}, signer, certstest.Key(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, e := revocation.ParseSignedList(long, signer); e == nil || e.Why != revocation.WhyCRLMalformed {
+		t.Error(e)
 	}
 }
 
