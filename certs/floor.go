@@ -212,35 +212,35 @@ type Keeper struct {
 	Failed   func(error)              // told when it can't be written; nil: nobody
 }
 
-// saveEvery is how often.
-const saveEvery = time.Hour
+// How often it looks whether time is known, writes while it is, and tries again after a failure.
+const (
+	lookEvery  = time.Second
+	saveEvery  = time.Hour
+	retryAfter = time.Minute
+)
 
-// Run writes when time becomes known, every hour from then on, and when ctx ends, whose error it
-// returns. A failure to write is told and tried again a minute later.
+// Run writes when time becomes known (a gateway that loses its power a moment later has its floor),
+// every hour from then on, and when ctx ends, whose error it returns. A failure to write is told and
+// tried again a minute later.
 func (k *Keeper) Run(ctx context.Context) error {
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
-	var last time.Time // by the monotonic clock
+	due := time.NewTimer(lookEvery)
+	defer due.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			k.save()
 			return ctx.Err()
-		case now := <-tick.C:
-			if !last.IsZero() && now.Sub(last) < saveEvery {
-				continue
-			}
-			if k.save() {
-				last = now
-			}
+		case <-due.C:
+			due.Reset(k.save())
 		}
 	}
 }
 
-func (k *Keeper) save() bool {
+// save writes when time is known, and returns when to call it again.
+func (k *Keeper) save() time.Duration {
 	lower, ok := k.Known()
 	if !ok {
-		return false
+		return lookEvery
 	}
 	var rtc time.Time
 	if k.RTC != nil {
@@ -250,9 +250,9 @@ func (k *Keeper) save() bool {
 		if k.Failed != nil {
 			k.Failed(err)
 		}
-		return false
+		return retryAfter
 	}
-	return true
+	return saveEvery
 }
 
 // SaveTime writes lower, a time that has passed for certain, and what the battery clock shows
