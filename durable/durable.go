@@ -13,7 +13,7 @@ import (
 )
 
 // Replace makes the file at path hold b, with mode perm, at once or not at all, and waits for the disk.
-// The folder must exist.
+// The folder must exist. Done by root, the file keeps its owner and group; a new one gets the folder's.
 func Replace(path string, b []byte, perm fs.FileMode) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // mode 0600
@@ -21,7 +21,10 @@ func Replace(path string, b []byte, perm fs.FileMode) error {
 		return err
 	}
 	defer os.Remove(f.Name()) // fails when it was renamed: wanted
-	if err = f.Chmod(perm); err == nil {
+	if err = handOver(f, path); err == nil {
+		err = f.Chmod(perm)
+	}
+	if err == nil {
 		_, err = f.Write(b)
 	}
 	if err == nil {
@@ -34,6 +37,66 @@ func Replace(path string, b []byte, perm fs.FileMode) error {
 		return err
 	}
 	return SyncDir(dir)
+}
+
+// handOver gives f, which is to be the file at path, to the owner of the one that is there, else to the
+// folder's: what root changes by a command is read by the user that the gateway runs as.
+func handOver(f *os.File, path string) error {
+	old, err := os.Lstat(path) // not what a link leads to: the link is what is replaced
+	if errors.Is(err, fs.ErrNotExist) {
+		return giveToOwnerOf(filepath.Dir(path), f)
+	}
+	if err != nil || os.Geteuid() != 0 {
+		return err
+	}
+	return chownLike(f, old)
+}
+
+// giveToOwnerOf gives f, which was made in the folder dir just now, to the folder's owner.
+func giveToOwnerOf(dir string, f *os.File) error {
+	st, err := os.Stat(dir)
+	if err != nil || os.Geteuid() != 0 {
+		return err
+	}
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok && sys.Uid == 0 {
+		return nil // root's own
+	}
+	return chownLike(f, st)
+}
+
+func chownLike(f *os.File, like fs.FileInfo) error {
+	sys, ok := like.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	err := f.Chown(int(sys.Uid), int(sys.Gid))
+	if sys.Uid == 0 && errors.Is(err, syscall.EPERM) {
+		return nil // without CAP_CHOWN, as under systemd, a file keeps its owner at least
+	}
+	return err
+}
+
+// MakeFolder makes the folder at path, and those above it, with mode perm where they are missing. Made
+// by root, each belongs to the owner of the one that it is in.
+func MakeFolder(path string, perm fs.FileMode) error {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(path)
+	if err := MakeFolder(parent, perm); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, perm); err != nil {
+		if st, statErr := os.Stat(path); statErr == nil && st.IsDir() { // another process was faster
+			return nil
+		}
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(giveToOwnerOf(parent, f), f.Close())
 }
 
 // SyncDir waits until what was made, renamed or removed in dir is on the disk.
@@ -58,7 +121,7 @@ func Lock(path string) (unlock func(), err error) { return LockWithin(path, Pati
 // LockWithin is Lock with a limit of one's own. There is always one: who holds the lock may have been
 // stopped (^Z) and come back never.
 func LockWithin(path string, limit time.Duration) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openLock(path)
 	if err != nil {
 		return nil, err
 	}
@@ -75,4 +138,20 @@ func LockWithin(path string, limit time.Duration) (unlock func(), err error) {
 			return nil, fmt.Errorf("%s: another process has held it for %v; end or resume that one (fuser %s names it)", path, limit, path)
 		}
 	}
+}
+
+func openLock(path string) (*os.File, error) {
+	// Only what was made here is given away: the name may be a link to anything.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return os.OpenFile(path, os.O_RDWR, 0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := giveToOwnerOf(filepath.Dir(path), f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }

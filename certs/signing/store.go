@@ -90,7 +90,7 @@ func Open(o Options) (*Store, error) {
 	if o.Validity < time.Hour || o.Validity > math.MaxUint32*time.Second {
 		return nil, fmt.Errorf("a delegation's validity of %v is not possible", o.Validity)
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	if err := durable.MakeFolder(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the signing keys: %w", err)
 	}
 	s := &Store{o: o}

@@ -5,10 +5,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -449,6 +451,42 @@ func TestHeldLockStopsNobody(t *testing.T) {
 	unlock()
 	if !renew(t, s, later) || s.Serial() != 2 {
 		t.Errorf("serial %d once the lock is free", s.Serial())
+	}
+}
+
+// What root does to the keys of a gateway that runs as another user stays readable to that one.
+func TestRootKeepsTheUsersKeysReadable(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away (run the tests as root)")
+	}
+	o := options(t)
+	dir := filepath.Dir(o.Dir)
+	if err := os.Chown(dir, 1234, 1235); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, o)
+	renew(t, s, noon())
+	if err := s.Rotate(noon()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Want(1); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		st, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if sys := st.Sys().(*syscall.Stat_t); sys.Uid != 1234 || sys.Gid != 1235 {
+			t.Errorf("%s is %d:%d's", path, sys.Uid, sys.Gid)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
