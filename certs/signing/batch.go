@@ -89,8 +89,9 @@ func (s *Store) forgetRoots() error {
 	return nil
 }
 
-// Want makes n online keys for coming rotations and returns what must be carried to the root: a
-// JSON file without secrets.
+// Want returns what must be carried to the root, a JSON file without secrets: n rounds of online keys
+// for coming rotations. Those that were listed before and wait for their delegations come first, so
+// that a batch for any of these lists can be imported; what is missing is made.
 func (s *Store) Want(n int) (list []byte, err error) {
 	if n < 1 || n > 100 {
 		return nil, fmt.Errorf("a batch has 1 to 100 rotations, not %d", n)
@@ -105,15 +106,24 @@ func (s *Store) Want(n int) (list []byte, err error) {
 func (s *Store) want(n int) ([]byte, error) {
 	fresh := *s.st
 	fresh.Keys = nil
-	for _, r := range s.st.Keys { // an earlier batch that never came back is dropped
-		if r.State != StateNext || r.Delegation != "" {
-			fresh.Keys = append(fresh.Keys, r)
+	waiting := map[string][]record{}
+	for _, r := range s.st.Keys {
+		if r.State == StateNext && r.Delegation == "" {
+			if !s.canSign(&r) {
+				continue // of an algorithm that is no longer configured, or its file is lost
+			}
+			waiting[r.Alg] = append(waiting[r.Alg], r)
 		}
+		fresh.Keys = append(fresh.Keys, r)
 	}
-	w := wanted{Version: 1, Gateway: fresh.Gateway, Serial: max(fresh.Serial, s.restored)}
-	for range n {
+	w := wanted{Version: 1, Gateway: fresh.Gateway, Serial: max(fresh.highest(), s.restored)}
+	for i := range n {
 		var round []want
 		for _, alg := range s.o.Algorithms {
+			if old := waiting[alg.String()]; i < len(old) {
+				round = append(round, want{old[i].Alg, old[i].Public})
+				continue
+			}
 			k, err := beacon.GenerateSigningKey(alg, s.o.Random)
 			if err != nil {
 				return nil, err
@@ -132,6 +142,25 @@ func (s *Store) want(n int) ([]byte, error) {
 		return nil, err
 	}
 	return json.MarshalIndent(w, "", "  ")
+}
+
+// canSign reports whether a waiting key's secret half is there and of use.
+func (s *Store) canSign(r *record) bool {
+	alg, err := beacon.ParseAlg(r.Alg)
+	if err != nil || !slices.Contains(s.o.Algorithms, alg) {
+		return false
+	}
+	_, err = s.loadKey(r, alg)
+	return err == nil
+}
+
+// highest is the highest serial that was used or is delegated.
+func (s *state) highest() uint32 {
+	high := s.Serial
+	for i := range s.Keys {
+		high = max(high, s.Keys[i].Serial)
+	}
+	return high
 }
 
 // adoptKeeping is adopt when the current keys stay.
@@ -226,7 +255,7 @@ func (s *Store) take(batchJSON []byte) (rotations int, err error) {
 	}
 	fresh := *s.st
 	fresh.Keys = append([]record(nil), s.st.Keys...)
-	serial := s.st.Serial
+	serial := s.st.highest()
 	for _, round := range b.Delegations {
 		if len(round) != len(s.o.Algorithms) {
 			return 0, errors.New("the batch was made for other algorithms")
@@ -238,7 +267,7 @@ func (s *Store) take(batchJSON []byte) (rotations int, err error) {
 				return 0, err
 			}
 			if d.Serial <= serial {
-				return 0, fmt.Errorf("the batch repeats serial %d", d.Serial)
+				return 0, fmt.Errorf("the batch repeats serial %d, and %d is at hand already: it, or another for the same keys, was imported; %s", d.Serial, serial, newList)
 			}
 			high = max(high, d.Serial)
 			if err := fresh.attach(d, h); err != nil {
@@ -274,17 +303,24 @@ func (s *Store) verifyOwn(h string) (beacon.Delegation, error) {
 	return beacon.Delegation{}, fmt.Errorf("a delegation of the batch is not by our root: %w", last)
 }
 
+// newList is what to do when a batch can't be taken.
+const newList = "for more, carry a new list to the root: ntsgw keys delegate -want N"
+
 // attach gives a waiting key its delegation.
 func (s *state) attach(d beacon.Delegation, h string) error {
 	kid := d.Key.KID()
 	for i := range s.Keys {
 		r := &s.Keys[i]
-		if r.Role == RoleOnline && r.State == StateNext && r.Delegation == "" && r.KID == hex.EncodeToString(kid[:]) {
+		if r.Role != RoleOnline || r.KID != hex.EncodeToString(kid[:]) {
+			continue
+		}
+		if r.State == StateNext && r.Delegation == "" {
 			r.Serial, r.NotBefore, r.NotAfter, r.Delegation = d.Serial, d.NotBefore, d.NotAfter, h
 			return nil
 		}
+		return fmt.Errorf("the batch delegates key %x, which has a delegation (serial %d) already; %s", kid, r.Serial, newList)
 	}
-	return fmt.Errorf("the batch delegates key %x, which is not waiting here", kid)
+	return fmt.Errorf("the batch delegates key %x, which is not one of this folder's: its list was made elsewhere, or before a backup was restored; %s", kid, newList)
 }
 
 // takeNext makes the imported delegation with the highest serial that covers now current, when it

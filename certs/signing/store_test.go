@@ -663,6 +663,68 @@ func TestRootKeptElsewhere(t *testing.T) {
 	}
 }
 
+// A list that was made again, because the first was lost or for more rounds, makes no batch useless.
+func TestListMadeAgain(t *testing.T) {
+	o := options(t)
+	s := open(t, o)
+	renew(t, s, noon())
+	rootFile := filepath.Join(t.TempDir(), "root.pem")
+	if err := s.TakeRootAway(rootFile); err != nil {
+		t.Fatal(err)
+	}
+	rootPEM, err := os.ReadFile(rootFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(n int) []byte {
+		t.Helper()
+		list, err := s.Want(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	batch := func(list []byte) []byte {
+		t.Helper()
+		b, err := Delegate(rootPEM, list, noon(), DefaultValidity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	take := func(what string, b []byte, rounds int) {
+		t.Helper()
+		n, err := s.Import(b)
+		if n != rounds || (err == nil) != (rounds > 0) || err != nil && !strings.Contains(err.Error(), "keys delegate -want") {
+			t.Errorf("%s: %d rounds of %d, %v", what, n, rounds, err)
+		}
+	}
+	first, again, longer := want(2), want(2), want(3)
+	if !bytes.Equal(first, again) {
+		t.Error("the list that was made again has other keys")
+	}
+	take("the first list's batch", batch(first), 2)
+	take("the same list's, made again", batch(again), 0)
+	take("a longer one's of the same keys", batch(longer), 0)
+	// What is listed now follows what is at hand.
+	take("the next list's", batch(want(2)), 2)
+	if err := s.Rotate(noon().Add(16 * 24 * time.Hour)); err != nil || s.Serial() != 5 {
+		t.Errorf("serial %d, %v", s.Serial(), err)
+	}
+	verifies(t, s, noon().Add(16*24*time.Hour))
+	// A key whose file was lost is not listed again.
+	lost := want(1)
+	for _, k := range s.List().Keys {
+		if k.State == StateNext && k.Serial == 0 {
+			if err := os.Remove(filepath.Join(o.Dir, onlineName(k.KID))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	take("the list's of the keys that are left", batch(want(1)), 1)
+	take("the list's of keys that were lost", batch(lost), 0)
+}
+
 func TestOpensslReadsTheKeys(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
