@@ -641,6 +641,9 @@ func TestRootKeptElsewhere(t *testing.T) {
 	if _, err := s.Import(batch); err == nil {
 		t.Error("took the same batch twice")
 	}
+	if renew(t, s, start) {
+		t.Error("took a delegation that has begun before the present one is at half of its time")
+	}
 	at := start
 	for serial := uint32(2); serial <= 4; serial++ {
 		at = start.Add(time.Duration(serial-2)*15*24*time.Hour + 6*24*time.Hour)
