@@ -48,6 +48,7 @@ type Options struct {
 
 	RootAway    bool // the root was taken away by hand: its files need not be here any more
 	ReplaceLost bool // an online key whose file is missing is given up and a new one made
+	Look        bool // nothing is made or changed by Open, which fails where there are no keys yet
 }
 
 // Store holds the keys of one gateway. See the package for its concurrency.
@@ -71,6 +72,8 @@ type fileStamp struct {
 // Open reads the keys, or makes them at the first start: a root and an online key an algorithm.
 // Delegations need to know the time: Renew makes them. A key file that is missing, unreadable or
 // readable by others is refused with an *Error that names it and the cure.
+//
+// With Look the name and the keys are those that are there, one of a configured algorithm at least.
 func Open(o Options) (*Store, error) {
 	if len(o.Algorithms) == 0 {
 		o.Algorithms = []beacon.Alg{beacon.Ed25519}
@@ -90,10 +93,14 @@ func Open(o Options) (*Store, error) {
 	if o.Validity < time.Hour || o.Validity > math.MaxUint32*time.Second {
 		return nil, fmt.Errorf("a delegation's validity of %v is not possible", o.Validity)
 	}
-	if err := durable.MakeFolder(o.Dir, 0o700); err != nil {
+	s := &Store{o: o}
+	if o.Look {
+		if s.isMissing() {
+			return nil, s.firstStart()
+		}
+	} else if err := durable.MakeFolder(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the signing keys: %w", err)
 	}
-	s := &Store{o: o}
 	unlock, err := s.lock(durable.Patience)
 	if err != nil {
 		return nil, err
@@ -102,13 +109,36 @@ func Open(o Options) (*Store, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	read := s.load
-	if _, err := os.Stat(s.path(stateFile)); errors.Is(err, fs.ErrNotExist) {
+	if s.isMissing() {
 		read = s.begin
 	}
 	if err := read(); err != nil {
 		return nil, err
 	}
+	if o.Look {
+		return s, s.hasRoot()
+	}
 	return s, s.complete()
+}
+
+// hasRoot returns why nothing can be seen: the first start was cut short, or is still to come for the
+// algorithms that are configured now.
+func (s *Store) hasRoot() error {
+	for _, alg := range s.o.Algorithms {
+		if s.st.find(RoleRoot, alg, StateCurrent) != nil {
+			return nil
+		}
+	}
+	return s.noKeys()
+}
+
+func (s *Store) noKeys() error {
+	return &Error{Why: WhyMissing, Text: "there are no keys in " + s.o.Dir + " yet", Fix: "start the gateway, or enrol a node"}
+}
+
+func (s *Store) isMissing() bool {
+	_, err := os.Stat(s.path(stateFile))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func (s *Store) path(name string) string { return filepath.Join(s.o.Dir, name) }
@@ -226,6 +256,18 @@ func (s *Store) loadKey(r *record, alg beacon.Alg) (*beacon.SigningKey, error) {
 // begin is load at the first start, when there is nothing yet. A running gateway never begins anew,
 // nor does one whose serials were used: its nodes know another root.
 func (s *Store) begin() error {
+	if err := s.firstStart(); err != nil {
+		return err
+	}
+	s.st = &state{Version: 1}
+	s.roots, s.online = map[beacon.Alg]*beacon.SigningKey{}, map[beacon.Alg]*beacon.SigningKey{}
+	// Written before the first key: keys that it does not name are then those of a first start that
+	// was interrupted, which nobody was enrolled with.
+	return s.save()
+}
+
+// firstStart returns why the list that is missing can't be begun.
+func (s *Store) firstStart() error {
 	path := s.path(stateFile)
 	names, err := filepath.Glob(s.path("*.key"))
 	if err != nil {
@@ -241,12 +283,10 @@ func (s *Store) begin() error {
 		return &Error{Path: path, Why: WhyMissing, Text: "is missing, but there are keys", Fix: fix}
 	case mark != 0:
 		return &Error{Path: path, Why: WhyMissing, Text: fmt.Sprintf("is missing, but keys up to serial %d were used", mark), Fix: fix}
+	case s.o.Look:
+		return s.noKeys()
 	}
-	s.st = &state{Version: 1}
-	s.roots, s.online = map[beacon.Alg]*beacon.SigningKey{}, map[beacon.Alg]*beacon.SigningKey{}
-	// Written before the first key: keys that it does not name are then those of a first start that
-	// was interrupted, which nobody was enrolled with.
-	return s.save()
+	return nil
 }
 
 // complete makes what is missing of the configured algorithms and gives the gateway its name.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -451,6 +452,61 @@ func TestHeldLockStopsNobody(t *testing.T) {
 	unlock()
 	if !renew(t, s, later) || s.Serial() != 2 {
 		t.Errorf("serial %d once the lock is free", s.Serial())
+	}
+}
+
+// Who only looks makes nothing, and renames nothing.
+func TestLookMakesNothing(t *testing.T) {
+	o := options(t)
+	looking := o
+	looking.Look = true
+	list := func() string {
+		t.Helper()
+		var all strings.Builder
+		err := filepath.WalkDir(filepath.Dir(o.Dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				fmt.Fprintln(&all, path)
+				return err
+			}
+			b, err := os.ReadFile(path)
+			fmt.Fprintf(&all, "%s %q\n", path, b)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all.String()
+	}
+	refused := func(what string) {
+		t.Helper()
+		before := list()
+		var e *Error
+		if _, err := Open(looking); !errors.As(err, &e) || e.Why != WhyMissing || e.Fix == "" {
+			t.Errorf("%s: %v", what, err)
+		}
+		if after := list(); after != before {
+			t.Errorf("%s: there is now\n%s", what, after)
+		}
+	}
+	refused("no folder")
+	if err := os.Mkdir(o.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	refused("an empty folder")
+	one := o
+	one.Algorithms = o.Algorithms[:1]
+	open(t, one)
+	looking.Algorithms = o.Algorithms[1:]
+	refused("keys of another algorithm")
+	renew(t, open(t, o), noon())
+	before := list()
+	looking.Gateway = "gw2"
+	s := open(t, looking)
+	if s.Gateway() != "gw1" || s.Serial() != 1 || len(s.List().Keys) != 4 {
+		t.Errorf("%s, serial %d, %+v", s.Gateway(), s.Serial(), s.List())
+	}
+	if after := list(); after != before {
+		t.Errorf("there is now\n%s", after)
 	}
 }
 

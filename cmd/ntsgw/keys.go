@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -67,18 +64,7 @@ func openStore(config string, options ...func(*signing.Options)) (configs.Config
 
 // readStore is openStore for verbs that only look: it makes no keys.
 func readStore(config string, options ...func(*signing.Options)) (configs.Config, *signing.Store, error) {
-	cfg, err := configs.Load(config)
-	if err != nil {
-		return cfg, nil, asConfigError(err)
-	}
-	dir := filepath.Join(cfg.Gateway.StateDir, "keys")
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return cfg, nil, fmt.Errorf("there are no keys in %s yet: start the gateway, or enrol a node", dir)
-	} else if errors.Is(err, fs.ErrPermission) {
-		return cfg, nil, withFix(err)
-	}
-	store, err := openSigning(cfg, options...)
-	return cfg, store, err
+	return openStore(config, append(options, func(o *signing.Options) { o.Look = true })...)
 }
 
 // keysRotate replaces the online keys now. Their validity begins at the gateway's proved time,
