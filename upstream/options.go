@@ -61,6 +61,7 @@ type Options struct {
 	Open    func(peer netip.AddrPort) (Socket, error)
 	Rand    io.Reader
 	Now     func() time.Time // for Status.KEAt
+	tick    time.Duration    // the step of the raw clock, at most
 }
 
 // Socket is a UDP socket that receives from one peer only, and whose datagrams carry the

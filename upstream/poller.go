@@ -38,7 +38,8 @@ type poller struct {
 	name       string
 	pace       pace
 	maxStratum int
-	pivot      int64 // nanoseconds since 1970: the middle of the 136 years that timestamps are in
+	tick       time.Duration // the step of the raw clock, at most
+	pivot      int64         // nanoseconds since 1970: the middle of the 136 years that timestamps are in
 	random     io.Reader
 	rng        *rand.Rand
 
@@ -81,6 +82,8 @@ type poller struct {
 }
 
 const (
+	// rateUnknown: a raw clock that nothing is known of is within 1/100, as in the discipline.
+	rateUnknown   = 100
 	settled       = 8  // usable replies that make a session one that lasts
 	ratedReplies  = 32 // for how long RATE is obeyed
 	shortRequests = 16 // for how long requests go without placeholders, before longer ones are tried again
@@ -109,6 +112,7 @@ func newPoller(opt *Options, now discipline.Raw) *poller {
 		name:       opt.Name,
 		pace:       newPace(opt),
 		maxStratum: opt.MaxSourceStratum,
+		tick:       opt.tick,
 		// A server may be a little behind the floor without landing an era later.
 		pivot:    opt.Floor + int64(50*365.25*24*float64(time.Hour)),
 		random:   opt.Rand,
@@ -588,9 +592,23 @@ func (p *poller) measure(e *exchange, h *ntp.Packet, a arrival) (m discipline.Me
 	held := time.Duration(t3 - t2)
 	around := t4.Sub(t1)
 	delay := around - held
-	// Both clocks have an error of rate and of reading; beyond it the server contradicts itself.
-	slack := width + ntp.PrecisionDuration(h.Precision) + around/1000 + time.Microsecond
-	if held < 0 || delay < -slack || delay > 16*time.Second {
+	// How far one end of the exchange can be out, and so how wrong Offset is beyond half of Delay:
+	//
+	//	precision  the server's reading of its clock
+	//	width      how much t1 is too late, or t4 too early, by their stamps
+	//	tick       how much t4 is too early because our clock reads down to its step; t1, read
+	//	           down, is too early, which only makes Delay longer. RAW and REALTIME read the
+	//	           same counter, so carrying a stamp from one to the other adds no step
+	//	held/2     of a raw clock that may run 1 % fast or slow: half of the round trip was
+	//	           measured by it, and the discipline allows for its rate in Delay only; the
+	//	           same rate holds for width and tick
+	//	3          ns: halves and NTP's fractions of a second rounded, the division by rateUnknown
+	//
+	// Each of the two ways loses at most far by all that, so with a delay below −2·far the server
+	// contradicts itself. One that is merely below 0 adds nothing: what it says is that truth has
+	// less room than far on both sides.
+	far := ntp.PrecisionDuration(h.Precision) + width + p.tick + (max(held, 0)/2+width+p.tick)/rateUnknown + 3
+	if held < 0 || delay < -2*far || delay > 16*time.Second {
 		return m, ReasonDelay, "the server claims to have held the request for longer than the round trip lasted"
 	}
 	m = discipline.Measurement{
@@ -599,14 +617,12 @@ func (p *poller) measure(e *exchange, h *ntp.Packet, a arrival) (m discipline.Me
 		Delay:          max(delay, 0),
 		RootDelay:      h.RootDelay.Duration(),
 		RootDispersion: h.RootDispersion.Duration(),
-		// held/1000: while the server held the request the raw clock ran at its own rate, which
-		// the discipline allows for in Delay only. 2 ns: the divisions by two.
-		Precision:     ntp.PrecisionDuration(h.Precision) + width + max(-delay, 0) + held/1000 + 2,
-		Stratum:       h.Stratum,
-		Leap:          leap(h.Leap),
-		RefID:         h.ReferenceID,
-		Authenticated: true,
-		DatesDeferred: p.keys.deferred,
+		Precision:      far,
+		Stratum:        h.Stratum,
+		Leap:           leap(h.Leap),
+		RefID:          h.ReferenceID,
+		Authenticated:  true,
+		DatesDeferred:  p.keys.deferred,
 	}
 	m.Offset = t2 + int64(held)/2 - int64(m.At)
 	return m, "", ""

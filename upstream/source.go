@@ -32,6 +32,7 @@ func New(opt Options) (*Source, error) {
 }
 
 func newSource(opt Options) *Source {
+	opt.tick = tickOf(opt.Clock.Now)
 	return &Source{
 		opt:     opt,
 		kick:    make(chan struct{}, 1),

@@ -1,0 +1,48 @@
+package upstream
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
+)
+
+const (
+	// coarsestTick is the step of the coarsest raw clock on the boards that are supported: the
+	// BCM2835's system timer counts microseconds.
+	coarsestTick = time.Microsecond
+	// tickRounding is by how much a distance of distances between readings, in whole nanoseconds,
+	// may miss a multiple of the step.
+	tickRounding = 4 * time.Nanosecond
+	tickSteps    = 256     // steps to look at
+	tickReadings = 1 << 16 // readings to look for them in: tens of milliseconds
+)
+
+// tickOf returns a bound on the step of the clock that now reads. clock_getres(2) can't tell: it
+// gives the resolution of timers, 1 ns beside a counter of microseconds.
+//
+// Readings lie whole steps apart, and so the distances between them differ by whole steps: the
+// least of either is no less than one. How long a reading takes falls out of the difference, so
+// that a fine clock is seen to be one though nobody can read it that often.
+func tickOf(now func() discipline.Raw) time.Duration {
+	var apart []time.Duration
+	last := now()
+	for i := 0; i < tickReadings && len(apart) < tickSteps; i++ {
+		at := now()
+		if at > last {
+			apart = append(apart, at.Sub(last))
+		}
+		last = at
+	}
+	if len(apart) == 0 {
+		return coarsestTick
+	}
+	slices.Sort(apart)
+	least := apart[0]
+	for i := 1; i < len(apart); i++ {
+		if d := apart[i] - apart[i-1]; d >= tickRounding {
+			least = min(least, d)
+		}
+	}
+	return least + tickRounding
+}
