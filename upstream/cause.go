@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"regexp"
 	"syscall"
 
 	"github.com/ntsgw/ntsgw/upstream/ntske"
@@ -43,8 +44,15 @@ func refusal(err error, word, doing string) *failure {
 	if errors.As(err, &r) && r.Reason() != "" {
 		word = r.Reason()
 	}
-	return &failure{reason: word, text: fmt.Sprintf("%s: %v", doing, err), denied: true, err: err}
+	return &failure{reason: word, text: fmt.Sprintf("%s: %s", doing, words(err)), denied: true, err: err}
 }
+
+// ownEnd is this machine's end of a connection as package net writes it: "10.0.0.5:44478->".
+var ownEnd = regexp.MustCompile(`\S+:\d+->`)
+
+// words is err without this machine's own end: its port is another one each time, and the same cause
+// would be news, and a line in the log, at each poll.
+func words(err error) string { return ownEnd.ReplaceAllString(err.Error(), "") }
 
 // Unreachable says in one sentence, with the fix, why no connection to the KE server at address (host:port)
 // came about; err is what the dialer returned.
@@ -58,7 +66,7 @@ func dialFailure(address string, err error) *failure {
 	case errors.As(err, &dns):
 		f.reason = ReasonName
 		host, _, _ := net.SplitHostPort(address)
-		f.text = fmt.Sprintf("the name %s does not resolve (%s): check the spelling and this machine's DNS, or configure an address", host, dns.Err)
+		f.text = fmt.Sprintf("the name %s does not resolve (%s): check the spelling and this machine's DNS, or configure an address", host, words(errors.New(dns.Err)))
 	case errors.Is(err, syscall.ECONNREFUSED):
 		f.reason = ReasonRefused
 		f.text = fmt.Sprintf("%s refuses the connection: nothing listens there; NTS-KE is usually on TCP port 4460", address)
@@ -68,48 +76,55 @@ func dialFailure(address string, err error) *failure {
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):
 		f.text = fmt.Sprintf("no route to %s: this machine's network is not up, or lacks that address family", address)
 	default:
-		f.text = fmt.Sprintf("connecting to %s: %v", address, err)
+		f.text = fmt.Sprintf("connecting to %s: %s", address, words(err))
 	}
 	return f
 }
 
+// trustIt says how an authority of one's own is trusted.
+const trustIt = `; if it is the right server, name its authority with ca = "FILE" in its [[server]], or pin its key with pins`
+
 // tlsFailure explains why the handshake failed.
 func tlsFailure(address string, err error) *failure {
-	var r reasoned
-	if errors.As(err, &r) && r.Reason() != "" {
-		return refusal(err, ReasonTrust, "the certificate is refused")
-	}
-	f := &failure{reason: ReasonTLS, err: err}
 	var (
+		r         reasoned
 		expired   x509.CertificateInvalidError
 		name      x509.HostnameError
 		authority x509.UnknownAuthorityError
 		header    tls.RecordHeaderError
 	)
+	if errors.As(err, &r) && r.Reason() != "" {
+		f := refusal(err, ReasonTrust, "the certificate is refused")
+		if errors.As(err, &authority) {
+			f.text += trustIt
+		}
+		return f
+	}
+	f := &failure{reason: ReasonTLS, err: err}
 	switch {
 	case errors.As(err, &expired) && expired.Reason == x509.Expired:
 		f.denied = true
-		f.text = fmt.Sprintf("the certificate of %s is expired or not yet valid by this machine's clock: %v", address, err)
+		f.text = fmt.Sprintf("the certificate of %s is expired or not yet valid by this machine's clock: %s", address, words(err))
 	case errors.As(err, &name):
 		f.denied = true
-		f.text = fmt.Sprintf("the certificate of %s is for another name: %v; list that name in names if it is the right server", address, err)
+		f.text = fmt.Sprintf("the certificate of %s is for another name: %s; list that name in names if it is the right server", address, words(err))
 	case errors.As(err, &authority):
 		f.denied = true
-		f.text = fmt.Sprintf("the certificate of %s is signed by nobody this gateway knows: %v; give its CA in ca, or pin its key in pins", address, err)
+		f.text = fmt.Sprintf("the certificate of %s is signed by nobody this gateway knows: %s", address, words(err)) + trustIt
 	case ntske.RefusesALPN(err):
 		f.reason = ntske.ReasonALPN
 		f.text = address + " " + ntske.OtherService
 	case errors.As(err, &header):
 		f.text = fmt.Sprintf("%s does not speak TLS at all: it is another service", address)
 	case remoteAlert(err):
-		f.text = fmt.Sprintf("%s ended the TLS handshake: %v; it may want a client certificate, or lack TLS 1.3", address, err)
+		f.text = fmt.Sprintf("%s ended the TLS handshake: %s; it may want a client certificate, or lack TLS 1.3", address, words(err))
 	case timeout(err):
 		f.reason = ReasonTimeout
 		f.text = fmt.Sprintf("%s took the connection but did not finish the TLS handshake in time", address)
 	case closed(err):
 		f.text = fmt.Sprintf("%s closed the connection in the TLS handshake", address)
 	default:
-		f.text = fmt.Sprintf("TLS with %s: %v", address, err)
+		f.text = fmt.Sprintf("TLS with %s: %s", address, words(err))
 	}
 	return f
 }
@@ -130,7 +145,7 @@ func exchangeFailure(address string, err error) *failure {
 	switch {
 	case e.Reason == ntske.ReasonTransport && e.Err != nil && remoteAlert(e.Err):
 		// In TLS 1.3 the server judges the client's certificate after our handshake is done.
-		f.text = fmt.Sprintf("%s ended the connection after the handshake: %v; it may want another client certificate", address, e.Err)
+		f.text = fmt.Sprintf("%s ended the connection after the handshake: %s; it may want another client certificate", address, words(e.Err))
 	case e.Reason == ntske.ReasonTransport && e.Err != nil && timeout(e.Err):
 		f.reason = ReasonTimeout
 		f.text = fmt.Sprintf("%s did not answer the NTS-KE request in time", address)
@@ -139,7 +154,7 @@ func exchangeFailure(address string, err error) *failure {
 	case e.Reason == ntske.ReasonNoCookies:
 		f.text = fmt.Sprintf("%s gave no cookie that fits an NTP packet: %s", address, e.Detail)
 	default:
-		f.text = fmt.Sprintf("%s: %v", address, err)
+		f.text = fmt.Sprintf("%s: %s", address, words(err))
 	}
 	return f
 }

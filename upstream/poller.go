@@ -328,7 +328,7 @@ func (p *poller) sentStamp(at int64) {
 // notSent tells that it did not: the cookie was not seen by anybody and stays good.
 func (p *poller) notSent(now discipline.Raw, err error) {
 	p.count(ReasonSend)
-	p.lastError = fmt.Sprintf("sending to %s: %v", p.keys.peer, err)
+	p.lastError = fmt.Sprintf("sending to %s: %s", p.keys.peer, words(err))
 	if p.open != nil {
 		p.cookies = append([][]byte{p.open.cookie}, p.cookies...)
 		p.open = nil
@@ -346,9 +346,11 @@ func (p *poller) missed() {
 
 // refusedBySystem notes an ICMP error about what was sent. It is a hint: anybody can make one.
 func (p *poller) refusedBySystem(err error) {
-	p.count(ReasonSocket)
+	if p.open == nil || p.open.icmp == "" {
+		p.count(ReasonSocket)
+	}
 	if p.open != nil {
-		p.open.icmp = err.Error()
+		p.open.icmp = words(err)
 	}
 }
 
@@ -563,8 +565,7 @@ func (p *poller) expire(now discipline.Raw) {
 	case e.plain:
 		p.count(ReasonNoReply)
 		p.lastError = fmt.Sprintf("%s answers without valid NTS authentication; plain NTP is never used: a router may answer port 123 itself, or the server's NTP part lacks NTS", p.keys.peer)
-	case e.icmp != "":
-		p.count(ReasonNoReply)
+	case e.icmp != "": // and counted
 		p.lastError = fmt.Sprintf("the key exchange works, but nobody takes NTP at %s: %s", p.keys.peer, e.icmp)
 	default:
 		p.count(ReasonNoReply)

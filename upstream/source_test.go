@@ -127,10 +127,20 @@ func TestNobodyTakesNTP(t *testing.T) {
 	t.Parallel()
 	ca := upstreamtest.NewCA(t)
 	server := upstreamtest.NewServer(t, ca, upstreamtest.Config{NTPServer: "127.0.0.2"}) // it listens on 127.0.0.1 only
-	r := start(t, ca, server.Address, nil)
-	r.await("the cause", func(st upstream.Status) bool {
-		return strings.Contains(st.LastError, "nobody takes NTP at 127.0.0.2") && st.Rejected[upstream.ReasonSocket] > 0
+	var log lines
+	r := start(t, ca, server.Address, func(opt *upstream.Options) { opt.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	var st upstream.Status
+	r.await("the cause", func(now upstream.Status) bool {
+		st = now
+		return strings.Contains(st.LastError, "nobody takes NTP at 127.0.0.2") && st.Rejected[upstream.ReasonSocket] > 3
 	})
+	// A poll that is lost is counted once, and the cause holds nothing that is new each time.
+	if lost := st.Rejected[upstream.ReasonSocket] + st.Rejected[upstream.ReasonNoReply]; lost > st.Sent {
+		t.Errorf("%d of %d requests are counted as lost: %v", lost, st.Sent, st.Rejected)
+	}
+	if n := strings.Count(log.String(), "WARN"); n != 1 || strings.Contains(st.LastError, "->") {
+		t.Errorf("%d warnings of one cause:\n%s", n, log.String())
+	}
 }
 
 func TestAnswersWithoutAuthentication(t *testing.T) {
