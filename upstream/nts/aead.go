@@ -96,8 +96,8 @@ func (a *pooled) NonceSize() int { return a.nonce }
 func (a *pooled) Overhead() int  { return 16 }
 
 // allowedNonce keeps siv-go from panicking. Its AES-SIV-CMAC takes 16 bytes or none (RFC 5297
-// allows any length), but without a nonce an empty additional input would be left out of S2V,
-// so NTS, which always has a nonce, is held to 16.
+// allows any length). A peer's packet may come with none: siv-go then leaves an empty additional
+// input out of S2V, but NTS's is the packet before it and never empty.
 func (a *pooled) allowedNonce(nonce []byte) bool {
 	return len(nonce) == a.nonce || a.algorithm == ntske.AEADAESSIVCMAC256 && len(nonce) == 0
 }
