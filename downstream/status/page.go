@@ -23,6 +23,12 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 		}
 		return Duration(*p)
 	},
+	"bound": func(p *float64) string {
+		if p == nil {
+			return "–"
+		}
+		return Bound(*p)
+	},
 	"days": func(seconds *float64) string {
 		return fmt.Sprintf("%.1f days", *seconds/86400)
 	},
@@ -44,11 +50,19 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
 	r := s.Report()
 	title, sentence := r.Verdict()
+	var kinds []string // of warnings, each once
+	for _, w := range r.Warnings {
+		if !slices.Contains(kinds, w.ID) {
+			kinds = append(kinds, w.ID)
+		}
+	}
 	var b bytes.Buffer
 	err := pageTemplate.Execute(&b, struct {
 		Report
 		Title, Sentence string
-	}{r, title, sentence})
+		Known           bool
+		Kinds           []string
+	}{r, title, sentence, r.known(), kinds})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

@@ -5,7 +5,9 @@ package status
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/ntsgw/ntsgw/discipline"
@@ -29,6 +31,7 @@ type Report struct {
 	RootDispersion float64              `json:"root_dispersion_seconds"`
 	MaxError       *float64             `json:"max_error_seconds"`
 	EstError       *float64             `json:"est_error_seconds"`
+	Withheld       *float64             `json:"withheld_error_seconds,omitempty"` // the bound, where max_error_limit forbids to serve it
 	FrequencyPPM   float64              `json:"frequency_ppm"`
 	Leap           int                  `json:"leap"` // 0, 1, -1; 2 unknown
 	TAIOffset      int                  `json:"tai_offset"`
@@ -43,6 +46,27 @@ type Report struct {
 	Expiries       []Expiry             `json:"expiries"`
 	Downstream     map[string]any       `json:"downstream,omitempty"`
 }
+
+// MarshalJSON writes null for what is known of a timeline only while there is one.
+func (r Report) MarshalJSON() ([]byte, error) {
+	type all Report
+	j := struct {
+		all
+		SourceStratum  *int     `json:"source_stratum"`
+		Jitter         *float64 `json:"jitter_seconds"`
+		RootDelay      *float64 `json:"root_delay_seconds"`
+		RootDispersion *float64 `json:"root_dispersion_seconds"`
+		FrequencyPPM   *float64 `json:"frequency_ppm"`
+	}{all: all(r)}
+	if r.known() {
+		j.SourceStratum, j.Jitter, j.RootDelay, j.RootDispersion, j.FrequencyPPM = &r.SourceStratum, &r.Jitter, &r.RootDelay, &r.RootDispersion, &r.FrequencyPPM
+	}
+	return json.Marshal(j)
+}
+
+// known reports whether there is a timeline that is served, and Jitter, RootDelay, RootDispersion,
+// FrequencyPPM and SourceStratum with it.
+func (r *Report) known() bool { return r.Time != "" }
 
 // Source is one server as the report shows it.
 type Source struct {
@@ -64,6 +88,19 @@ type Source struct {
 	Received  uint64            `json:"received"`
 	Rejected  map[string]uint64 `json:"rejected"`
 	LastError string            `json:"last_error,omitempty"`
+}
+
+// MarshalJSON writes null for the stratum of a server that was never heard.
+func (s Source) MarshalJSON() ([]byte, error) {
+	type all Source
+	j := struct {
+		all
+		Stratum *int `json:"stratum"`
+	}{all: all(s)}
+	if s.Stratum > 0 {
+		j.Stratum = &s.Stratum
+	}
+	return json.Marshal(j)
 }
 
 // Outlet is one way on which time is handed on.
@@ -100,7 +137,7 @@ type Expiry struct {
 type Target struct {
 	Name string `json:"name"`
 	Goal string `json:"goal"`
-	Have string `json:"have"`
+	Have string `json:"have"` // "unknown" is neither pass nor fail
 	Pass bool   `json:"pass"`
 }
 
@@ -147,6 +184,10 @@ func build(s *discipline.Snapshot, now discipline.Raw, host discipline.HostReadi
 		r.Offset = pointer(float64(s.UTCAt(host.Raw).UnixNano()-host.Real) / 1e9)
 	} else {
 		r.Stratum, r.Leap = 16, int(discipline.LeapUnknown)
+		clash := slices.ContainsFunc(s.Warnings, func(w discipline.Warning) bool { return w.ID == "majority-jumped" })
+		if s.MaxErrorAt > 0 && !clash {
+			r.Withheld = pointer(seconds(s.MaxErrorAt) + seconds(max(0, now.Sub(s.At)))*s.MaxErrorPPM*1e-6)
+		}
 	}
 	r.Targets = targets(&r)
 	return r
@@ -156,18 +197,21 @@ func targets(r *Report) []Target {
 	t := []Target{
 		{Name: "Host clock offset", Goal: "below 50 ms", Have: "unknown"},
 		{Name: "Jitter", Goal: "below 10 ms", Have: "unknown"},
-		{Name: "Authenticated by NTS", Goal: "every selected server", Have: "no", Pass: r.NTS},
-		{Name: "Stratum of the servers", Goal: "1", Have: "unknown", Pass: r.SourceStratum == 1 && r.Time != ""},
+		{Name: "Authenticated by NTS", Goal: "every selected server", Have: "unknown", Pass: r.NTS},
+		{Name: "Stratum of the servers", Goal: "1", Have: "unknown", Pass: r.SourceStratum == 1 && r.known()},
 	}
 	if r.Offset != nil {
 		t[0].Have, t[0].Pass = Duration(*r.Offset), math.Abs(*r.Offset) < offsetGoal
 	}
-	if r.Time != "" {
+	if r.known() {
 		t[1].Have, t[1].Pass = Duration(r.Jitter), r.Jitter < jitterGoal
 		t[3].Have = itoa(r.SourceStratum)
 	}
-	if r.NTS {
+	switch {
+	case r.NTS:
 		t[2].Have = "yes"
+	case r.known():
+		t[2].Have = "no"
 	}
 	return t
 }

@@ -71,7 +71,9 @@ func start(t *testing.T, g *gateway) (base, socket string) {
 	s := New(Options{
 		Timeline: g, Clock: g, Gateway: "gw1", Version: "test", Listen: "127.0.0.1:0", Socket: socket,
 		Sources: func() []Source {
-			return []Source{{Name: "a", State: "selected", Stratum: 1, Reach: 255, Rejected: map[string]uint64{"stratum": 2}}}
+			return []Source{{Name: "a", State: "selected", Stratum: 1, Reach: 255, Poll: 16, Received: 9, Rejected: map[string]uint64{"stratum": 2}},
+				{Name: "ntppool1.time.example:4460", State: "unreachable", Poll: 64, Rejected: map[string]uint64{"ke-timeout": 3, "no-reply": 12, "plain-ntp": 9},
+					LastError: "192.0.2.17:123 answers without valid NTS authentication; plain NTP is never used: a router may answer port 123 itself, or the server's NTP part lacks NTS"}}
 		},
 		Outlets: func() []Outlet {
 			return []Outlet{{Way: "PTP", Where: "eth0", State: "serving", Sent: 41, Answered: 43, Refused: map[string]uint64{"domain": 2}}}
@@ -153,6 +155,36 @@ func TestNothingIsSaidWhenNothingIsKnown(t *testing.T) {
 	}
 	if r.MaxError != nil || r.Offset != nil || r.Time != "" || r.Stratum != 16 || r.Synchronized || r.NTS {
 		t.Errorf("%+v", r)
+	}
+	var m struct {
+		Sources []map[string]any
+		Targets []Target
+	}
+	_, body := get(t, "GET", base+"/status.json")
+	if err := json.Unmarshal([]byte(body), &m); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range strings.Fields("source_stratum offset_seconds jitter_seconds root_delay_seconds root_dispersion_seconds max_error_seconds est_error_seconds frequency_ppm") {
+		if !strings.Contains(body, `"`+name+`": null`) {
+			t.Errorf("%s is not null in\n%s", name, body)
+		}
+	}
+	if m.Sources[0]["stratum"] != 1. || m.Sources[1]["stratum"] != nil {
+		t.Errorf("strata of the sources: %v, never heard: %v", m.Sources[0]["stratum"], m.Sources[1]["stratum"])
+	}
+	for _, target := range m.Targets {
+		if target.Have != "unknown" {
+			t.Errorf("%+v", target)
+		}
+	}
+	_, metrics := get(t, "GET", base+"/metrics")
+	for _, name := range strings.Fields("source_stratum offset_seconds jitter_seconds root_delay_seconds root_dispersion_seconds max_error_seconds est_error_seconds frequency_ppm") {
+		if strings.Contains(metrics, "\nntsgw_"+name+" ") {
+			t.Errorf("ntsgw_%s is told", name)
+		}
+	}
+	if _, page := get(t, "GET", base+"/"); strings.Contains(page, `class="fail"`) || strings.Contains(page, "ppm") || strings.Contains(page, ">0 s") {
+		t.Errorf("the page states what is not known:\n%s", page)
 	}
 	if code, body := get(t, "GET", base+"/healthz"); code != 200 || !strings.Contains(body, `"starting"`) {
 		t.Errorf("a young gateway: %d %s", code, body)
@@ -271,6 +303,67 @@ func TestWait(t *testing.T) {
 	}
 	if _, err := Ask(context.Background(), filepath.Join(t.TempDir(), "none")); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// What is said of a state is true of every way to it, and says where to look.
+func TestVerdict(t *testing.T) {
+	source := func(state string, received uint64) Source { return Source{State: state, Received: received} }
+	dead, gone, denied := source("unreachable", 0), source("unreachable", 5), source("denied", 0)
+	good, odd := source("selected", 5), source("candidate", 5)
+	for _, c := range []struct {
+		name     string
+		state    string
+		withheld *float64
+		sources  []Source
+		want     string
+	}{
+		{"agreed", "synchronized", nil, []Source{good, good, dead}, "2 servers agree. The time served is true to within 1.01 s."},
+		{"one", "synchronized", nil, []Source{good}, "One server is followed. The time served is true to within 1.01 s."},
+		{"holdover", "holdover", nil, []Source{gone}, "true to within 1.01 s, and that grows."},
+		{"too few", "acquiring", nil, []Source{odd, dead, dead}, "not yet enough of them agree. Nothing is served until they do. To see how each is: ntsgw sources."},
+		{"withheld", "acquiring", pointer(20.001e-6), []Source{good, good, good}, "3 servers agree, but the maximum error, 20.1 µs, is larger than max_error_limit in [clock] allows."},
+		{"withheld in holdover", "unsynchronized", pointer(1), []Source{gone}, "No majority of servers answers at present, and the maximum error, 1 s, has grown larger than max_error_limit"},
+		{"only dead ones", "unsynchronized", nil, []Source{dead, dead}, "No server has answered yet, so nothing is served. To see why: ntsgw sources."},
+		{"heard and lost", "acquiring", nil, []Source{gone, dead}, "No server answers at present, so nothing is served. To see why: ntsgw sources."},
+		{"refused", "unsynchronized", nil, []Source{denied, denied}, "Every server is refused, so nothing is served. To see why: ntsgw sources."},
+		{"at odds", "unsynchronized", nil, []Source{odd, odd}, "Servers answer, but none can be believed at present, so nothing is served. To see how each is: ntsgw sources."},
+		{"none", "unsynchronized", nil, nil, "No server is configured, so nothing is served."},
+	} {
+		r := Report{State: c.state, Sources: c.sources, Withheld: c.withheld, MaxError: pointer(1.00499)}
+		if _, got := r.Verdict(); !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// A bound that max_error_limit forbids to serve is told as such, and only there.
+func TestWithheldBound(t *testing.T) {
+	g := synced()
+	for _, c := range []struct {
+		name string
+		set  func(*discipline.Snapshot)
+		want bool
+	}{
+		{"served", func(*discipline.Snapshot) {}, false},
+		{"withheld", func(s *discipline.Snapshot) { s.State = discipline.Acquiring }, true},
+		{"contradicted", func(s *discipline.Snapshot) { s.State, s.Warnings[0].ID = discipline.Unsynchronized, "majority-jumped" }, false},
+		{"no timeline yet", func(s *discipline.Snapshot) { s.State, s.MaxErrorAt, s.Warnings = discipline.Acquiring, 0, nil }, false},
+	} {
+		c.set(&g.snap)
+		r := build(g.Snapshot(), g.now, g.ReadPair())
+		if (r.Withheld != nil) != c.want || c.want && *r.Withheld != 0.0021 {
+			t.Errorf("%s: %v", c.name, r.Withheld)
+		}
+	}
+}
+
+func TestBoundIsRoundedUp(t *testing.T) {
+	for s, want := range map[float64]string{0: "0 s", 1e-9: "1 ns", 12e-9: "12 ns", 2.5e-6: "2.5 µs", 20.001e-6: "20.1 µs", 0.0021: "2.1 ms", 0.1: "100 ms", 0.9991: "1 s",
+		1.00499: "1.01 s", 1.005: "1.01 s", 1.01: "1.01 s", 119.4: "2m0s", 7200.2: "2h0m1s", 86399.9999: "24h0m0s"} {
+		if got := Bound(s); got != want {
+			t.Errorf("Bound(%v) = %q, want %q", s, got, want)
+		}
 	}
 }
 
