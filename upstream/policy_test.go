@@ -80,7 +80,9 @@ func TestPolicyOfCerts(t *testing.T) {
 
 	write(other)
 	r = begin(clock)
-	r.reported("the denial", func(c change) bool { return strings.Contains(c.denied, "certificate is refused") && strings.Contains(c.denied, `ca = "FILE"`) })
+	r.reported("the denial", func(c change) bool {
+		return strings.Contains(c.denied, "certificate is refused") && strings.Contains(c.denied, `ca = "FILE"`)
+	})
 	if st := r.Status(); st.Rejected[certs.WhyUnknownCA] == 0 || st.Sent != 0 {
 		t.Errorf("status %+v", st)
 	}

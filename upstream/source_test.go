@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,6 +108,68 @@ func ipv6() bool {
 	}
 	l.Close()
 	return true
+}
+
+// coarse reads the clocks down to whole milliseconds once it is told to.
+type coarse struct {
+	sysclock.Reader
+	is atomic.Bool
+}
+
+func (c *coarse) read(r discipline.Raw) discipline.Raw {
+	if c.is.Load() {
+		r -= r % 1e6
+	}
+	return r
+}
+
+func (c *coarse) Now() discipline.Raw { return c.read(c.Reader.Now()) }
+
+func (c *coarse) ReadPair() discipline.HostReading {
+	p := c.Reader.ReadPair()
+	p.Raw = c.read(p.Raw)
+	return p
+}
+
+// stampless is a socket without the kernel's stamps, which would not be of the coarse clock.
+type stampless struct{ upstream.Socket }
+
+func (s stampless) Send(b []byte, peer netip.AddrPort, local netip.Addr) (ntp.Sent, error) {
+	sent, err := s.Socket.Send(b, peer, local)
+	sent.Stamp = 0
+	return sent, err
+}
+
+func (stampless) SendStamp(uint32) int64 { return 0 }
+
+func (s stampless) Receive(b []byte) (ntp.Received, error) {
+	in, err := s.Socket.Receive(b)
+	in.Stamp = 0
+	return in, err
+}
+
+// A raw clock that becomes coarse, as when the kernel changes to another counter, shows in what is stated.
+func TestTickIsStated(t *testing.T) {
+	t.Parallel()
+	ca := upstreamtest.NewCA(t)
+	server := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
+	clock := &coarse{}
+	r := start(t, ca, server.Address, func(opt *upstream.Options) {
+		opt.Clock = clock
+		opt.Open = func(peer netip.AddrPort) (upstream.Socket, error) {
+			s, err := ntp.Dial(peer)
+			return stampless{s}, err
+		}
+	})
+	if m := r.next(); m.Precision > 500*time.Microsecond {
+		t.Errorf("a fine clock: %v is stated", m.Precision)
+	}
+	clock.is.Store(true)
+	r.next() // may have been under way
+	r.next()
+	if m := r.next(); m.Precision < time.Millisecond || m.Precision > 1200*time.Microsecond {
+		t.Errorf("a clock of milliseconds: %v is stated", m.Precision)
+	}
 }
 
 func TestSilentNTP(t *testing.T) {
