@@ -173,7 +173,7 @@ func build(s *discipline.Snapshot, now discipline.Raw, host discipline.HostReadi
 		Expiries:       []Expiry{},
 	}
 	if s.LastUpdate != 0 {
-		r.LastUpdate = pointer(seconds(now.Sub(s.LastUpdate)))
+		r.LastUpdate = pointer(seconds(max(0, now.Sub(s.LastUpdate))))
 	}
 	if s.Serving() {
 		u := s.UTCAt(now)

@@ -80,10 +80,10 @@ func (s *Server) Addr(ctx context.Context) net.Addr {
 
 // Report is the gateway's state at this moment.
 func (s *Server) Report() Report {
+	// The clocks first: what happened to them until they were read is then known of the timeline.
 	host := s.opt.Clock.ReadPair()
-	snap := s.opt.Timeline.Snapshot()
 	now := s.opt.Clock.Now()
-	r := build(snap, now, host)
+	r := build(s.opt.Timeline.Snapshot(), now, host)
 	r.Gateway, r.Version = s.opt.Gateway, s.opt.Version
 	if s.opt.Mode != nil {
 		r.Mode = s.opt.Mode()

@@ -145,6 +145,23 @@ func TestReportHasTheFixedNames(t *testing.T) {
 	}
 }
 
+// sleeper falls asleep each time its clock has been read, and its timeline knows.
+type sleeper struct{ *gateway }
+
+func (s sleeper) Now() discipline.Raw {
+	s.set(func(snap *discipline.Snapshot) { snap.State = discipline.Unsynchronized })
+	return s.gateway.Now()
+}
+
+func TestSleepBeforeTheReportIsSeen(t *testing.T) {
+	g := sleeper{synced()}
+	s := New(Options{Timeline: g, Clock: g})
+	g.set(func(snap *discipline.Snapshot) { snap.State = discipline.Synchronized })
+	if r := s.Report(); r.Time != "" || r.MaxError != nil {
+		t.Errorf("%s is stated, ± %v", r.Time, *r.MaxError)
+	}
+}
+
 func TestNothingIsSaidWhenNothingIsKnown(t *testing.T) {
 	g := synced()
 	g.snap.State = discipline.Acquiring
