@@ -58,8 +58,8 @@ func (c *edge) measure(p *poller) (m discipline.Measurement, off float64, reason
 	m, reason, _ = p.measure(e, &h, a)
 	truth := (float64(m.At-edgeRaw))*(1+c.rate) - c.begin
 	stated := float64(m.Offset + int64(m.At) - edgeUTC)
-	// The discipline's own share is what the raw clock's rate does in half of the delay.
-	off = math.Abs(stated-truth) - float64(m.Delay)/2 - math.Abs(c.rate)*float64(m.Delay)/2
+	// The discipline's own share is what the raw clock's rate does in half of the delay and of 1 ms.
+	off = math.Abs(stated-truth) - float64(m.Delay)/2 - math.Abs(c.rate)*(float64(m.Delay)+1e6)/2
 	return m, off, reason
 }
 
@@ -78,8 +78,8 @@ func TestTruthAtTheEdgeOfEachTerm(t *testing.T) {
 		{"the stamps' width, early", edge{out: 100 * us, width: 2 * us, stamped: -1, precision: -30}, 2 * us},
 		{"the server's precision, behind", edge{back: 100 * us, precision: -17, sent: -1, received: -1}, 7630},
 		{"the server's precision, ahead", edge{out: 100 * us, precision: -17, sent: 1, received: 1}, 7630},
-		{"a slow raw clock while the server held it", edge{back: 1.1e6, held: 100e6, rate: 0.01, precision: -30}, 100e6 / 200},
-		{"the same, on the way out", edge{out: 1.1e6, held: 100e6, rate: 0.01, precision: -30}, 100e6 / 200},
+		{"a slow raw clock while the server held it", edge{back: 1.1e6, held: 100e6, rate: 0.01, precision: -30}, 99e6 / 200},
+		{"the same, on the way out", edge{out: 1.1e6, held: 100e6, rate: 0.01, precision: -30}, 99e6 / 200},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, off, reason := c.measure(newWorld(t, Options{}).p)
@@ -131,6 +131,30 @@ func TestTruthIsInsideWhateverComesTogether(t *testing.T) {
 	}
 	if before < 1000 {
 		t.Errorf("only %d delays of nothing", before)
+	}
+}
+
+// The discipline does allow for its share: truth is inside what a timeline states that rests on one exchange
+// with a server that held the request, on a raw clock that nothing is known of.
+func TestDisciplineAllowsForItsShare(t *testing.T) {
+	for _, held := range []float64{0, 100e3, 1e6, 100e6} {
+		for _, way := range []func(*edge, float64){func(c *edge, d float64) { c.out = d }, func(c *edge, d float64) { c.back = d }} {
+			c := edge{held: held, rate: 0.01, precision: -30}
+			way(&c, 100e3+held/100)
+			m, off, reason := c.measure(newWorld(t, Options{}).p)
+			if reason != "" {
+				t.Fatal(reason)
+			}
+			d := discipline.New(discipline.Config{Sources: []discipline.SourceConfig{{Name: "s"}}})
+			if err := d.Update(m); err != nil {
+				t.Fatal(err)
+			}
+			s := d.Snapshot()
+			truth := edgeUTC + int64(float64(m.At-edgeRaw)*(1+c.rate)) + int64(s.TAIOffset)*1e9
+			if e := time.Duration(s.TAIAt(m.At) - truth); !s.Serving() || e.Abs() > s.MaxError(m.At) {
+				t.Errorf("held for %.0f ns: true error %v, stated %v; %.0f ns of it beyond the shares", held, e, s.MaxError(m.At), off)
+			}
+		}
 	}
 }
 

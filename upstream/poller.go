@@ -82,8 +82,10 @@ type poller struct {
 }
 
 const (
-	// rateUnknown: a raw clock that nothing is known of is within 1/100, as in the discipline.
+	// rateUnknown: a raw clock that nothing is known of is within 1/100, as in the discipline, which
+	// allows for its rate in rateAllowed beside half of the delay.
 	rateUnknown   = 100
+	rateAllowed   = 500 * time.Microsecond
 	settled       = 8  // usable replies that make a session one that lasts
 	ratedReplies  = 32 // for how long RATE is obeyed
 	shortRequests = 16 // for how long requests go without placeholders, before longer ones are tried again
@@ -600,16 +602,17 @@ func (p *poller) measure(e *exchange, h *ntp.Packet, a arrival) (m discipline.Me
 	//	tick       how much t4 is too early because our clock reads down to its step; t1, read
 	//	           down, is too early, which only makes Delay longer. RAW and REALTIME read the
 	//	           same counter, so carrying a stamp from one to the other adds no step
-	//	held/2     of a raw clock that may run 1 % fast or slow: half of the round trip was
-	//	           measured by it, and the discipline allows for its rate in Delay only; the
-	//	           same rate holds for width and tick
+	//	beside     what the raw clock's rate did in held/2, as half of the round trip was measured
+	//	           by it, and in width and tick. The discipline, which knows that rate, allows for
+	//	           it in half of Delay and of 1 ms more; here are 1 % of what is longer
 	//	3          ns: halves and NTP's fractions of a second rounded, the division by rateUnknown
 	//
-	// Each of the two ways loses at most far by all that, so with a delay below −2·far the server
-	// contradicts itself. One that is merely below 0 adds nothing: what it says is that truth has
+	// Each of the two ways loses at most that, and 1 % of what the discipline allows for, so with a
+	// delay below it the server contradicts itself. One that is merely below 0 adds nothing: what it says is that truth has
 	// less room than far on both sides.
-	far := ntp.PrecisionDuration(h.Precision) + width + p.tick + (max(held, 0)/2+width+p.tick)/rateUnknown + 3
-	if held < 0 || delay < -2*far || delay > 16*time.Second {
+	beside := max(0, held/2+width+p.tick-rateAllowed) / rateUnknown
+	far := ntp.PrecisionDuration(h.Precision) + width + p.tick + beside + 3
+	if held < 0 || delay < -2*(far+rateAllowed/rateUnknown) || delay > 16*time.Second {
 		return m, ReasonDelay, "the server claims to have held the request for longer than the round trip lasted"
 	}
 	m = discipline.Measurement{
