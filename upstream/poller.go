@@ -608,8 +608,8 @@ func (p *poller) measure(e *exchange, h *ntp.Packet, a arrival) (m discipline.Me
 	//	3          ns: halves and NTP's fractions of a second rounded, the division by rateUnknown
 	//
 	// Each of the two ways loses at most that, and 1 % of what the discipline allows for, so with a
-	// delay below it the server contradicts itself. One that is merely below 0 adds nothing: what it says is that truth has
-	// less room than far on both sides.
+	// delay below it the server contradicts itself. One that is merely below 0 adds nothing: what
+	// it says is that truth has less room than far on both sides.
 	beside := max(0, held/2+width+p.tick-rateAllowed) / rateUnknown
 	far := ntp.PrecisionDuration(h.Precision) + width + p.tick + beside + 3
 	if held < 0 || delay < -2*(far+rateAllowed/rateUnknown) || delay > 16*time.Second {

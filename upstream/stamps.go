@@ -34,8 +34,8 @@ const (
 )
 
 // carry returns when the request left (t1) and the reply came (t4) on the raw clock, and by how
-// much each may be wrong at most: the server's offset lies in [T3 − t4 − width, T2 − t1 + width]. Kernel stamps are REALTIME: each is carried by the
-// pair that was read beside it. Where there is no stamp, or where the host clock is being slewed
+// much each may be wrong at most: the server's offset lies in [T3 − t4 − width, T2 − t1 + width],
+// but for the clock's step. Kernel stamps are REALTIME: each is carried by the pair that was read beside it. Where there is no stamp, or where the host clock is being slewed
 // hard, the raw readings around the exchange stand in: t1 then is too early and t4 too late,
 // which makes the delay longer and keeps the bound true.
 //
