@@ -228,7 +228,7 @@ func (s *search) explain(err error, w revocation.Window) *Error {
 		}
 	}
 	if s.leaf.CheckSignature(s.leaf.SignatureAlgorithm, s.leaf.RawTBSCertificate, s.leaf.Signature) == nil {
-		return refuse(WhySelfSigned, "the certificate is signed by itself and is not among the trusted ones")
+		return refuse(WhySelfSigned, "the certificate is signed by itself and is not among the trusted ones").because(x509.UnknownAuthorityError{Cert: s.leaf})
 	}
 	return refuse(WhyUnknownCA, "no trusted authority has signed the certificate (issuer %s)", s.leaf.Issuer).because(err)
 }

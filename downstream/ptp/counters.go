@@ -45,10 +45,10 @@ type Status struct {
 type Port struct {
 	Interface   string            `json:"interface"`
 	State       string            `json:"state"`
-	Error       string            `json:"error,omitempty"` // why it waits, or is silent while there is time
-	Class       int               `json:"clock_class"`     // as last announced; 0: not yet
-	Accuracy    int               `json:"clock_accuracy"`  // the enumeration of IEEE 1588-2019 table 5
-	MaxError    float64           `json:"max_error_seconds"`
+	Error       string            `json:"error,omitempty"`          // why it waits, or is silent while there is time
+	Class       int               `json:"clock_class,omitempty"`    // this and the next two as last announced; absent: not yet
+	Accuracy    int               `json:"clock_accuracy,omitempty"` // the enumeration of IEEE 1588-2019 table 5
+	MaxError    float64           `json:"max_error_seconds,omitempty"`
 	Announced   uint64            `json:"announced"`
 	Synced      uint64            `json:"synced"` // Sync with its Follow_Up
 	Answered    uint64            `json:"answered"`
