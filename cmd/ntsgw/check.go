@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"runtime/debug"
-	"sync"
-	"time"
 
-	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/configs"
 )
 
@@ -38,7 +37,7 @@ func checkVerb(ctx context.Context, t terminal, args []string) error {
 	f := newFlags(t, "check")
 	config := f.config()
 	example := f.Bool("example", false, "print a complete commented configuration")
-	connect := f.Bool("connect", false, "connect to each server and say how its certificate was judged")
+	connect := f.Bool("connect", false, "ask each server, and say what it answered and how its certificate was judged")
 	if _, err := f.operands(args, 0, 0); err != nil {
 		return err
 	}
@@ -54,6 +53,16 @@ func checkVerb(ctx context.Context, t terminal, args []string) error {
 	if cfg.Path == "" {
 		what = "no configuration file; the defaults hold: "
 	}
+	if problems := fileProblems(cfg); len(problems) > 0 {
+		end := exit(exitPermission, "")
+		for _, err := range problems {
+			fmt.Fprintf(t.err, "%s%v\n", what, err)
+			if !errors.Is(err, fs.ErrPermission) {
+				end = exit(exitConfig, "")
+			}
+		}
+		return end
+	}
 	servers := configs.Counted(len(cfg.Servers), "server", "servers")
 	if _, err = fmt.Fprintf(t.out, "%sok, %s\n", what, servers); err != nil || !*connect {
 		return err
@@ -61,39 +70,21 @@ func checkVerb(ctx context.Context, t terminal, args []string) error {
 	return checkServers(ctx, t, cfg)
 }
 
-// checkServers tells an operator, server by server, how each certificate was judged. A person looks
-// at the answer, so the host clock judges the dates.
+// checkServers tells an operator, server by server, what it answered and how its certificate was judged.
 func checkServers(ctx context.Context, t terminal, cfg configs.Config) error {
-	policy, err := certs.New(certs.Options{Servers: cfg.Servers, Trust: cfg.Trust, Clock: hostClock})
+	probes, err := probeServers(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	type result struct {
-		report certs.Report
-		err    error
-	}
-	results := make([]result, len(cfg.Servers))
-	var wait sync.WaitGroup
-	for i, s := range cfg.Servers {
-		wait.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-			defer cancel()
-			results[i].report, results[i].err = policy.Connect(ctx, s.Name)
-		})
-	}
-	wait.Wait()
 	bad := 0
-	for i, r := range results {
-		fmt.Fprintf(t.out, "\n%s", r.report.String())
-		if r.err != nil {
+	for i := range probes {
+		fmt.Fprintf(t.out, "\n%s", probes[i].report())
+		if probes[i].err != nil {
 			bad++
-			if r.report.Text == "" {
-				fmt.Fprintf(t.out, "%s: %v\n", cfg.Servers[i].Name, r.err)
-			}
 		}
 	}
 	if bad > 0 {
-		return exit(exitFailed, "%d of %s refused or can't be reached", bad, configs.Counted(len(results), "server is", "servers are"))
+		return exit(exitFailed, "%d of %s can't be used", bad, configs.Counted(len(probes), "server", "servers"))
 	}
 	return nil
 }

@@ -7,15 +7,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
-	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/downstream/ptp"
 	"github.com/ntsgw/ntsgw/downstream/status"
-	"github.com/ntsgw/ntsgw/upstream"
 )
 
 // finding is one line of the doctor's.
@@ -27,7 +24,7 @@ type finding struct {
 func doctorVerb(ctx context.Context, t terminal, args []string) error {
 	f := newFlags(t, "doctor")
 	config := f.config()
-	offline := f.Bool("offline", false, "contact no server")
+	offline := f.Bool("offline", false, "contact no server and no broker")
 	if _, err := f.operands(args, 0, 0); err != nil {
 		return err
 	}
@@ -44,18 +41,22 @@ func doctorVerb(ctx context.Context, t terminal, args []string) error {
 			}
 		}
 	}
-	say(configFinding(cfg), clockFinding(cfg), stateFinding(cfg.Gateway.StateDir), rtcFinding(), thermometerFinding(cfg.Clock.Thermometer))
+	say(configFinding(cfg), clockFinding(cfg), stateFinding(cfg.Gateway.StateDir), rtcFinding())
+	say(thermometerFindings(cfg.Clock.Thermometer)...)
 	if o, err := sysclock.DetectOther(ctx, time.Second); err == nil && o != nil {
 		say(finding{"note", o.String() + `; with mode = "auto" it is left to do so, with mode = "follow" its clock is bounded too`})
 	} else if err == nil {
 		say(finding{"ok", "nobody else steers the host clock at present"})
 	}
-	say(fileFindings(cfg)...)
+	for _, err := range fileProblems(cfg) {
+		say(finding{"bad", err.Error()})
+	}
 	unfit, waited := interfaceFindings(cfg.PTP.Interfaces)
 	say(runningFinding(ctx, cfg, unfit))
 	say(waited...)
-	say(leapFinding(cfg))
+	say(leapFindings(cfg)...)
 	if !*offline {
+		say(brokerFindings(ctx, cfg.MQTT)...)
 		say(reachFindings(ctx, cfg)...)
 	}
 	if bad > 0 {
@@ -109,61 +110,6 @@ func stateFinding(dir string) finding {
 	return finding{"ok", fmt.Sprintf("state is kept in %s", dir)}
 }
 
-// fileFindings are the certificates, keys and lists of the configuration that can't be used.
-func fileFindings(cfg configs.Config) []finding {
-	var list []finding
-	bad := func(err error) { list = append(list, finding{"bad", err.Error()}) }
-	policy, err := certs.New(certs.Options{Servers: cfg.Servers, Trust: cfg.Trust, Clock: hostClock})
-	if err != nil {
-		bad(err)
-	} else {
-		for _, err := range policy.Problems() {
-			bad(err)
-		}
-	}
-	if cfg.NTSServer.Listen != "" {
-		if _, err := certs.LoadKeyPair(cfg.NTSServer.Cert, cfg.NTSServer.Key); err != nil {
-			bad(fmt.Errorf("the NTS server's certificate: %w", err))
-		}
-	}
-	var mqtt []string
-	switch m := cfg.MQTT; {
-	case !m.Enabled:
-	case m.Broker != "" || len(m.Also) > 0:
-		mqtt = []string{m.PasswordFile, m.CA, m.Cert, m.Key}
-	case m.TLSListen != "":
-		mqtt = []string{m.TLSCert, m.TLSKey}
-	}
-	for _, path := range mqtt {
-		if path == "" {
-			continue
-		}
-		if _, err := os.ReadFile(path); err != nil {
-			bad(fmt.Errorf("mqtt: %w", err))
-		}
-	}
-	if cfg.Log.Tracking != "" {
-		if err := tryTracking(cfg.Log.Tracking); err != nil {
-			bad(err)
-		}
-	}
-	return list
-}
-
-// tryTracking opens the tracking log as run would, and leaves no file behind that was not there.
-func tryTracking(path string) error {
-	_, err := os.Lstat(path)
-	made := errors.Is(err, os.ErrNotExist)
-	f, err := openTracking(path)
-	if err != nil {
-		return err
-	}
-	if made {
-		os.Remove(path)
-	}
-	return f.Close()
-}
-
 func rtcFinding() finding {
 	if _, err := os.Stat("/dev/rtc0"); err == nil {
 		return finding{"ok", "there is a battery clock"}
@@ -175,7 +121,7 @@ func rtcFinding() finding {
 func runningFinding(ctx context.Context, cfg configs.Config, unfit error) finding {
 	r, err := status.Ask(ctx, cfg.Status.Socket)
 	if err == nil {
-		return finding{"ok", fmt.Sprintf("a gateway is running: %s", r.State)}
+		return gatewayFinding(r)
 	}
 	if !errors.Is(err, status.ErrNotRunning) {
 		return finding{"note", err.Error()}
@@ -206,6 +152,19 @@ func runningFinding(ctx context.Context, cfg configs.Config, unfit error) findin
 	return finding{"ok", "no gateway is running, and its ports are free"}
 }
 
+// gatewayFinding is how the gateway is that runs: what serves no time is in the way, unless it has just begun.
+func gatewayFinding(r *status.Report) finding {
+	_, sentence := r.Verdict()
+	f := finding{"bad", fmt.Sprintf("a gateway is running, but %s: %s ntsgw sources says why", r.State, sentence)}
+	switch {
+	case r.Synchronized:
+		return finding{"ok", "a gateway is running: " + r.State}
+	case r.Time != "", r.Uptime < time.Minute.Seconds():
+		f.grade = "note"
+	}
+	return f
+}
+
 // interfaceFindings tries the interfaces of PTP: the first error that a person must mend, and those that would be
 // waited for.
 func interfaceFindings(names []string) (unfit error, waited []finding) {
@@ -227,34 +186,27 @@ func brokerListens(cfg configs.Config) []string {
 	return []string{cfg.MQTT.Listen, cfg.MQTT.TLSListen}
 }
 
-func leapFinding(cfg configs.Config) finding {
+// leapFindings says nothing of a list that can't be read: fileProblems does.
+func leapFindings(cfg configs.Config) []finding {
 	table, err := leapTable(cfg.Clock.LeapList)
 	if err != nil {
-		return finding{"bad", err.Error()}
+		return nil
 	}
 	if _, _, _, valid := table.At(time.Now().Unix()); !valid {
-		return finding{"note", "the list of leap seconds has expired: update the package tzdata"}
+		return []finding{{"note", "the list of leap seconds has expired: update the package tzdata"}}
 	}
-	return finding{"ok", "the list of leap seconds is valid"}
+	return []finding{{"ok", "the list of leap seconds is valid"}}
 }
 
-// reachFindings tries the key exchange port of each server, all at once.
+// reachFindings asks each server as the gateway would.
 func reachFindings(ctx context.Context, cfg configs.Config) []finding {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	list := make([]finding, len(cfg.Servers))
-	var wait sync.WaitGroup
-	for i, s := range cfg.Servers {
-		wait.Go(func() {
-			c, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.Address)
-			if err != nil {
-				list[i] = finding{"bad", fmt.Sprintf("%s can't be reached: %v", s.Name, upstream.Unreachable(s.Address, err))}
-				return
-			}
-			c.Close()
-			list[i] = finding{"ok", s.Name + " can be reached"}
-		})
+	probes, err := probeServers(ctx, cfg)
+	if err != nil {
+		return []finding{{"bad", err.Error()}}
 	}
-	wait.Wait()
+	list := make([]finding, len(probes))
+	for i := range probes {
+		list[i] = probes[i].finding()
+	}
 	return list
 }

@@ -2,12 +2,17 @@ package main
 
 import (
 	"context"
+	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
 )
 
 // TestDoctorSeesEveryTakenPort holds the doctor to try each address that run would listen on.
@@ -49,14 +54,127 @@ func TestDoctorSeesEveryTakenPort(t *testing.T) {
 	}
 }
 
-// TestDoctorSaysWhyAServerIsNotReached holds the doctor to name the cause: no firewall is to blame for a
-// name that nobody knows.
-func TestDoctorSaysWhyAServerIsNotReached(t *testing.T) {
+// TestDoctorAsksWhatTheGatewayWouldAsk holds the doctor, and check -connect, to find out what a connection alone does
+// not show: that a server gives no authenticated time, or is not the right one.
+func TestDoctorAsksWhatTheGatewayWouldAsk(t *testing.T) {
+	t.Parallel()
+	ca, file, other := upstreamtest.NewCA(t), filepath.Join(t.TempDir(), "ca.pem"), certstest.New(t).CAFile(t)
+	if err := os.WriteFile(file, ca.PEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	silent := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
+	silent.Silence(true)
+	noKeys := certstest.Serve(t, certstest.ServerConfig(ca.Issue(t))) // it offers ntske/1 and speaks something else
+	honest := upstreamtest.NewServer(t, ca, upstreamtest.Config{}).Address
 	c := configs.Defaults()
-	c.Servers = []configs.Server{{Name: "unknown", Address: "nts.invalid:4460"}, {Name: "closed", Address: "127.0.0.1:1"}}
-	for i, want := range []string{"the name nts.invalid does not resolve", "127.0.0.1:1 refuses the connection"} {
-		if f := reachFindings(context.Background(), c)[i]; f.grade != "bad" || !strings.Contains(f.text, want) || strings.Contains(f.text, "123") {
-			t.Errorf("%s %s", f.grade, f.text)
+	c.Trust.MaxSourceStratum = 15
+	for _, s := range []configs.Server{
+		{Name: "good", Address: honest},
+		{Name: "unknown", Address: "nts.invalid:4460"},
+		{Name: "closed", Address: "127.0.0.1:1"},
+		{Name: "stranger", Address: honest, CA: other},
+		{Name: "pinned", Address: honest, Pins: []string{"sha256/" + strings.Repeat("A", 43) + "="}},
+		{Name: "no-time", Address: silent.Address},
+		{Name: "no-keys", Address: noKeys},
+	} {
+		s.Roots, s.PinMode, s.Revocation = "ca", "add", "off"
+		if s.CA == "" {
+			s.CA = file
 		}
+		c.Servers = append(c.Servers[:len(c.Servers):len(c.Servers)], s)
+	}
+	c.Servers = c.Servers[len(configs.Defaults().Servers):]
+	probes, err := probeServers(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct{ doctor, check string }{
+		{"good gives authenticated time: stratum", "accepted, 1 day left\n  stratum"},
+		{"the name nts.invalid does not resolve", "not reached: the name nts.invalid"},
+		{"127.0.0.1:1 refuses the connection", "not reached: 127.0.0.1:1 refuses"},
+		{`name its authority: ca = "FILE" in the [[server]] of stranger`, "refused (unknown-ca): "},
+		{"pin", "refused (pin-mismatch): "},
+		{"no-time can't be used: ", "its certificate is accepted, but it gives no time that can be used: "},
+		{"no-keys can't be used: ", "its certificate is accepted, but it gives no time that can be used: "},
+	} {
+		f, report, name := probes[i].finding(), probes[i].report(), c.Servers[i].Name
+		if (f.grade == "ok") != (i == 0) || !strings.HasPrefix(f.text, name+" ") || !strings.Contains(f.text, want.doctor) {
+			t.Errorf("doctor: %s %s", f.grade, f.text)
+		}
+		if !strings.HasPrefix(report, name+": "+want.check) {
+			t.Errorf("check -connect: %s", report)
+		}
+	}
+}
+
+// TestDoctorGradesARunningGateway holds the doctor to call no gateway well that serves nothing.
+func TestDoctorGradesARunningGateway(t *testing.T) {
+	for _, tt := range []struct {
+		state, time string
+		uptime      float64
+		grade       string
+	}{
+		{"synchronized", "2026-01-01T00:00:00Z", 9, "ok"},
+		{"holdover", "2026-01-01T00:00:00Z", 9999, "note"},
+		{"acquiring", "", 9, "note"},
+		{"acquiring", "", 9999, "bad"},
+		{"unsynchronized", "", 9999, "bad"},
+	} {
+		r := status.Report{State: tt.state, Synchronized: tt.state == "synchronized", Time: tt.time, Uptime: tt.uptime}
+		if f := gatewayFinding(&r); f.grade != tt.grade || !strings.Contains(f.text, tt.state) {
+			t.Errorf("%s after %g s: %s %s", tt.state, tt.uptime, f.grade, f.text)
+		}
+	}
+}
+
+// TestDoctorTriesEveryBroker holds the doctor to say what a broker that runs elsewhere says.
+func TestDoctorTriesEveryBroker(t *testing.T) {
+	// answers is a broker that answers every CONNECT (MQTT 3.1.1, 3.2) with code.
+	answers := func(code byte) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					defer c.Close()
+					c.Read(make([]byte, 512))
+					c.Write([]byte{0x20, 2, 0, code})
+					io.ReadAll(c)
+				}()
+			}
+		}()
+		return "mqtt://" + l.Addr().String()
+	}
+	open, shut, down := answers(0), answers(5), "mqtt://127.0.0.1:1"
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i, tt := range []struct {
+		cfg   configs.MQTT
+		grade string
+		says  string
+	}{
+		{configs.MQTT{Broker: open}, "ok", "lets the gateway in"},
+		{configs.MQTT{Broker: shut}, "bad", "lets nobody in without a name and password"},
+		{configs.MQTT{Broker: shut, User: "gw", PasswordFile: password}, "bad", "refuses the name gw and its password: mend user and password_file"},
+		{configs.MQTT{Broker: down}, "bad", "nothing listens there"},
+		{configs.MQTT{Also: []string{down}}, "bad", "nothing listens there"},
+	} {
+		tt.cfg.Enabled = true
+		found := brokerFindings(context.Background(), tt.cfg)
+		if len(found) != 1 || found[0].grade != tt.grade || !strings.Contains(found[0].text, tt.says) {
+			t.Errorf("%d: %v", i, found)
+		}
+	}
+	if found := brokerFindings(context.Background(), configs.Defaults().MQTT); len(found) != 0 {
+		t.Errorf("the embedded broker was tried: %v", found)
 	}
 }

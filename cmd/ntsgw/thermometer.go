@@ -53,18 +53,19 @@ func (t *thermometer) run(ctx context.Context, now func() discipline.Raw, log *s
 	return nil
 }
 
-func thermometerFinding(want string) finding {
+// thermometerFindings says nothing of a file that can't be read: fileProblems does.
+func thermometerFindings(want string) []finding {
 	s, ok, err := findSensor(want)
 	switch {
 	case err != nil:
-		return finding{"bad", err.Error()}
+		return nil
 	case ok:
 		if c, err := s.Read(); err == nil {
-			return finding{"ok", fmt.Sprintf("the thermometer %s reads %.1f °C", s.Kind, c)}
+			return []finding{{"ok", fmt.Sprintf("the thermometer %s reads %.1f °C", s.Kind, c)}}
 		}
-		return finding{"note", "the thermometer " + s.Path + " can't be read at present"}
+		return []finding{{"note", "the thermometer " + s.Path + " can't be read at present"}}
 	case want == "none":
-		return finding{"ok", "no thermometer is used"}
+		return []finding{{"ok", "no thermometer is used"}}
 	}
-	return finding{"note", "there is no thermometer near the oscillator: holdover is less good"}
+	return []finding{{"note", "there is no thermometer near the oscillator: holdover is less good"}}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -70,13 +69,9 @@ func beaconWatch(ctx context.Context, t terminal, args []string) error {
 		return misuse("give the broker's address: -broker mqtt://HOST:1883")
 	}
 	if *ca != "" {
-		pem, err := os.ReadFile(*ca)
+		pool, err := authorities(*ca)
 		if err != nil {
 			return err
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("%s holds no certificate in PEM", *ca)
 		}
 		opt.Session.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
@@ -142,14 +137,14 @@ func asGateway(opt *watch.FollowOptions, config string) error {
 	opt.Enrolment = beacon.Enrolment{Gateway: store.Gateway(), Root: store.Roots()[0]}
 	opt.Session.Prefix = mqtt.TopicPrefix(cfg.MQTT.Prefix, store.Gateway())
 	opt.Session.Broker = brokerURL(cfg.MQTT)
-	if cfg.MQTT.Broker != "" && cfg.MQTT.PasswordFile != "" {
-		password, err := os.ReadFile(cfg.MQTT.PasswordFile)
-		if err != nil {
-			return err
-		}
-		opt.Session.User, opt.Session.Password = cfg.MQTT.User, strings.TrimSpace(string(password))
+	if cfg.MQTT.Broker == "" {
+		return nil
 	}
-	return nil
+	if opt.Session.User, opt.Session.Password, err = brokerLogin(cfg.MQTT); err != nil {
+		return err
+	}
+	opt.Session.TLS, err = brokerTLS(cfg.MQTT)
+	return err
 }
 
 func brokerURL(cfg configs.MQTT) string {
