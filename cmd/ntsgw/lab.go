@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -24,6 +28,8 @@ import (
 	"github.com/ntsgw/ntsgw/downstream/beacon/watch"
 	"github.com/ntsgw/ntsgw/downstream/nts"
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/durable"
+	"github.com/ntsgw/ntsgw/upstream"
 )
 
 // labClock is the clock of the lab's NTS server: it began at an offset to this host's and gains
@@ -140,17 +146,44 @@ func labServer(truth *labClock, dir string, at labAddresses, log *slog.Logger) (
 		return nil, err
 	}
 	path := filepath.Join(dir, "ca.pem")
-	if err := os.WriteFile(path+".new", ca.CAPEM, 0o644); err != nil {
+	if err := mayReplace(path, ca.CAPEM); err != nil {
 		return nil, err
 	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return nil, err
-	}
-	return nts.New(nts.Options{
+	s, err := nts.New(nts.Options{
 		Timeline: truth, Clock: sysclock.Reader{}, KEListen: at.ke, NTPListen: at.ntp,
 		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &ca.Certificate, nil },
 		Log:         log,
 	})
+	if err != nil {
+		return nil, err
+	}
+	// What doesn't listen leaves nothing behind: the authority of a server that runs may be there.
+	return s, durable.Replace(path, ca.CAPEM, 0o644)
+}
+
+// mayReplace refuses to put ours over a file at path that no lab made.
+func mayReplace(path string, ours []byte) error {
+	there, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || subjectOf(there) == "" || subjectOf(there) != subjectOf(ours) {
+		return exit(exitFailed, "%s is there and not a lab's, so it is left as it is; name another folder: -dir FOLDER", path)
+	}
+	return nil
+}
+
+// subjectOf is whom a file with one certificate in PEM names; empty for any other.
+func subjectOf(text []byte) string {
+	block, rest := pem.Decode(text)
+	if block == nil || len(bytes.TrimSpace(rest)) > 0 {
+		return ""
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return ""
+	}
+	return c.Subject.String()
 }
 
 // labServerVerb is the lab's server alone, for labs of several machines or containers.
@@ -207,13 +240,11 @@ func labNarrate(ctx context.Context, p *labPrinter, g *gateway) {
 			return
 		case <-tick.C:
 		}
-		if st := g.sources[0].Status(); !st.KEAt.Equal(keys) && !st.KEAt.IsZero() {
-			dates := "certificate dates are judged later: the time is not known yet"
-			if !keys.IsZero() {
-				dates = "again, now with the certificate's dates judged"
+		if st := g.sources[0].Status(); !st.KEAt.Equal(keys) {
+			if line := keysLine(&st, keys.IsZero()); line != "" {
+				keys = st.KEAt
+				p.line("gateway", "%s", line)
 			}
-			keys = st.KEAt
-			p.line("gateway", "key exchange done: AEAD %d (%s), %d cookies; %s", st.AEAD, aeadName(st.AEAD), st.Cookies, dates)
 		}
 		s := g.loop.Snapshot()
 		if s.State == state {
@@ -228,6 +259,20 @@ func labNarrate(ctx context.Context, p *labPrinter, g *gateway) {
 			p.line("gateway", "%s", state)
 		}
 	}
+}
+
+// keysLine tells of a session's keys; it is empty when there is no session, or none any more.
+func keysLine(st *upstream.Status, first bool) string {
+	dates := "again, now with the certificate's dates judged"
+	switch {
+	case st.AEAD == 0:
+		return ""
+	case st.DatesDeferred:
+		dates = "certificate dates are judged later: the time is not known yet"
+	case first:
+		dates = "the certificate's dates are judged"
+	}
+	return fmt.Sprintf("key exchange done: AEAD %d (%s), %s; %s", st.AEAD, aeadName(st.AEAD), configs.Counted(st.Cookies, "cookie", "cookies"), dates)
 }
 
 // labNode is a device that was enrolled with the gateway: it verifies beacons, makes exchanges, and
