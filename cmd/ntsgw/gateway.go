@@ -47,7 +47,8 @@ type gateway struct {
 	mqtt    atomic.Pointer[mqtt.Server] // nil: off
 	nts     atomic.Pointer[ntsServer]   // nil: off
 	ptp     atomic.Pointer[ptp.Server]  // nil: off
-	status  *status.Server
+	status  *status.Server              // on the control socket
+	page    *page                       // nil: off
 	reloads *reloader
 
 	refused counts // measurements that the discipline refused
@@ -125,13 +126,20 @@ func (g *gateway) newDownstreams() error {
 			return err
 		}
 	}
-	g.status = status.New(status.Options{
+	g.status = g.newStatus("", g.cfg.Status.Socket)
+	if listen := g.cfg.Status.Listen; listen != "" {
+		g.page = newPage(func() *status.Server { return g.newStatus(listen, "") })
+	}
+	return nil
+}
+
+func (g *gateway) newStatus(listen, socket string) *status.Server {
+	return status.New(status.Options{
 		Timeline: g.loop, Clock: g.read, Gateway: g.id, Version: programVersion(),
 		Mode:    func() string { return string(g.loop.Host().Mode) },
 		Sources: g.sourceReports, Outlets: g.outlets, Devices: g.devices, Expiries: g.expiries, Warnings: g.warnings, Downstream: g.downstreams, Metrics: g.metrics,
-		Listen: g.cfg.Status.Listen, Socket: g.cfg.Status.Socket, Log: g.log,
+		Listen: listen, Socket: socket, Log: g.log,
 	})
-	return nil
 }
 
 func (g *gateway) makeMQTT() (func(context.Context) error, error) {
@@ -209,6 +217,11 @@ func (g *gateway) run(ctx context.Context) error {
 	group.Go(func() error { return ended(ctx, keeper.Run(ctx)) })
 	// The control socket is how a second gateway on this host is noticed, so it must come up.
 	group.Go(func() error { return g.status.Run(ctx) })
+	if p := g.page; p != nil {
+		group.Go(func() error {
+			return g.supervise(ctx, "status", p.run, func() (func(context.Context) error, error) { return p.run, nil })
+		})
+	}
 	if s := g.mqtt.Load(); s != nil {
 		group.Go(func() error { return g.supervise(ctx, "mqtt", s.Run, g.makeMQTT) })
 	}

@@ -1,14 +1,21 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"net"
+	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // TestATakenPortIsNamedWithItsKey holds the advice to the listener whose port is taken.
@@ -31,4 +38,47 @@ func TestATakenPortIsNamedWithItsKey(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
+}
+
+// TestThePageTakesNothingWithIt holds a page that can't listen to be warned of and tried again, while the gateway runs.
+func TestThePageTakesNothingWithIt(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := configs.Defaults()
+	cfg.Gateway.StateDir, cfg.Clock.Mode, cfg.MQTT.Enabled = t.TempDir(), "observe", false
+	cfg.Servers, cfg.BuiltinServers = []configs.Server{{Name: "closed", Address: "127.0.0.1:1", Roots: "system", PinMode: "add"}}, false
+	cfg.Status.Listen, cfg.Status.Socket = taken.Addr().String(), filepath.Join(program.Folder(t), "s")
+	g, err := newGateway(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		taken.Close()
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- g.run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	}()
+	warned := func(r *status.Report) bool {
+		return slices.ContainsFunc(r.Warnings, func(w discipline.Warning) bool { return w.ID == "status-page" })
+	}
+	asked := func(want bool) func() bool {
+		return func() bool {
+			r, err := status.Ask(ctx, cfg.Status.Socket)
+			return err == nil && warned(r) == want
+		}
+	}
+	program.Eventually(t, 5*time.Second, "the control socket says that the page is not there", asked(true))
+	taken.Close()
+	program.Eventually(t, 5*time.Second, "the page is there, and nothing is said of it any more", asked(false))
+	resp, err := http.Get("http://" + cfg.Status.Listen + "/status.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
 }

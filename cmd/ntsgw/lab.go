@@ -227,7 +227,7 @@ func labConfig(dir, server string) configs.Config {
 
 // labNarrate prints the pipeline as it comes up.
 func labNarrate(ctx context.Context, p *labPrinter, g *gateway) {
-	if a := g.status.Addr(ctx); a != nil {
+	if a := g.page.current().Addr(ctx); a != nil {
 		p.line("gateway", "page on http://%s/, broker on %s", a, g.mqtt.Load().Addresses()[0])
 	}
 	tick := time.NewTicker(10 * time.Millisecond)

@@ -173,6 +173,9 @@ func (g *gateway) warnings() []discipline.Warning {
 	list := append(g.policy.Warnings(now), g.keys.Warnings(now)...)
 	list = append(list, g.floor.Warnings()...)
 	list = append(list, g.reloads.warnings()...)
+	if g.page != nil {
+		list = append(list, g.page.warnings()...)
+	}
 	if s := g.mqtt.Load(); s != nil {
 		list = append(list, s.Warnings()...)
 	}
