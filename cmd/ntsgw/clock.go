@@ -29,15 +29,14 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 		g.log.Warn("a saved time is not used", "err", err)
 	}
 	g.floor, g.started = certs.NewFloor(evidence), time.Now()
-	leaps, err := leapTable(cfg.LeapList)
-	if err != nil {
+	if g.leaps, err = leapTable(cfg.LeapList); err != nil {
 		return &exitError{exitConfig, err}
 	}
 	dc := discipline.Config{
 		MinSources: cfg.MinSources, BootstrapQuorum: cfg.BootstrapQuorum,
 		StepThreshold: cfg.StepThreshold, PanicThreshold: cfg.PanicThreshold,
 		HoldoverMax: cfg.HoldoverMax, MaxErrorLimit: cfg.MaxErrorLimit, MaxFrequencyPPM: cfg.MaxFrequencyPPM,
-		FrequencyPPM: freq, FrequencyStdPPM: std, Floor: g.floor.Hard().UnixNano(), Leap: leaps,
+		FrequencyPPM: freq, FrequencyStdPPM: std, Floor: g.floor.Hard().UnixNano(), Leap: g.leaps,
 		Observing: true, WasSet: wasSetInThisBoot(g.cfg.Gateway.StateDir), NewEpoch: newEpoch,
 	}
 	for _, s := range g.cfg.Servers {
@@ -50,22 +49,28 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 	if g.heat != nil {
 		dc.Thermometer, opt.Temperatures = true, g.heat.out
 	}
+	const configured = "the configuration says so"
+	why := ""
 	switch cfg.Mode {
 	case "system":
 		if !sysclock.MaySetTime() {
 			return exit(exitPermission, "the host clock may not be set: give the process CAP_SYS_TIME, or set mode = \"observe\" in [clock]")
 		}
 		opt.Mode, opt.Clock, dc.Observing = loop.System, sysclock.NewSystem(), false
+		why = configured
 	case "follow":
-		opt.Mode, opt.Clock = loop.Follow, sysclock.NewObserver()
+		opt.Mode, opt.Clock, why = loop.Follow, sysclock.NewObserver(), configured
 	case "observe":
-		opt.Mode, opt.Clock = loop.Observe, sysclock.NewObserver()
+		opt.Mode, opt.Clock, why = loop.Observe, sysclock.NewObserver(), configured
 	default:
 		if sysclock.MaySetTime() {
 			opt.Clock, opt.Decide = sysclock.NewSystem(), decideMode
 		} else {
-			opt.Mode, opt.Clock = loop.Observe, sysclock.NewObserver()
+			opt.Mode, opt.Clock, why = loop.Observe, sysclock.NewObserver(), "this process may not set the host clock"
 		}
+	}
+	if opt.Decide == nil { // the loop says it of what it decides
+		g.log.Info("clock mode", "mode", string(opt.Mode), "why", why)
 	}
 	if cfg.RTC && opt.Clock.CanSet() && g.rtc != nil {
 		opt.RTC = g.rtc

@@ -52,7 +52,7 @@ func doctorVerb(ctx context.Context, t terminal, args []string) error {
 		say(finding{"bad", err.Error()})
 	}
 	unfit, waited := interfaceFindings(cfg.PTP.Interfaces)
-	say(runningFinding(ctx, cfg, unfit))
+	say(runningFindings(ctx, cfg, unfit)...)
 	say(waited...)
 	say(leapFindings(cfg)...)
 	if !*offline {
@@ -117,15 +117,25 @@ func rtcFinding() finding {
 	return finding{"note", "there is no battery clock: after a power cut the time is not known until the servers answer, and suspends can't be measured"}
 }
 
-// runningFinding is whether a gateway runs, or could: unfit is what PTP would say, nil when nothing.
-func runningFinding(ctx context.Context, cfg configs.Config, unfit error) finding {
+// runningFindings is whether a gateway runs and how it is, or whether one could: unfit is what PTP would say, nil
+// when nothing.
+func runningFindings(ctx context.Context, cfg configs.Config, unfit error) []finding {
 	r, err := status.Ask(ctx, cfg.Status.Socket)
 	if err == nil {
-		return gatewayFinding(r)
+		list := []finding{gatewayFinding(r)}
+		for _, w := range r.Warnings {
+			list = append(list, finding{"note", fmt.Sprintf("the gateway that runs warns of %s: %s", w.ID, w.Text)})
+		}
+		return list
 	}
 	if !errors.Is(err, status.ErrNotRunning) {
-		return finding{"note", err.Error()}
+		return []finding{{"note", err.Error()}}
 	}
+	return []finding{startFinding(cfg, unfit)}
+}
+
+// startFinding is whether a gateway could start.
+func startFinding(cfg configs.Config, unfit error) finding {
 	taken := func(listen string, err error) finding {
 		return finding{"bad", fmt.Sprintf("no gateway is running, but %s can't be listened on: %v; stop who holds it or change listen", listen, err)}
 	}

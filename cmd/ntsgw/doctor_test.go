@@ -41,13 +41,12 @@ func TestDoctorSeesEveryTakenPort(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := configs.Defaults()
-			c.Status.Socket = filepath.Join(t.TempDir(), "none.sock")
 			c.Status.Listen, c.MQTT.Listen = free, free
-			if f := runningFinding(context.Background(), c, nil); f.grade != "ok" {
+			if f := startFinding(c, nil); f.grade != "ok" {
 				t.Fatalf("all are free: %s", f.text)
 			}
 			tt.set(&c, tt.taken)
-			if f := runningFinding(context.Background(), c, nil); f.grade != "bad" || !strings.Contains(f.text, tt.taken) {
+			if f := startFinding(c, nil); f.grade != "bad" || !strings.Contains(f.text, tt.taken) {
 				t.Errorf("%s %s", f.grade, f.text)
 			}
 		})

@@ -36,6 +36,7 @@ type gateway struct {
 	rtc  *sysclock.RTC // nil: there is no battery clock
 	heat *thermometer  // nil: there is no thermometer
 
+	leaps   discipline.LeapTable // that the timeline is counted with
 	policy  *certs.Policy
 	known   certs.Clock // what is known of the present time
 	floor   certs.Floor
@@ -315,7 +316,8 @@ func (g *gateway) recheck() {
 	}
 }
 
-// reload reads every file that was named again. What is right replaces what was there; the rest stays.
+// reload reads every file that was named again. What is right replaces what was there; the rest stays, and what holds
+// only after a restart is warned of.
 func (g *gateway) reload() {
 	g.reloads.load()
 	if err := g.policy.Reload(); err != nil {

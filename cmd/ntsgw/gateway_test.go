@@ -14,6 +14,7 @@ import (
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/downstream/status"
 	"github.com/ntsgw/ntsgw/tests/program"
 )
@@ -81,4 +82,23 @@ func TestThePageTakesNothingWithIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
+}
+
+// TestTheLogSaysWhySoTheClockIs holds the start to tell who steers the host clock and why, whoever decided it.
+func TestTheLogSaysWhySoTheClockIs(t *testing.T) {
+	for _, c := range []struct{ mode, says string }{
+		{"observe", `"clock mode" mode=observe why="the configuration says so"`},
+		{"follow", `"clock mode" mode=follow why="the configuration says so"`},
+		{"auto", `"clock mode" mode=observe why="this process may not set the host clock"`},
+	} {
+		if c.mode == "auto" && sysclock.MaySetTime() {
+			continue // the loop decides, and says so
+		}
+		cfg := configs.Defaults()
+		cfg.Gateway.StateDir, cfg.Clock.Mode, cfg.MQTT.Enabled = t.TempDir(), c.mode, false
+		var log strings.Builder
+		if _, err := newGateway(cfg, slog.New(slog.NewTextHandler(&log, nil))); err != nil || !strings.Contains(log.String(), c.says) {
+			t.Errorf("%s: %v\n%s", c.mode, err, log.String())
+		}
+	}
 }

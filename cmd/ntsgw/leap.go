@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,13 +13,14 @@ import (
 // systemLeapList is where tzdata keeps its list.
 const systemLeapList = "/usr/share/zoneinfo/leap-seconds.list"
 
+// leapPath is the file that the list is looked for in: the named one, or without a name the system's.
+func leapPath(named string) string { return cmp.Or(named, systemLeapList) }
+
 // leapTable is the list at path, or without one the newer of the built-in list and the
 // system's. A system list that can't be used is passed over; a named one is an error.
 func leapTable(path string) (discipline.LeapTable, error) {
 	named := path != ""
-	if !named {
-		path = systemLeapList
-	}
+	path = leapPath(path)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		if named && errors.Is(err, fs.ErrNotExist) {

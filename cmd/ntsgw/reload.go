@@ -16,28 +16,50 @@ import (
 
 // reloader reads the configuration again when its file is replaced. What it says of trust (pins,
 // authorities, names, client certificates, revocation, the trusted servers) is applied at once, whatever else is
-// new in it; the rest waits for a restart, and the warning says so. A bad file is refused and the old one stays.
+// new in it; the rest waits for a restart, and the warning says so. A bad file is refused and the old one stays. A new
+// list of leap seconds waits for a restart as well.
 type reloader struct {
 	g *gateway
 
 	mu      sync.Mutex
 	applied configs.Config
-	warning *discipline.Warning
+	warning *discipline.Warning // of the configuration
+	leaps   *discipline.Warning // of the list of leap seconds
 }
 
 func (r *reloader) run(ctx context.Context) error {
-	if r.applied.Path == "" {
-		<-ctx.Done()
-		return nil
-	}
-	w := watch.New([]string{r.applied.Path}, 200*time.Millisecond, r.load)
+	w := watch.New([]string{r.applied.Path, leapPath(r.applied.Clock.LeapList)}, 200*time.Millisecond, r.load)
 	return ended(ctx, w.Run(ctx))
 }
 
-// load reads the file once more; SIGHUP does so too.
+// load reads the files once more; SIGHUP does so too.
 func (r *reloader) load() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.loadLeaps()
+	r.loadConfig()
+}
+
+// loadLeaps looks whether the list of leap seconds is another one than that which the timeline was begun with. TAI is
+// what the timeline counts in, so another account of it needs another timeline.
+func (r *reloader) loadLeaps() {
+	was := r.leaps
+	r.leaps = nil
+	table, err := leapTable(r.applied.Clock.LeapList)
+	switch {
+	case err != nil:
+		r.g.log.Error("the list of leap seconds is refused, the old one stays", "err", err)
+		return
+	case reflect.DeepEqual(table, r.g.leaps):
+		return
+	}
+	r.leaps = &discipline.Warning{ID: "leap-list-needs-restart", Text: "The list of leap seconds was replaced; the new one holds after a restart: systemctl restart ntsgw"}
+	if was == nil {
+		r.g.log.Warn("the list of leap seconds was replaced: restart to apply it")
+	}
+}
+
+func (r *reloader) loadConfig() {
 	if r.applied.Path == "" {
 		return
 	}
@@ -75,14 +97,17 @@ func (r *reloader) apply(cfg configs.Config) {
 
 func (r *reloader) warn(id, text string) { r.warning = &discipline.Warning{ID: id, Text: text} }
 
-// warnings is what a person should know of the file.
+// warnings is what a person should know of the files.
 func (r *reloader) warnings() []discipline.Warning {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.warning == nil {
-		return nil
+	var list []discipline.Warning
+	for _, w := range []*discipline.Warning{r.warning, r.leaps} {
+		if w != nil {
+			list = append(list, *w)
+		}
 	}
-	return []discipline.Warning{*r.warning}
+	return list
 }
 
 // withTrustOf is the configuration that runs with what certs.Policy.Configure applies of a new one, for the
