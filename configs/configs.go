@@ -65,7 +65,7 @@ type Server struct {
 
 // Trust says what a server's certificate must satisfy.
 type Trust struct {
-	Servers          []string // not empty: nothing outside it is contacted
+	Servers          []string // not empty: no server outside it is contacted; whom certificates name for revocation is
 	MaxSourceStratum int
 	Revocation       string
 	CRL              []string      // local CRL files

@@ -17,9 +17,7 @@ func TestExampleIsTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Defaults()
-	want.Path, want.BuiltinServers, want.Servers = "/etc/ntsgw/ntsgw.toml", false, nil
-	servers := got.Servers
-	got.Servers = nil
+	want.Path = "/etc/ntsgw/ntsgw.toml"
 	// An empty list in the file and an absent one mean the same.
 	for _, list := range []*[]string{&got.Trust.Servers, &got.Trust.CRL, &got.MQTT.Also, &got.PTP.Interfaces} {
 		if len(*list) != 0 {
@@ -30,8 +28,18 @@ func TestExampleIsTheDefaults(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("example differs from the defaults:\n got %+v\nwant %+v", got, want)
 	}
-	if len(servers) != 1 || servers[0].Address != "nts.example.net:4460" || servers[0].Name != "example" || servers[0].MinPoll != 16*time.Second {
-		t.Errorf("server: %+v", servers)
+}
+
+// TestExampleServerCanBeTaken holds the [[server]] of the example, which is commented out, to be right without the #.
+func TestExampleServerCanBeTaken(t *testing.T) {
+	_, text, _ := strings.Cut(Example, "\n# [[server]]\n")
+	text, _, _ = strings.Cut("[[server]]\n"+text, "\n[trust]")
+	got, err := Parse("c.toml", strings.ReplaceAll(text, "\n# ", "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := got.Servers; len(s) != 1 || s[0].Address != "nts.example.net:4460" || s[0].Name != "example" || s[0].MinPoll != 16*time.Second || s[0].Roots != "ca" {
+		t.Errorf("server: %+v", s)
 	}
 }
 
@@ -54,7 +62,7 @@ func TestExampleNamesEveryKey(t *testing.T) {
 		}
 	}
 	for key := range (&Server{}).fields() {
-		if !strings.Contains(Example, "\n"+key+" = ") && !strings.Contains(Example, "\n# "+key+" = ") {
+		if !strings.Contains(Example, "\n# "+key+" = ") {
 			t.Errorf("[[server]] %s is not in the example", key)
 		}
 	}
@@ -64,6 +72,7 @@ func TestMistakes(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"unknown key", "[clock]\nstep_treshold = \"1s\"\n", `c.toml:2:1: unknown key in [clock] "step_treshold"; did you mean "step_threshold"?`},
 		{"unknown section", "[clok]\n", `c.toml:1:1: unknown section "clok"; did you mean "clock"?`},
+		{"no section", "state_dir = \"s\"\nlisten = \"x\"\n[clock]\nca = \"x\"\n", "c.toml:1:1: state_dir belongs in [gateway]: write it below that line\nc.toml:2:1: listen belongs in [mqtt] or [nts_server] or [status]: write it below that line\nc.toml:4:1: ca belongs in [[server]] or [mqtt]: write it below that line"},
 		{"wrong type", "[clock]\n  step_threshold = 5\n", `c.toml:2:3: step_threshold: want a duration in quotes with a unit, such as "1s", have the number 5`},
 		{"no unit", "[mqtt]\ninterval = \"16\"\n", `c.toml:2:1: interval: "16" is not a duration; write a number with a unit (ms, s, m, h), such as "1s"`},
 		{"out of range", "[trust]\nmax_source_stratum = 16\n", `c.toml:2:1: max_source_stratum: 16 is out of range; it must be 1 to 15`},

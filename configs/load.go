@@ -139,6 +139,7 @@ func (p *parser) file(tree map[string]any, cfg *Config) {
 		switch {
 		case name == "server":
 			p.servers(value, cfg)
+		case !known && p.homeless(name, name, sections):
 		case !known:
 			p.unknown(name, name, names, "section")
 		default:
@@ -158,6 +159,9 @@ func (p *parser) table(name string, table map[string]any, fields map[string]fiel
 		path := name + "." + key
 		f, ok := fields[key]
 		if !ok {
+			if p.homeless(path, key, (&Config{}).sections()) {
+				continue
+			}
 			known := make([]string, 0, len(fields))
 			for k := range fields {
 				known = append(known, k)
@@ -171,6 +175,25 @@ func (p *parser) table(name string, table map[string]any, fields map[string]fiel
 			p.fail(path, "%s: %v", key, err)
 		}
 	}
+}
+
+// homeless notes a key of another section, which stands where it means nothing.
+func (p *parser) homeless(path, key string, sections map[string]map[string]field) bool {
+	var homes []string
+	for name, fields := range sections {
+		if _, ok := fields[key]; ok {
+			homes = append(homes, "["+name+"]")
+		}
+	}
+	if _, ok := (&Server{}).fields()[key]; ok {
+		homes = append(homes, "[[server]]")
+	}
+	if len(homes) == 0 {
+		return false
+	}
+	slices.Sort(homes)
+	p.fail(path, "%s belongs in %s: write it below that line", key, strings.Join(homes, " or "))
+	return true
 }
 
 func (p *parser) unknown(path, word string, known []string, what string) {
