@@ -8,16 +8,49 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ntsgw/ntsgw/configs"
 )
 
 // usageError is a mistake in the command line.
-type usageError struct{ text string }
+type usageError struct {
+	text  string
+	usage string // of the subcommand, after the program's name; empty: the verb's
+}
 
 func (e *usageError) Error() string { return e.text }
 
-func misuse(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+func misuse(format string, args ...any) error { return &usageError{text: fmt.Sprintf(format, args...)} }
+
+// subcommands are how those are used, after their names.
+var subcommands = map[string]string{
+	"node add":      "NAME [-form FORM] [-out FILE]",
+	"node list":     "[-json]",
+	"node revoke":   "NAME",
+	"node rotate":   "NAME [-form FORM] [-out FILE]",
+	"beacon watch":  "[-node FILE] [-broker URL] [-for D]",
+	"beacon verify": "-key HEX -gateway ID [-json] < MESSAGE",
+	"keys rotate":   "[-lost]",
+	"keys delegate": "-away FILE | -want N | -import FILE | -root FILE want.json",
+	"lab server":    "[-dir FOLDER] [-listen ADDRESS] [-ntp-listen ADDRESS]",
+}
+
+// usage is how the verb or subcommand is used, after the program's name.
+func (f flags) usage() string {
+	name := f.Name()
+	use, ok := subcommands[name]
+	for _, v := range verbs() {
+		if !ok && v.name == name {
+			use = v.usage
+		}
+	}
+	return strings.TrimSpace(name + " " + use)
+}
+
+func (f flags) misuse(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...), f.usage()}
+}
 
 // errHelp ends a verb after its help was printed.
 var errHelp = errors.New("help was printed")
@@ -36,12 +69,25 @@ func newFlags(t terminal, name string) flags {
 
 // config adds the flag that names the configuration file.
 func (f flags) config() *string {
-	return f.String("config", "", "the configuration `FILE` (default "+configs.DefaultPath+")")
+	return f.named("config", "the configuration `FILE` (default "+configs.DefaultPath+")")
 }
 
 // socket adds the flag that names the running gateway's control socket.
 func (f flags) socket() *string {
-	return f.String("socket", "", "the gateway's control `SOCKET` (default: the configuration's)")
+	return f.named("socket", "the gateway's control `SOCKET` (default: the configuration's)")
+}
+
+// named adds a flag for a path. An empty one, as a script's unset variable gives it, is no way to say the default.
+func (f flags) named(name, usage string) *string {
+	v := ""
+	f.Func(name, usage, func(s string) error {
+		if s == "" {
+			return errors.New("a path is missing; leave the flag out for the default")
+		}
+		v = s
+		return nil
+	})
+	return &v
 }
 
 // ppm adds a flag for a number of parts in a million, with or without the unit.
@@ -78,16 +124,18 @@ func (f flags) operands(args []string, least, most int) ([]string, error) {
 	}
 	switch {
 	case len(rest) < least:
-		return nil, misuse("an operand is missing")
+		return nil, f.misuse("an operand is missing")
+	case len(rest) > most && most == 0 && f.Lookup("config") != nil && strings.HasSuffix(rest[0], ".toml"):
+		return nil, f.misuse("unexpected operand %q; did you mean -config %s?", rest[0], rest[0])
 	case len(rest) > most:
-		return nil, misuse("unexpected operand %q", rest[most])
+		return nil, f.misuse("unexpected operand %q", rest[most])
 	}
 	return rest, nil
 }
 
 func (f flags) explain(err error) error {
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(f.out, "flags of ntsgw %s:\n", f.Name())
+		fmt.Fprintf(f.out, "usage: ntsgw %s\n", f.usage())
 		f.SetOutput(f.out)
 		f.PrintDefaults()
 		return errHelp
@@ -96,11 +144,31 @@ func (f flags) explain(err error) error {
 		var known []string
 		f.VisitAll(func(fl *flag.Flag) { known = append(known, "-"+fl.Name) })
 		if n := configs.Nearest("-"+strings.TrimLeft(name, "-"), known); n != "" {
-			return misuse("unknown flag %s; did you mean %s?", name, n)
+			return f.misuse("unknown flag %s; did you mean %s?", name, n)
 		}
-		return misuse("unknown flag %s", name)
+		return f.misuse("unknown flag %s", name)
 	}
-	return misuse("%v", err)
+	// The flag package says of a duration without a unit that it doesn't parse, and no more.
+	if value, name, ok := strings.Cut(strings.TrimPrefix(err.Error(), "invalid value "), " for flag -"); ok {
+		name, _, _ = strings.Cut(name, ":")
+		if fl := f.Lookup(name); fl != nil && isDuration(fl) {
+			such := "10s"
+			if n, err := strconv.Unquote(value); err == nil && n != "" && strings.Trim(n, "0123456789.") == "" {
+				such = n + "s"
+			}
+			return f.misuse("-%s: %s is not a duration; write a number with a unit (ms, s, m, h), such as %s", name, value, such)
+		}
+	}
+	return f.misuse("%v", err)
+}
+
+func isDuration(fl *flag.Flag) bool {
+	g, ok := fl.Value.(flag.Getter)
+	if !ok {
+		return false
+	}
+	_, ok = g.Get().(time.Duration)
+	return ok
 }
 
 // wantsHelp prints the words of a verb that has subcommands, when that is what was asked for.
@@ -108,8 +176,10 @@ func wantsHelp(t terminal, verb string, args []string, words ...string) bool {
 	if len(args) == 0 || args[0] != "-h" && args[0] != "-help" && args[0] != "--help" {
 		return false
 	}
+	fmt.Fprintln(t.out, "usage:")
 	for _, w := range words {
-		fmt.Fprintf(t.out, "ntsgw %s %s -h\n", verb, w)
+		fmt.Fprintf(t.out, "  ntsgw %s %s %s\n", verb, w, subcommands[verb+" "+w])
 	}
+	fmt.Fprintln(t.out, "each of them with -h names its flags")
 	return true
 }

@@ -84,8 +84,10 @@ func labVerb(ctx context.Context, t terminal, args []string) error {
 	drift := f.ppm("server-drift", 50, "how much the server's clock gains on this host's, `PPM`")
 	offset := f.Duration("server-offset", 250*time.Millisecond, "how far it is ahead at the start")
 	verbose := f.Bool("v", false, "print the gateway's log as well")
-	if _, err := f.operands(args, 0, 0); err != nil {
+	if rest, err := f.operands(args, 0, 1); err != nil {
 		return err
+	} else if len(rest) > 0 {
+		return unknownWord("subcommand", rest[0], "server")
 	}
 	if *forTime < 0 {
 		return misuse("-for must not be less than 0")

@@ -43,3 +43,13 @@ func isTerminal(w io.Writer) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
 }
+
+// windowSize is a terminal's; the usual one where it can't be told.
+func windowSize(w io.Writer) (columns, rows int) {
+	if f, ok := w.(*os.File); ok {
+		if size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil && size.Col > 0 && size.Row > 1 {
+			return int(size.Col), int(size.Row)
+		}
+	}
+	return 80, 24
+}

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -128,7 +129,8 @@ func code(t terminal, v verb, err error) int {
 	}
 	var usageErr *usageError
 	if errors.As(err, &usageErr) {
-		fmt.Fprintf(t.err, "ntsgw %s: %v\nusage: %s\n", v.name, err, strings.TrimSpace("ntsgw "+v.name+" "+v.usage))
+		use := cmp.Or(usageErr.usage, strings.TrimSpace(v.name+" "+v.usage))
+		fmt.Fprintf(t.err, "ntsgw %s: %v\nusage: ntsgw %s\n", v.name, err, use)
 		return exitUsage
 	}
 	var problems configs.Problems

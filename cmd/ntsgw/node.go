@@ -43,9 +43,12 @@ func nodeVerb(ctx context.Context, t terminal, args []string) error {
 		f.StringVar(out, "out", "", "write the secrets to a new `FILE` (mode 0600) instead of the terminal")
 		f.BoolVar(asJSON, "json", false, "print JSON")
 	}
-	rest, err := f.operands(args[1:], least, least)
+	rest, err := f.operands(args[1:], 0, least)
 	if err != nil {
 		return err
+	}
+	if len(rest) < least {
+		return f.misuse("the node's name is missing")
 	}
 	if *form == "" {
 		*form = mqtt.Forms()[0]
@@ -54,7 +57,11 @@ func nodeVerb(ctx context.Context, t terminal, args []string) error {
 		}
 	}
 	if !slices.Contains(mqtt.Forms(), *form) {
-		return unknownWord("form", *form, mqtt.Forms()...)
+		hint := "the forms are " + strings.Join(mqtt.Forms(), ", ")
+		if n := configs.Nearest(*form, mqtt.Forms()); n != "" {
+			hint = fmt.Sprintf("did you mean %q?", n)
+		}
+		return f.misuse("unknown form %q; %s", *form, hint)
 	}
 	if least == 1 && !configs.ValidName(rest[0]) {
 		return misuse("%q is not a name; use 1 to 16 characters of a–z, 0–9 and -", rest[0])
@@ -123,7 +130,11 @@ func printEnrolment(w io.Writer, store *signing.Store, e *mqtt.Enrolment, form s
 		kid := root.KID()
 		e.Roots = append(e.Roots, mqtt.Root{Alg: root.Alg().String(), KID: hex.EncodeToString(kid[:]), Public: hex.EncodeToString(root.Bytes())})
 	}
-	return e.Write(w, form)
+	if err := e.Write(w, form); err != nil || form != "qr" {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "node %s of gateway %s, with its secrets\n", e.Node, e.Gateway)
+	return err
 }
 
 func nodeList(ctx context.Context, t terminal, nodes *mqtt.Nodes, socket string, asJSON bool) error {

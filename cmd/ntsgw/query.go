@@ -56,7 +56,7 @@ func queryVerb(ctx context.Context, t terminal, args []string) error {
 		Revocation: func(name string) string { return revocationWord(policy, name) },
 	})
 	if err != nil {
-		return err
+		return withAuthority(err, "-ca FILE")
 	}
 	if *asJSON {
 		return printJSON(t.out, r)

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/status"
@@ -20,11 +22,19 @@ func socketFlags(f flags) (config, socket *string) {
 	return f.config(), f.socket()
 }
 
-func socketPath(config, socket string) (string, error) {
+// socketPath is where the gateway is asked. A mistake in the configuration, which a gateway that runs has refused and
+// warns of, must not hide what it says.
+func socketPath(t terminal, config, socket string) (string, error) {
 	if socket != "" {
 		return socket, nil
 	}
 	cfg, err := configs.Load(config)
+	if problems := (configs.Problems)(nil); errors.As(err, &problems) {
+		path := configs.Defaults().Status.Socket
+		fmt.Fprintf(t.err, "note: %s has %s (ntsgw check says which); asking on %s, or on another with -socket SOCKET\n",
+			problems[0].File, configs.Counted(len(problems), "mistake", "mistakes"), path)
+		return path, nil
+	}
 	if err != nil {
 		return "", asConfigError(err)
 	}
@@ -66,31 +76,55 @@ func statusVerb(ctx context.Context, t terminal, args []string) error {
 	if _, err := f.operands(args, 0, 0); err != nil {
 		return err
 	}
-	path, err := socketPath(*config, *socket)
+	path, err := socketPath(t, *config, *socket)
 	if err != nil {
 		return err
 	}
-	for {
+	if *watch {
+		return watchStatus(ctx, t, path, *asJSON)
+	}
+	r, err := ask(ctx, path)
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		err = printJSON(t.out, r)
+	} else {
+		_, err = fmt.Fprint(t.out, statusText(r))
+	}
+	if err == nil && r.Time == "" {
+		err = &exitError{exitNotSynced, errors.New("")}
+	}
+	return err
+}
+
+// watchStatus prints again every second until ctx ends, also over a restart of the gateway; only where none answered
+// from the beginning it fails.
+func watchStatus(ctx context.Context, t terminal, path string, asJSON bool) error {
+	screen := isTerminal(t.out) && !asJSON
+	for answered := false; ; {
 		r, err := ask(ctx, path)
-		if err != nil {
-			return err
-		}
-		switch {
-		case *asJSON:
-			err = printJSON(t.out, r)
-		case *watch:
-			_, err = fmt.Fprint(t.out, "\x1b[H"+strings.ReplaceAll(statusText(r), "\n", "\x1b[K\n")+"\x1b[J")
-		default:
-			_, err = fmt.Fprint(t.out, statusText(r))
-		}
-		if err != nil {
-			return err
-		}
-		if !*watch {
-			if r.Time == "" {
-				return &exitError{exitNotSynced, errors.New("")}
-			}
+		if ctx.Err() != nil {
 			return nil
+		}
+		if err != nil && !answered {
+			return err
+		}
+		answered = true
+		switch {
+		case err != nil && screen:
+			err = show(t.out, fmt.Sprintf("No answer: %v\n", err))
+		case err != nil:
+			_, err = fmt.Fprintf(t.err, "ntsgw: %v\n", err)
+		case asJSON:
+			err = printJSON(t.out, r)
+		case screen:
+			err = show(t.out, statusText(r))
+		default:
+			_, err = fmt.Fprintln(t.out, statusText(r))
+		}
+		if err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -98,6 +132,33 @@ func statusVerb(ctx context.Context, t terminal, args []string) error {
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// show puts text over what a terminal shows, from the top and no longer than the screen: what comes first in it
+// matters most.
+func show(w io.Writer, text string) error {
+	columns, rows := windowSize(w)
+	_, err := fmt.Fprint(w, "\x1b[H"+strings.ReplaceAll(fit(text, columns, rows-1), "\n", "\x1b[K\n")+"\x1b[J")
+	return err
+}
+
+// fit is the beginning of text that a screen of so many columns and rows holds, and how much is left out.
+func fit(text string, columns, rows int) string {
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	height := func(line string) int { return max(1, (utf8.RuneCountInString(line)+columns-1)/columns) }
+	all, n, used := 0, 0, 0
+	for _, line := range lines {
+		all += height(line)
+	}
+	if all <= rows {
+		return text
+	}
+	for used+height(lines[n]) < rows { // one row is for what is left out
+		used += height(lines[n])
+		n++
+	}
+	left := fmt.Sprintf("… %s more", configs.Counted(len(lines)-n, "line", "lines"))
+	return strings.Join(append(lines[:n:n], left), "\n") + "\n"
 }
 
 func statusText(r *status.Report) string {
@@ -158,7 +219,7 @@ func sourcesVerb(ctx context.Context, t terminal, args []string) error {
 	if _, err := f.operands(args, 0, 0); err != nil {
 		return err
 	}
-	path, err := socketPath(*config, *socket)
+	path, err := socketPath(t, *config, *socket)
 	if err != nil {
 		return err
 	}
@@ -169,17 +230,11 @@ func sourcesVerb(ctx context.Context, t terminal, args []string) error {
 	if *asJSON {
 		return printJSON(t.out, r.Sources)
 	}
-	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SERVER\tSTATE\tSTRATUM\tOFFSET\tDELAY\tJITTER\tREACH\tPOLL\tCOOKIES\tREJECTED")
-	for _, s := range r.Sources {
-		var rejected uint64
-		for _, n := range s.Rejected {
-			rejected += n
-		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%08b\t%s\t%d\t%d\n", s.Name, s.State, s.Stratum,
-			optional(s.Offset), optional(s.Delay), optional(s.Jitter), s.Reach, status.Duration(s.Poll), s.Cookies, rejected)
+	columns := math.MaxInt
+	if isTerminal(t.out) {
+		columns, _ = windowSize(t.out)
 	}
-	if err := w.Flush(); err != nil {
+	if _, err := io.WriteString(t.out, sourcesText(r.Sources, columns)); err != nil {
 		return err
 	}
 	for _, s := range r.Sources {
@@ -188,6 +243,41 @@ func sourcesVerb(ctx context.Context, t terminal, args []string) error {
 		}
 	}
 	return nil
+}
+
+// sourcesText is a table, or where it is wider than so many columns a paragraph a server.
+func sourcesText(sources []status.Source, columns int) string {
+	heads := []string{"SERVER", "STATE", "STRATUM", "OFFSET", "DELAY", "JITTER", "REACH", "POLL", "COOKIES", "REJECTED"}
+	rows := make([][]string, len(sources))
+	for i, s := range sources {
+		var rejected uint64
+		for _, n := range s.Rejected {
+			rejected += n
+		}
+		rows[i] = []string{s.Name, s.State, fmt.Sprint(s.Stratum), optional(s.Offset), optional(s.Delay), optional(s.Jitter),
+			fmt.Sprintf("%08b", s.Reach), status.Duration(s.Poll), fmt.Sprint(s.Cookies), fmt.Sprint(rejected)}
+	}
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, row := range append([][]string{heads}, rows...) {
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	w.Flush()
+	for line := range strings.Lines(b.String()) {
+		if utf8.RuneCountInString(line)-1 <= columns {
+			continue
+		}
+		b.Reset()
+		for _, row := range rows {
+			fmt.Fprintln(w, row[0])
+			for i := 1; i < len(row); i++ {
+				fmt.Fprintf(w, "  %s\t%s\n", strings.ToLower(heads[i]), row[i])
+			}
+			w.Flush()
+		}
+		break
+	}
+	return b.String()
 }
 
 func waitVerb(ctx context.Context, t terminal, args []string) error {
@@ -201,22 +291,29 @@ func waitVerb(ctx context.Context, t terminal, args []string) error {
 	if *maxError <= 0 || *timeout <= 0 {
 		return misuse("-max-error and -timeout must be larger than 0")
 	}
-	path, err := socketPath(*config, *socket)
+	path, err := socketPath(t, *config, *socket)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, *timeout)
+	asked := time.Now()
+	limited, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
-	r, err := status.Wait(ctx, path, *maxError)
-	switch {
-	case err == nil:
+	r, err := status.Wait(limited, path, *maxError)
+	if err == nil {
 		return nil
-	case errors.Is(err, status.ErrPermission):
-		return &exitError{exitPermission, err}
-	case r == nil:
-		return exit(exitNotSynced, "no gateway answered on %s within %v", path, *timeout)
-	case r.MaxError == nil:
-		return exit(exitNotSynced, "still %s after %v", r.State, *timeout)
 	}
-	return exit(exitNotSynced, "the maximum error is still %s after %v, more than %v", status.Duration(*r.MaxError), *timeout, *maxError)
+	if errors.Is(err, status.ErrPermission) {
+		return &exitError{exitPermission, err}
+	}
+	after := fmt.Sprintf("after %v", *timeout)
+	if ctx.Err() != nil {
+		after = fmt.Sprintf("when it was interrupted after %s", status.Duration(time.Since(asked).Seconds()))
+	}
+	switch {
+	case r == nil:
+		return exit(exitNotSynced, "no gateway answered on %s %s", path, after)
+	case r.MaxError == nil:
+		return exit(exitNotSynced, "still %s %s", r.State, after)
+	}
+	return exit(exitNotSynced, "the maximum error is still %s %s, more than %v", status.Duration(*r.MaxError), after, *maxError)
 }
