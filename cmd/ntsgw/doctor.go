@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/ntsgw/ntsgw/configs"
@@ -137,7 +138,16 @@ func runningFindings(ctx context.Context, cfg configs.Config, unfit error) []fin
 // startFinding is whether a gateway could start.
 func startFinding(cfg configs.Config, unfit error) finding {
 	taken := func(listen string, err error) finding {
-		return finding{"bad", fmt.Sprintf("no gateway is running, but %s can't be listened on: %v; stop who holds it or change listen", listen, err)}
+		fix := "change listen"
+		switch {
+		case errors.Is(err, syscall.EADDRINUSE):
+			fix = "stop who holds it, or change listen"
+		case errors.Is(err, syscall.EADDRNOTAVAIL):
+			fix = "no interface of this machine has that address: bring it up, or change listen"
+		case errors.Is(err, os.ErrPermission):
+			fix = "run doctor as the user that runs ntsgw, or change listen"
+		}
+		return finding{"bad", fmt.Sprintf("no gateway is running, but %s can't be listened on: %v; %s", listen, err, fix)}
 	}
 	for _, listen := range append(brokerListens(cfg), cfg.Status.Listen, cfg.NTSServer.Listen) {
 		if listen == "" {

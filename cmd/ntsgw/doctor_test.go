@@ -46,7 +46,13 @@ func TestDoctorSeesEveryTakenPort(t *testing.T) {
 				t.Fatalf("all are free: %s", f.text)
 			}
 			tt.set(&c, tt.taken)
-			if f := startFinding(c, nil); f.grade != "bad" || !strings.Contains(f.text, tt.taken) {
+			if f := startFinding(c, nil); f.grade != "bad" || !strings.Contains(f.text, tt.taken) || !strings.Contains(f.text, "stop who holds it") {
+				t.Errorf("%s %s", f.grade, f.text)
+			}
+			_, port, _ := net.SplitHostPort(tt.taken)
+			nowhere := net.JoinHostPort("192.0.2.1", port) // RFC 5737: nobody's
+			tt.set(&c, nowhere)
+			if f := startFinding(c, nil); f.grade != "bad" || !strings.Contains(f.text, nowhere) || !strings.Contains(f.text, "no interface of this machine") {
 				t.Errorf("%s %s", f.grade, f.text)
 			}
 		})

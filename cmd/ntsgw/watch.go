@@ -293,11 +293,10 @@ func (w *watcher) verdict(opt *watch.FollowOptions) error {
 	case w.verified == 0 && w.keys > 0:
 		return exit(exitNotSynced, "no beacon and no answer was verified, only the delegation of the key: see with ntsgw status whether the gateway knows the time, or give a longer -for")
 	case w.verified == 0:
-		why := "no message came from " + opt.Session.Broker
 		if w.lastErr != "connected" && w.lastErr != "" {
-			why = w.lastErr
+			return exit(exitNotSynced, "nothing was verified: %s: %s; see that the broker runs, and give its address with -broker URL", opt.Session.Broker, w.lastErr)
 		}
-		return exit(exitNotSynced, "nothing was verified: %s; a broker off loopback wants a node's name: %s", why, enrol)
+		return exit(exitNotSynced, "nothing was verified: no message came from %s; a broker off loopback wants a node's name: %s", opt.Session.Broker, enrol)
 	}
 	return nil
 }

@@ -32,7 +32,8 @@ func TestWatchIsContentOnlyWithTime(t *testing.T) {
 		{"shut out as a node", node, []watch.Event{key, req}, watch.ErrRefused, exitFailed, "refuses the name and password of f;"},
 		{"shut out with a user", named, nil, watch.ErrRefused, exitFailed, "user and password_file"},
 		{"shut out without a name", watch.FollowOptions{}, nil, watch.ErrRefused, exitFailed, "lets nobody in without a name"},
-		{"unreachable", node, nil, errors.New("refused by a wall"), exitNotSynced, "refused by a wall"},
+		{"silence", node, nil, nil, exitNotSynced, "a broker off loopback wants a node's name"},
+		{"unreachable", node, nil, errors.New("refused by a wall"), exitNotSynced, "refused by a wall; see that the broker runs"},
 	} {
 		w := &watcher{t: terminal{out: io.Discard, err: io.Discard}}
 		for _, ev := range c.events {
