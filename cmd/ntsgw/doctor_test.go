@@ -112,6 +112,16 @@ func TestDoctorAsksWhatTheGatewayWouldAsk(t *testing.T) {
 	}
 }
 
+// TestAStrangeAuthorityIsNamedWithItsFlag holds query to say where an authority is named that it does not know.
+func TestAStrangeAuthorityIsNamedWithItsFlag(t *testing.T) {
+	server := upstreamtest.NewServer(t, upstreamtest.NewCA(t), upstreamtest.Config{})
+	var said strings.Builder
+	args := []string{"query", server.Address, "-revocation", "off", "-ca", certstest.New(t).CAFile(t)}
+	if code := dispatch(context.Background(), terminal{out: io.Discard, err: &said}, args); code != exitFailed || !strings.Contains(said.String(), "name its authority: -ca FILE") {
+		t.Errorf("exit code %d: %s", code, said.String())
+	}
+}
+
 // TestDoctorGradesARunningGateway holds the doctor to call no gateway well that serves nothing.
 func TestDoctorGradesARunningGateway(t *testing.T) {
 	for _, tt := range []struct {
