@@ -18,6 +18,7 @@ import (
 func fileProblems(cfg configs.Config) []error {
 	var list []error
 	bad := func(err error) { list = append(list, err) }
+	const asOwner = "run this as root or as the user that runs ntsgw"
 	// open says whether the file that key names can be read.
 	open := func(who, section, key, path string) bool {
 		if path == "" {
@@ -27,7 +28,7 @@ func fileProblems(cfg configs.Config) []error {
 		if err != nil {
 			fix := "put it there, or mend " + key + " in " + section
 			if errors.Is(err, fs.ErrPermission) {
-				fix = "run this as root or as the user that runs ntsgw, or let that user read it"
+				fix = asOwner + ", or let that user read it"
 			}
 			bad(fmt.Errorf("%s: %s: %w; %s", who, key, err, fix))
 			return false
@@ -94,7 +95,11 @@ func fileProblems(cfg configs.Config) []error {
 		bad(err)
 	}
 	if cfg.Log.Tracking != "" {
-		if err := tryTracking(cfg.Log.Tracking); err != nil {
+		err := tryTracking(cfg.Log.Tracking)
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w; or %s", err, asOwner)
+		}
+		if err != nil {
 			bad(err)
 		}
 	}

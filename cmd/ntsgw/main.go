@@ -95,7 +95,7 @@ func dispatch(ctx context.Context, t terminal, args []string) int {
 	switch name {
 	case "help", "-h", "-help", "--help":
 		if len(args) > 1 && name == "help" {
-			return dispatch(ctx, t, []string{args[1], "-h"})
+			return dispatch(ctx, t, append(slices.Clone(args[1:]), "-h"))
 		}
 		usage(t.out)
 		return exitOK
