@@ -127,20 +127,16 @@ func (g *gateway) newDownstreams() error {
 			return err
 		}
 	}
-	g.status = g.newStatus("", g.cfg.Status.Socket)
-	if listen := g.cfg.Status.Listen; listen != "" {
-		g.page = newPage(func() *status.Server { return g.newStatus(listen, "") })
-	}
-	return nil
-}
-
-func (g *gateway) newStatus(listen, socket string) *status.Server {
-	return status.New(status.Options{
+	g.status = status.New(status.Options{
 		Timeline: g.loop, Clock: g.read, Gateway: g.id, Version: programVersion(),
 		Mode:    func() string { return string(g.loop.Host().Mode) },
 		Sources: g.sourceReports, Outlets: g.outlets, Devices: g.devices, Expiries: g.expiries, Warnings: g.warnings, Downstream: g.downstreams, Metrics: g.metrics,
-		Listen: listen, Socket: socket, Log: g.log,
+		Socket: g.cfg.Status.Socket, Log: g.log,
 	})
+	if listen := g.cfg.Status.Listen; listen != "" {
+		g.page = newPage(func() *status.Server { return g.status.On(listen) })
+	}
+	return nil
 }
 
 func (g *gateway) makeMQTT() (func(context.Context) error, error) {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"net"
 	"sync"
 
 	"github.com/ntsgw/ntsgw/discipline"
@@ -27,12 +25,6 @@ func (p *page) current() *status.Server {
 	return p.server
 }
 
-func (p *page) set(down error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.down = down
-}
-
 // run serves until ctx ends or it fails.
 func (p *page) run(ctx context.Context) error {
 	s := p.current()
@@ -40,7 +32,9 @@ func (p *page) run(ctx context.Context) error {
 	var wait sync.WaitGroup
 	wait.Go(func() {
 		if s.Addr(ctx) != nil {
-			p.set(nil)
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.down = nil
 		}
 	})
 	err := s.Run(ctx)
@@ -49,13 +43,9 @@ func (p *page) run(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	p.set(err)
-	// One that has listened can't do so again; one that has not goes on counting from the gateway's start.
-	if op := new(net.OpError); !errors.As(err, &op) || op.Op != "listen" {
-		p.mu.Lock()
-		p.server = p.make()
-		p.mu.Unlock()
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.server, p.down = p.make(), err // one that has listened can't do so again
 	return err
 }
 

@@ -90,12 +90,15 @@ func (p *probe) report() string {
 	return fmt.Sprintf("%s: not reached: %s\n", name, p.why())
 }
 
-// withAuthority adds to a refusal for an authority that nobody here knows where that authority is named.
+// withAuthority says of a refusal for an authority that nobody here knows where that authority is named.
 func withAuthority(err error, where string) error {
-	if e := new(certs.Error); errors.As(err, &e) && (e.Why == certs.WhyUnknownCA || e.Why == certs.WhySelfSigned) {
-		return fmt.Errorf("%w; if it is the right server, name its authority: %s", err, where)
+	var e *certs.Error
+	if !errors.As(err, &e) || e.Why != certs.WhyUnknownCA && e.Why != certs.WhySelfSigned {
+		return err
 	}
-	return err
+	bare := *e
+	bare.Server = ""
+	return fmt.Errorf("the certificate is refused: %w; if it is the right server, name its authority: %s", &bare, where)
 }
 
 // brokerLogin is the user and the password for other brokers than our own.

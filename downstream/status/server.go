@@ -56,15 +56,28 @@ type Server struct {
 	opt     Options
 	started discipline.Raw
 
-	mu       sync.Mutex
-	rejected map[string]uint64
+	rejected *rejections
 	addr     net.Addr
 	ready    chan struct{}
 }
 
+// rejections are counted by reason.
+type rejections struct {
+	mu sync.Mutex
+	n  map[string]uint64
+}
+
 // New returns a server that is not yet listening.
 func New(opt Options) *Server {
-	return &Server{opt: opt, started: opt.Clock.Now(), rejected: map[string]uint64{}, ready: make(chan struct{})}
+	return &Server{opt: opt, started: opt.Clock.Now(), rejected: &rejections{n: map[string]uint64{}}, ready: make(chan struct{})}
+}
+
+// On returns a server of the same reports that listens on an HTTP address alone: whether it can takes nothing from s,
+// with which it is counted together.
+func (s *Server) On(listen string) *Server {
+	on := &Server{opt: s.opt, started: s.started, rejected: s.rejected, ready: make(chan struct{})}
+	on.opt.Listen, on.opt.Socket = listen, ""
+	return on
 }
 
 // Addr waits until the server listens and returns the HTTP address, nil when HTTP is off
@@ -243,16 +256,16 @@ func (s *Server) counters() map[string]Counters {
 	if s.opt.Metrics != nil {
 		maps.Copy(all, s.opt.Metrics())
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all["status"] = Counters{"rejected": maps.Clone(s.rejected)}
+	s.rejected.mu.Lock()
+	defer s.rejected.mu.Unlock()
+	all["status"] = Counters{"rejected": maps.Clone(s.rejected.n)}
 	return all
 }
 
 func (s *Server) reject(reason string) {
-	s.mu.Lock()
-	s.rejected[reason]++
-	s.mu.Unlock()
+	s.rejected.mu.Lock()
+	s.rejected.n[reason]++
+	s.rejected.mu.Unlock()
 }
 
 // health answers 200 when time is served, and while a young gateway is still starting.
