@@ -31,7 +31,6 @@ const (
 	WhyRevocationUnknown = "revocation-unknown" // required, and nobody could say
 	WhyTimeContradicted  = "time-contradicted"  // an authority signed something later than what we take for now
 	WhyStapleMissing     = "staple-missing"     // the certificate demands one (RFC 7633)
-	WhyNoNTS             = "no-nts"             // another TLS service; found by Connect only
 )
 
 // Error is a refusal. Why is one of the words above or of package revocation.

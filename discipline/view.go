@@ -114,7 +114,7 @@ func (d *Discipline) warn(s *Snapshot) []Warning {
 		w = append(w, Warning{"majority-jumped", "a majority of the servers contradicts the time they gave before: check the servers and this host's oscillator"})
 	}
 	if d.leap.expired {
-		w = append(w, Warning{"leap-list-expired", "the list of leap seconds is out of date: update tzdata or leap-seconds.list"})
+		w = append(w, Warning{"leap-list-expired", "the list of leap seconds is out of date: update tzdata or leap-seconds.list, then restart ntsgw"})
 	}
 	if d.leap.doubt > 0 {
 		w = append(w, Warning{"leap-unknown", "whether there was a leap second is not known, so a second is added to the bound: update leap-seconds.list"})

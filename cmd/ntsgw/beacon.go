@@ -164,5 +164,5 @@ func (m *message) text() string {
 		return fmt.Sprintf("delegation ok: gateway %s, serial %d, %s key %s, from %s to %s", m.Gateway, *m.Serial, m.Alg, m.OnlineKID,
 			time.Unix(int64(*m.NotBefore), 0).UTC().Format(time.RFC3339), time.Unix(int64(*m.NotAfter), 0).UTC().Format(time.RFC3339))
 	}
-	return fmt.Sprintf("beacon ok: gateway %s, %s ± %s, %s, stratum %d, sequence %d", m.Gateway, m.Time, status.Duration(*m.MaxError), m.State, *m.Stratum, *m.Sequence)
+	return fmt.Sprintf("beacon ok: gateway %s, %s ± %s, %s, stratum %d, sequence %d", m.Gateway, m.Time, status.Bound(*m.MaxError), m.State, *m.Stratum, *m.Sequence)
 }

@@ -168,7 +168,7 @@ func keysDelegate(t terminal, args []string) error {
 		if err != nil {
 			return err
 		}
-		_, err = t.out.Write(b)
+		_, err = t.out.Write(append(b, '\n'))
 		return err
 	}
 	b, err := os.ReadFile(*take)
@@ -203,7 +203,7 @@ func delegateElsewhere(t terminal, root, want, start string, validity time.Durat
 	if err != nil {
 		return err
 	}
-	_, err = t.out.Write(b)
+	_, err = t.out.Write(append(b, '\n'))
 	return err
 }
 

@@ -256,7 +256,7 @@ func labNarrate(ctx context.Context, p *labPrinter, g *gateway) {
 		if now := g.read.Now(); s.Serving() {
 			host := sysclock.ReadPair()
 			offset := time.Duration(s.UTCAt(host.Raw).UnixNano() - host.Real)
-			p.line("gateway", "%s: host clock offset %s, maximum error %s", state, status.Duration(offset.Seconds()), status.Duration(s.MaxError(now).Seconds()))
+			p.line("gateway", "%s: host clock offset %s, maximum error %s", state, status.Duration(offset.Seconds()), status.Bound(s.MaxError(now).Seconds()))
 		} else {
 			p.line("gateway", "%s", state)
 		}
@@ -330,7 +330,7 @@ func (n *labNode) event(ev watch.Event) {
 		n.beacon(ev)
 	case ev.Kind == beacon.KindResponse:
 		n.p.line("node", "exchange    %s ± %-8s node's own interval  true difference %-9s inside", ev.Estimate.Format("15:04:05.000000Z"),
-			status.Duration(ev.HalfWidth.Seconds()), status.Duration(time.Duration(ev.Estimate.UnixNano()-now).Seconds()))
+			status.Bound(ev.HalfWidth.Seconds()), status.Duration(time.Duration(ev.Estimate.UnixNano()-now).Seconds()))
 	}
 }
 
@@ -349,12 +349,12 @@ func (n *labNode) beacon(ev watch.Event) {
 		verdict = "OUTSIDE THE BOUND"
 	}
 	n.p.line("node", "beacon %-4d %s ± %-8s signature ok         true difference %-9s %s", ev.Sequence, b.UTC().Format("15:04:05.000000Z"),
-		status.Duration(b.MaxError.Seconds()), status.Duration(diff.Seconds()), verdict)
+		status.Bound(b.MaxError.Seconds()), status.Duration(diff.Seconds()), verdict)
 }
 
 func (n *labNode) summary(w io.Writer) error {
 	fmt.Fprintf(w, "%d beacons verified; largest |true difference| %s, largest bound %s\n", n.beacons,
-		status.Duration(n.most.Seconds()), status.Duration(n.bound.Seconds()))
+		status.Duration(n.most.Seconds()), status.Bound(n.bound.Seconds()))
 	switch {
 	case n.beacons == 0:
 		return exit(exitFailed, "no beacon was verified")

@@ -150,7 +150,7 @@ func nodeList(ctx context.Context, t terminal, nodes *mqtt.Nodes, socket string,
 			last = n.LastExchange.UTC().Format("2006-01-02 15:04:05Z")
 		}
 		if n.HalfWidthSeconds != nil {
-			half = "± " + status.Duration(*n.HalfWidthSeconds)
+			half = "± " + status.Bound(*n.HalfWidthSeconds)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", n.Node, n.State, n.Generation, last, half)
 	}

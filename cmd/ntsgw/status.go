@@ -169,7 +169,7 @@ func statusText(r *status.Report) string {
 	row := func(name, value string) { fmt.Fprintf(w, "  %s\t%s\n", name, value) }
 	row("gateway", fmt.Sprintf("%s (host clock: %s)", r.Gateway, r.Mode))
 	if r.Time != "" {
-		row("time", fmt.Sprintf("%s ± %s", r.Time, optional(r.MaxError)))
+		row("time", fmt.Sprintf("%s ± %s", r.Time, bound(r.MaxError)))
 		row("estimated error", optional(r.EstError))
 		row("host clock offset", optional(r.Offset))
 		row("jitter", status.Duration(r.Jitter))
@@ -203,6 +203,13 @@ func leapWord(leap int) string {
 		return "a second is deleted at the end of this month"
 	}
 	return "unknown"
+}
+
+func bound(p *float64) string {
+	if p == nil {
+		return "–"
+	}
+	return status.Bound(*p)
 }
 
 func optional(p *float64) string {
@@ -254,7 +261,11 @@ func sourcesText(sources []status.Source, columns int) string {
 		for _, n := range s.Rejected {
 			rejected += n
 		}
-		rows[i] = []string{s.Name, s.State, fmt.Sprint(s.Stratum), optional(s.Offset), optional(s.Delay), optional(s.Jitter),
+		stratum := "–" // it was never heard
+		if s.Stratum > 0 {
+			stratum = fmt.Sprint(s.Stratum)
+		}
+		rows[i] = []string{s.Name, s.State, stratum, optional(s.Offset), optional(s.Delay), optional(s.Jitter),
 			fmt.Sprintf("%08b", s.Reach), status.Duration(s.Poll), fmt.Sprint(s.Cookies), fmt.Sprint(rejected)}
 	}
 	var b strings.Builder
@@ -315,5 +326,5 @@ func waitVerb(ctx context.Context, t terminal, args []string) error {
 	case r.MaxError == nil:
 		return exit(exitNotSynced, "still %s %s", r.State, after)
 	}
-	return exit(exitNotSynced, "the maximum error is still %s %s, more than %v", status.Duration(*r.MaxError), after, *maxError)
+	return exit(exitNotSynced, "the maximum error is still %s %s, more than %v", status.Bound(*r.MaxError), after, *maxError)
 }

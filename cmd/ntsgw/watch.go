@@ -243,14 +243,14 @@ func (l *line) text() string {
 	case l.Serial != nil:
 		fmt.Fprintf(&b, "  the root delegates the online key, serial %d", *l.Serial)
 	case l.Time != "":
-		fmt.Fprintf(&b, "  %s ± %s  %s", l.Time, status.Duration(*l.MaxError), l.State)
+		fmt.Fprintf(&b, "  %s ± %s  %s", l.Time, status.Bound(*l.MaxError), l.State)
 		if l.RoundTrip != nil {
 			fmt.Fprintf(&b, "  round trip %s", status.Duration(*l.RoundTrip))
 		}
 	}
 	switch {
 	case l.HalfWidth != nil:
-		fmt.Fprintf(&b, "  | node: %s ± %s", l.Estimate, status.Duration(*l.HalfWidth))
+		fmt.Fprintf(&b, "  | node: %s ± %s", l.Estimate, status.Bound(*l.HalfWidth))
 	case l.Lo != nil:
 		fmt.Fprintf(&b, "  | node: not before %s", time.Unix(0, *l.Lo).UTC().Format("2006-01-02T15:04:05.000000000Z"))
 	}
