@@ -22,8 +22,15 @@ type hostTime struct {
 	epoch discipline.Epoch
 	step  time.Duration
 	bound time.Duration
-	first discipline.HostReading
+	then  [2]discipline.HostReading // the rate is taken from the older one, half a second to 20 s ago
 	kept  *discipline.Snapshot
+}
+
+// newHostTime takes half a second: the rate would else rest on two readings made close together.
+func newHostTime() *hostTime {
+	r := sysclock.ReadPair()
+	time.Sleep(500 * time.Millisecond)
+	return &hostTime{then: [2]discipline.HostReading{r, r}}
 }
 
 // Snapshot is made anew every 100 ms, as a steered host clock bends.
@@ -32,14 +39,12 @@ func (h *hostTime) Snapshot() *discipline.Snapshot {
 	defer h.mu.Unlock()
 	if h.kept == nil || sysclock.Now().Sub(h.kept.At) > 100*time.Millisecond {
 		r := sysclock.ReadPair()
-		if h.first.Raw == 0 || r.Raw.Sub(h.first.Raw) > 10*time.Second {
-			h.first = r
+		past := r.Raw.Sub(h.then[0].Raw)
+		h.kept = &discipline.Snapshot{State: discipline.Synchronized, Epoch: h.epoch, At: r.Raw, TAI: r.Real + 37e9 + int64(h.step), TAIOffset: 37,
+			MaxErrorAt: max(h.bound, time.Microsecond), FrequencyPPM: float64(r.Real-h.then[0].Real-int64(past)) / float64(past) * 1e6}
+		if r.Raw.Sub(h.then[1].Raw) > 10*time.Second {
+			h.then = [2]discipline.HostReading{h.then[1], r}
 		}
-		s := &discipline.Snapshot{State: discipline.Synchronized, Epoch: h.epoch, At: r.Raw, TAI: r.Real + 37e9 + int64(h.step), TAIOffset: 37, MaxErrorAt: max(h.bound, time.Microsecond)}
-		if past := r.Raw.Sub(h.first.Raw); past > 0 {
-			s.FrequencyPPM = float64(r.Real-h.first.Real-int64(past)) / float64(past) * 1e6
-		}
-		h.kept = s
 	}
 	return h.kept
 }
@@ -82,7 +87,7 @@ func (l *lan) grandmaster(t *hostTime) (s *ptp.Server, stop func()) {
 // none computes with times of two timelines.
 func TestJumpIsSilent(t *testing.T) {
 	t.Parallel()
-	l, timeline := newLAN(t), &hostTime{}
+	l, timeline := newLAN(t), newHostTime()
 	s, _ := l.grandmaster(timeline)
 	n := l.node(t)
 	program.Eventually(t, 5*time.Second, "it serves", func() bool { return s.Status().Ports[0].Synced >= 2 })
@@ -113,7 +118,7 @@ func TestJumpIsSilent(t *testing.T) {
 func TestBoundGrowsBetweenAnnounces(t *testing.T) {
 	t.Parallel()
 	for _, ask := range []bool{false, true} {
-		l, timeline := newLAN(t), &hostTime{}
+		l, timeline := newLAN(t), newHostTime()
 		l.grandmaster(timeline)
 		n := l.node(t)
 		b := make([]byte, 1500)
@@ -174,7 +179,7 @@ func BenchmarkBesidePtp4l(b *testing.B) {
 	}
 	for range 3 {
 		turn("ptp4l", func(l *lan) { l.ptp4l(l.gateway, "gw0", "priority1 1") })
-		turn("ntsgw", func(l *lan) { l.grandmaster(&hostTime{}) })
+		turn("ntsgw", func(l *lan) { l.grandmaster(newHostTime()) })
 	}
 	ours, theirs := errors["ntsgw"], errors["ptp4l"]
 	if len(ours) < 3 || len(theirs) < 3 {
