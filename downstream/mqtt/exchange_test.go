@@ -324,6 +324,9 @@ func TestHostileRequests(t *testing.T) {
 	if b := <-n.got; b == nil {
 		t.Error("no answer")
 	}
+	if b := l.server.Status().Brokers[0]; b.Connects != 1 {
+		t.Errorf("%d connections: somebody else's message ended one", b.Connects)
+	}
 }
 
 func sum(m map[string]uint64) (n uint64) {

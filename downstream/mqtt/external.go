@@ -174,7 +174,7 @@ func (e *external) lost(err error) {
 func (e *external) session(ctx context.Context) (up bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	conn := &stampedConn{arrived: e.arrived}
+	conn := &stampedConn{arrived: e.arrived, tooLarge: func() { e.resp.refuse(beacon.ReasonSize, "") }}
 	client, err := e.connect(ctx, conn, cancel)
 	if err != nil {
 		return false, err
@@ -423,51 +423,4 @@ func await(ctx context.Context, tok paho.Token, d time.Duration) error {
 	case <-t.C:
 		return errTimeout
 	}
-}
-
-// stampedConn notes when bytes have come in. A message that a handler sees was read at last() or
-// before, so last() may serve as the instant by which it had arrived whole.
-type stampedConn struct {
-	net.Conn
-	arrived func() beacon.Arrival
-
-	mu   sync.Mutex
-	read beacon.Arrival
-	gone bool
-}
-
-func (c *stampedConn) wrap(conn net.Conn) (net.Conn, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.gone {
-		conn.Close()
-		return nil, net.ErrClosed
-	}
-	c.Conn = conn
-	return c, nil
-}
-
-// shut closes the connection, or the one that is about to come.
-func (c *stampedConn) shut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.gone = true
-	if c.Conn != nil {
-		c.Conn.Close()
-	}
-}
-
-func (c *stampedConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	at := c.arrived()
-	c.mu.Lock()
-	c.read = at
-	c.mu.Unlock()
-	return n, err
-}
-
-func (c *stampedConn) last() beacon.Arrival {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.read
 }

@@ -1,0 +1,102 @@
+package mqtt
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"testing/iotest"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"github.com/ntsgw/ntsgw/downstream/beacon"
+)
+
+// feed is a connection of which only reading matters.
+type feed struct {
+	net.Conn
+	io.Reader
+}
+
+func (f feed) Read(b []byte) (int, error) { return f.Reader.Read(b) }
+
+// publishOf is a PUBLISH of that remaining length, without its last bytes.
+func publishOf(length int, b []byte) []byte {
+	head := []byte{0x30}
+	for n := length; ; n >>= 7 {
+		if n < 0x80 {
+			head = append(head, byte(n))
+			break
+		}
+		head = append(head, byte(n)|0x80)
+	}
+	return append(head, b...)
+}
+
+// zeroes is n bytes that nobody has to hold.
+type zeroes struct{}
+
+func (zeroes) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+// TestLongPackets: what another broker sends beyond the limit is never held, and ends the connection
+// only where no client of the broker can cause it.
+func TestLongPackets(t *testing.T) {
+	pong := []byte{0xd0, 0}
+	join := func(parts ...[]byte) io.Reader { return bytes.NewReader(bytes.Join(parts, nil)) }
+	const topic = "\x00\x14ntsgw/gw1/req/node-a"
+	fits := publishOf(externalPacket, append([]byte(topic), make([]byte, externalPacket-len(topic))...))
+	for _, c := range []struct {
+		name    string
+		in      io.Reader
+		got     []byte // kinds of the packets that come through
+		skipped int
+		err     error
+	}{
+		{"short ones", join(pong, publishOf(30, []byte(topic+"12345678")), pong), []byte{packets.Pingresp, packets.Publish, packets.Pingresp}, 0, io.EOF},
+		{"as long as can be", join(fits, pong), []byte{packets.Publish, packets.Pingresp}, 0, io.EOF},
+		{"a byte longer", join(publishOf(externalPacket+1, make([]byte, externalPacket+1)), pong), []byte{packets.Pingresp}, 1, io.EOF},
+		{"the longest that MQTT has", io.MultiReader(join(publishOf(268_435_455, nil)), io.LimitReader(zeroes{}, 268_435_455), join(pong, fits)), []byte{packets.Pingresp, packets.Publish}, 1, io.EOF},
+		{"one that never ends", join(publishOf(268_435_455, []byte(topic))), nil, 1, io.EOF},
+		{"no message", join([]byte{0x90, 0x81, 0x08, 0}), nil, 0, errPacketSize},
+		{"a length of five bytes", join([]byte{0x30, 0xff, 0xff, 0xff, 0xff, 0x01}), nil, 0, errPacketSize},
+	} {
+		for way, in := range map[string]func(io.Reader) io.Reader{"": func(r io.Reader) io.Reader { return r }, ", byte by byte": iotest.OneByteReader} {
+			if way != "" && c.name == "the longest that MQTT has" {
+				continue
+			}
+			t.Run(c.name+way, func(t *testing.T) {
+				if s, ok := c.in.(io.Seeker); ok {
+					s.Seek(0, io.SeekStart)
+				}
+				skipped := 0
+				s := &stampedConn{arrived: func() beacon.Arrival { return beacon.Arrival{} }, tooLarge: func() { skipped++ }}
+				conn, err := s.wrap(feed{Reader: in(c.in)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []byte
+				for {
+					p, err := packets.ReadPacket(conn)
+					if err != nil {
+						if !errors.Is(err, c.err) {
+							t.Errorf("ends with %v, want %v", err, c.err)
+						}
+						break
+					}
+					switch p.(type) {
+					case *packets.PingrespPacket:
+						got = append(got, packets.Pingresp)
+					case *packets.PublishPacket:
+						got = append(got, packets.Publish)
+					default:
+						t.Fatalf("got %v", p)
+					}
+				}
+				if !bytes.Equal(got, c.got) || skipped != c.skipped {
+					t.Errorf("got kinds %v, %d skipped; want %v, %d", got, skipped, c.got, c.skipped)
+				}
+			})
+		}
+	}
+}
