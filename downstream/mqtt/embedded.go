@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,8 +26,13 @@ const (
 	embeddedPending = 32
 	// A new connection must have sent its CONNECT by then.
 	embeddedHello = 10 * time.Second
-	plainListener = "tcp"
-	tlsListener   = "tls"
+	// A client that takes nothing in for so long is let go: the broker itself waits without end, and
+	// its own end with it.
+	embeddedWrite = 5 * time.Second
+	// At the end all have so long to take in the goodbye.
+	embeddedGoodbye = time.Second
+	plainListener   = "tcp"
+	tlsListener     = "tls"
 	// connectionSlack is how many connections beyond the clients may be about to say who they are.
 	connectionSlack = 16
 	// acceptPause is waited after a failed accept.
@@ -95,7 +102,7 @@ func (e *embedded) open(o *Options, id, addr string, cfg *tls.Config) error {
 	if err != nil {
 		return fmt.Errorf("embedded broker: %w", err)
 	}
-	bl := &boundListener{Listener: ln, limit: int64(o.Config.MaxClients) + connectionSlack}
+	bl := &boundListener{Listener: ln, limit: o.Config.MaxClients + connectionSlack, conns: map[*boundConn]struct{}{}}
 	var l net.Listener = bl
 	if cfg != nil {
 		l = tls.NewListener(bl, cfg)
@@ -129,7 +136,16 @@ func (e *embedded) run(ctx context.Context, status string) error {
 	<-ctx.Done()
 	e.running.Store(false)
 	_ = e.publish(status, []byte("offline"), true)
-	return e.broker.Close()
+	drop := func() {
+		for _, l := range e.listeners {
+			l.drop()
+		}
+	}
+	late := time.AfterFunc(embeddedGoodbye, drop)
+	err := e.broker.Close() // says goodbye to one client after the other
+	late.Stop()
+	drop() // who came in between
+	return err
 }
 
 // refresh publishes the retained messages that have changed since the last call.
@@ -189,14 +205,17 @@ func (e *embedded) dropStale() {
 // to say who it is: the broker itself waits for a CONNECT without end.
 type boundListener struct {
 	net.Listener
-	limit   int64
-	open    atomic.Int64
+	limit   int
 	refused atomic.Uint64
+
+	mu      sync.Mutex
+	conns   map[*boundConn]struct{}
+	dropped bool
 }
 
 func (l *boundListener) Accept() (net.Conn, error) {
 	for {
-		c, err := l.Listener.Accept()
+		tcp, err := l.Listener.Accept()
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
 				return nil, err
@@ -205,25 +224,74 @@ func (l *boundListener) Accept() (net.Conn, error) {
 			time.Sleep(acceptPause)
 			continue
 		}
-		if l.open.Add(1) > l.limit {
-			l.open.Add(-1)
+		c := &boundConn{Conn: tcp, l: l}
+		if !l.enter(c) {
 			l.refused.Add(1)
-			c.Close()
+			tcp.Close()
 			continue
 		}
 		_ = c.SetDeadline(time.Now().Add(embeddedHello))
-		return &boundConn{Conn: c, l: l}, nil
+		return c, nil
 	}
 }
 
+// enter counts one more connection, unless that is too many.
+func (l *boundListener) enter(c *boundConn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dropped || len(l.conns) >= l.limit {
+		return false
+	}
+	l.conns[c] = struct{}{}
+	return true
+}
+
+func (l *boundListener) leave(c *boundConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.conns, c)
+}
+
+// open is how many connections there are.
+func (l *boundListener) open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.conns)
+}
+
+// drop ends all connections, and those that are still to come.
+func (l *boundListener) drop() {
+	l.mu.Lock()
+	l.dropped = true
+	all := slices.Collect(maps.Keys(l.conns))
+	l.mu.Unlock()
+	for _, c := range all {
+		c.Close()
+	}
+}
+
+// boundConn is one accepted connection.
 type boundConn struct {
 	net.Conn
-	l    *boundListener
-	once sync.Once
+	l *boundListener
+}
+
+// SetDeadline is what the broker calls for the keep-alive, before each packet: it must not put off
+// the end of a write that is under way.
+func (c *boundConn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
+
+// Write ends the connection when it fails: the broker would go on after half a packet.
+func (c *boundConn) Write(b []byte) (int, error) {
+	_ = c.SetWriteDeadline(time.Now().Add(embeddedWrite))
+	n, err := c.Conn.Write(b)
+	if err != nil {
+		c.Close()
+	}
+	return n, err
 }
 
 func (c *boundConn) Close() error {
-	c.once.Do(func() { c.l.open.Add(-1) })
+	c.l.leave(c)
 	return c.Conn.Close()
 }
 

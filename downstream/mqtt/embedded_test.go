@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ntsgw/ntsgw/configs"
@@ -205,9 +208,76 @@ func TestConnectionLimit(t *testing.T) {
 	for _, c := range held {
 		c.Close()
 	}
-	until(t, "a slot", 3*time.Second, func() bool { return l.server.embedded.listeners[0].open.Load() == 0 })
+	until(t, "a slot", 3*time.Second, func() bool { return l.server.embedded.listeners[0].open() == 0 })
 	s := subscribe(t, append(hostPort(l.addr()), "-t", "#")...)
 	s.next("ntsgw/gw1/beacon", 3*time.Second)
+}
+
+// stuff connects a client that never says when it is there (keep-alive 0), asks without end and takes
+// in nothing; it returns once the broker stands still. What the system keeps for it on the way back is made small.
+func stuff(t testing.TB, l *lab) {
+	t.Helper()
+	c, err := net.Dial("tcp", l.addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	c.(*net.TCPConn).SetReadBuffer(16 << 10)
+	until(t, "it is accepted", 3*time.Second, func() bool { return l.server.embedded.listeners[0].open() == 1 })
+	ln := l.server.embedded.listeners[0]
+	ln.mu.Lock()
+	for c := range ln.conns {
+		c.Conn.(*net.TCPConn).SetWriteBuffer(16 << 10)
+	}
+	ln.mu.Unlock()
+	connect := []byte{0x10, 13, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 0, 0, 1, 'x'}
+	pings := bytes.Repeat([]byte{0xc0, 0}, 2048)
+	for b := connect; err == nil; b = pings {
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		_, err = c.Write(b)
+	}
+}
+
+// TestClientThatReadsNothing is let go, and holds up neither the others nor the end.
+func TestClientThatReadsNothing(t *testing.T) {
+	t.Run("let go", func(t *testing.T) {
+		t.Parallel()
+		l := startLab(t, nil)
+		stuff(t, l)
+		until(t, "it is let go", 3*embeddedWrite, func() bool { return l.server.embedded.listeners[0].open() == 0 })
+		s := subscribe(t, append(hostPort(l.addr()), "-t", "#")...)
+		s.next("ntsgw/gw1/beacon", 3*time.Second)
+	})
+	t.Run("at the end", func(t *testing.T) {
+		t.Parallel()
+		l := startLab(t, nil)
+		stuff(t, l)
+		began := time.Now()
+		l.stop()
+		if d := time.Since(began); d >= 3*embeddedGoodbye {
+			t.Errorf("the end took %v", d)
+		}
+	})
+}
+
+// TestWriteEnds: what comes in meanwhile does not give a write that stands still more time, and
+// nothing follows half a packet.
+func TestWriteEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		c := &boundConn{Conn: ours, l: &boundListener{}}
+		go func() {
+			time.Sleep(embeddedWrite / 2)
+			c.SetDeadline(time.Time{}) // the keep-alive of a client that has none
+		}()
+		began := time.Now()
+		if _, err := c.Write([]byte{0xd0, 0}); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != embeddedWrite {
+			t.Errorf("ended after %v with %v", time.Since(began), err)
+		}
+		if _, err := theirs.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the connection stands: %v", err)
+		}
+	})
 }
 
 // TestTLSListener: with TLS, and off loopback nobody without a name.
