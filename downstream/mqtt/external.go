@@ -16,6 +16,7 @@ import (
 	paho "github.com/eclipse/paho.mqtt.golang"
 
 	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 )
 
@@ -24,10 +25,6 @@ const (
 	writeTimeout   = 2 * time.Second // a write that blocks longer ends the connection
 	keepAlive      = 6 * time.Second
 	pingTimeout    = 3 * time.Second
-	// Between attempts to connect: doubled up to the largest, with a quarter of jitter either way, so
-	// that a broker that comes back hears from every gateway within 5 s, but not from all at once.
-	backoffMin = 250 * time.Millisecond
-	backoffMax = 3 * time.Second
 	// A beacon that could not be handed on for so long is thrown away: the next one is worth more.
 	staleAfter = time.Second
 	// Requests that were found good and wait for an answer; more are refused.
@@ -59,8 +56,11 @@ type external struct {
 	out      chan message
 	requests chan question
 
-	mu     sync.Mutex
-	status BrokerStatus
+	since time.Time // when the present connection began to stand; zero: it doesn't. Of run's goroutine
+
+	mu       sync.Mutex
+	status   BrokerStatus
+	restless bool // many connections in a row ended early
 }
 
 func newExternal(o *Options, raw string, t topics, keep *retained, resp *responder, soon func(), c *counters) (*external, error) {
@@ -132,20 +132,33 @@ func (e *external) snapshot() BrokerStatus {
 
 // run connects, serves and connects again until ctx ends.
 func (e *external) run(ctx context.Context) error {
-	wait := backoffMin
+	var between backoff
 	logged := ""
 	for ctx.Err() == nil {
-		up, err := e.session(ctx)
+		e.since = time.Time{}
+		err := e.session(ctx)
 		if ctx.Err() != nil {
 			break
 		}
-		e.lost(err)
-		if up {
-			wait, logged = backoffMin, ""
+		stood := time.Duration(0)
+		if !e.since.IsZero() {
+			stood = max(1, time.Since(e.since))
 		}
-		if s := fmt.Sprint(err); s != logged { // one line a change, not one an attempt
-			e.log.Warn("broker not reached", "error", err)
-			logged = s
+		wait, restless := between.next(stood)
+		restless = restless && !errors.Is(err, errPacketSize) // which says itself why
+		e.lost(err, restless)
+		now := fmt.Sprint(err)
+		if restless {
+			now = "restless"
+		}
+		if now != logged || stood >= goodAfter { // one line a change, not one an attempt
+			logged = now
+			if restless {
+				e.log.Warn("connections to the broker end soon after they began: another client uses the same id? Two gateways with one id, or broker and also naming one broker twice",
+					"client_id", e.id, "error", err)
+			} else {
+				e.log.Warn("broker not reached", "error", err)
+			}
 		}
 		pause := time.NewTimer(wait*3/4 + rand.N(wait/2))
 		select {
@@ -153,7 +166,6 @@ func (e *external) run(ctx context.Context) error {
 		case <-pause.C:
 		}
 		pause.Stop()
-		wait = min(2*wait, backoffMax)
 	}
 	e.mu.Lock()
 	e.status.State = BrokerStopped
@@ -161,47 +173,79 @@ func (e *external) run(ctx context.Context) error {
 	return nil
 }
 
-func (e *external) lost(err error) {
+func (e *external) lost(err error, restless bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.status.State = BrokerConnecting
+	e.restless = restless
 	if err != nil {
 		e.status.LastError = err.Error()
 	}
 }
 
-// session is one connection, from the dialling to its end. up says whether it ever stood.
-func (e *external) session(ctx context.Context) (up bool, err error) {
+// good is told that the connection stood for a while.
+func (e *external) good() {
+	e.mu.Lock()
+	was := e.restless
+	e.restless = false
+	e.mu.Unlock()
+	if was {
+		e.log.Info("broker connected")
+	}
+}
+
+// warning is the condition that a person should act on, if there is one.
+func (e *external) warning() (discipline.Warning, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.restless:
+		return discipline.Warning{ID: "broker-restless", Text: "Connections to " + e.status.URL + " end soon after they began: another client probably uses the id " + e.id +
+			" there. Give every gateway an id of its own (id in [gateway]), and name each broker once in broker and also."}, true
+	case e.status.State == BrokerConnecting && e.status.LastError != "":
+		return discipline.Warning{ID: "broker-unreachable", Text: "No beacons reach " + e.status.URL + ": " + e.status.LastError + "."}, true
+	}
+	return discipline.Warning{}, false
+}
+
+// session is one connection, from the dialling to its end. It sets since when that stands.
+func (e *external) session(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	conn := &stampedConn{arrived: e.arrived, tooLarge: func() { e.resp.refuse(beacon.ReasonSize, "") }}
 	client, err := e.connect(ctx, conn, cancel)
 	if err != nil {
-		return false, err
+		return err
 	}
 	// Closing the connection ends all that the client still does, whatever it waits for.
 	defer conn.shut()
 
 	if err := e.observe(ctx, client); err != nil {
-		return false, err
+		return err
 	}
 	seen, err := e.publishRetained(ctx, client, nil)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if e.resp.nodes != nil {
 		tok := client.Subscribe(e.topics.req+"+", 0, func(_ paho.Client, m paho.Message) { e.receive(conn, m) })
 		if err := await(ctx, tok, connectTimeout); err != nil {
-			return false, fmt.Errorf("subscribe to requests: %w", err)
+			return fmt.Errorf("subscribe to requests: %w", err)
 		}
 	}
 	e.drain()
 	e.mu.Lock()
 	e.status.State, e.status.LastError = BrokerConnected, ""
 	e.status.Connects++
+	restless := e.restless
 	e.mu.Unlock()
-	e.log.Info("broker connected")
+	if !restless {
+		e.log.Info("broker connected")
+	}
+	e.since = time.Now()
 	e.soon()
+	good := time.NewTimer(goodAfter)
+	defer good.Stop()
 
 	var answers sync.WaitGroup
 	answers.Go(func() { e.answer(ctx, client, cancel) })
@@ -210,16 +254,18 @@ func (e *external) session(ctx context.Context) (up bool, err error) {
 	for {
 		changed := e.keep.changed()
 		if seen, err = e.publishRetained(ctx, client, seen); err != nil {
-			return true, err
+			return err
 		}
 		select {
 		case <-ctx.Done():
 			if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-				return true, cause
+				return cause
 			}
 			e.leave(client)
-			return true, nil
+			return nil
 		case <-changed:
+		case <-good.C:
+			e.good()
 		case m := <-e.out:
 			if time.Since(m.at) > staleAfter {
 				e.count.dropped.Add(1)
@@ -227,11 +273,11 @@ func (e *external) session(ctx context.Context) (up bool, err error) {
 			}
 			// A new delegation goes before the first beacon under it.
 			if seen, err = e.publishRetained(ctx, client, seen); err != nil {
-				return true, err
+				return err
 			}
 			if err := e.publish(ctx, client, m.topic, m.payload, false); err != nil {
 				e.count.dropped.Add(1)
-				return true, fmt.Errorf("publish: %w", err)
+				return fmt.Errorf("publish: %w", err)
 			}
 			e.count.published.Add(1)
 		}

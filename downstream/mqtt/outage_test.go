@@ -3,7 +3,9 @@ package mqtt
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -164,6 +166,61 @@ func TestSilentBroker(t *testing.T) {
 		b := l.keys.verifyBeacon(t, r.payload)
 		if age := r.at.Sub(b.UTC()); age > time.Second {
 			t.Errorf("a beacon came %v after it was made", age)
+		}
+	}
+}
+
+// journal is a log that a test can read while it is written.
+type journal struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.b.String()
+}
+
+// TestTwoGatewaysWithOneID end each other's connections: both soon pause for long, and say why in a
+// few lines.
+func TestTwoGatewaysWithOneID(t *testing.T) {
+	t.Parallel()
+	port := loopback.Port(t)
+	newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", port), "allow_anonymous true")
+	var labs [2]*lab
+	var logs [2]journal
+	for i := range labs {
+		labs[i] = startLabWith(t, func(c *configs.MQTT) { c.Broker = brokerAt(port) },
+			func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&logs[i], nil)) })
+	}
+	connects := func() (n uint64) {
+		for _, l := range labs {
+			n += l.server.Status().Brokers[0].Connects
+		}
+		return n
+	}
+	for _, l := range labs {
+		until(t, "the warning", 30*time.Second, func() bool {
+			w := l.server.Warnings()
+			return len(w) == 1 && w[0].ID == "broker-restless"
+		})
+	}
+	before, began := connects(), time.Now()
+	until(t, "more connections", 30*time.Second, func() bool { return connects() >= before+3 })
+	if d := time.Since(began); d < 1500*time.Millisecond { // the pauses are 2 s and more by now, and double
+		t.Errorf("3 more connections in %v", d)
+	}
+	for i := range logs {
+		text := logs[i].String()
+		if n := strings.Count(text, "\n"); n > 2*shortMany+2 || !strings.Contains(text, "client_id=ntsgw-gw1") {
+			t.Errorf("%d lines, or not why:\n%s", n, text)
 		}
 	}
 }

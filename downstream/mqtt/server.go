@@ -140,8 +140,8 @@ func (s *Server) Warnings() []discipline.Warning {
 		w = append(w, discipline.Warning{ID: "signing-keys-not-renewed", Text: "The keys that sign beacons can't be renewed, and without a key there are no beacons: " + err.Error() + "."})
 	}
 	for _, e := range s.external {
-		if b := e.snapshot(); b.State == BrokerConnecting && b.LastError != "" {
-			w = append(w, discipline.Warning{ID: "broker-unreachable", Text: "No beacons reach " + b.URL + ": " + b.LastError + "."})
+		if one, ok := e.warning(); ok {
+			w = append(w, one)
 		}
 	}
 	if s.embedded != nil && !s.embedded.hook.listeners[plainListener] {
