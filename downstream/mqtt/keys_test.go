@@ -3,6 +3,7 @@ package mqtt
 import (
 	"crypto/rand"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,8 @@ type testKeys struct {
 	now      map[beacon.Alg]testKey
 	serial   uint32
 	observed [][]byte
+
+	renewed atomic.Uint64 // how often the time was told
 }
 
 type testKey struct {
@@ -70,7 +73,10 @@ func (k *testKeys) rotate(serial uint32, from, to time.Time) {
 	k.now, k.serial = out, serial
 }
 
-func (k *testKeys) Renew(time.Time) (bool, error) { return false, nil }
+func (k *testKeys) Renew(time.Time) (bool, error) {
+	k.renewed.Add(1)
+	return false, nil
+}
 
 func (k *testKeys) Online(alg beacon.Alg) (*beacon.SigningKey, []byte) {
 	k.mu.Lock()

@@ -119,6 +119,43 @@ func TestNoBeaconDuringInsertedSecondOrAfterSuspend(t *testing.T) {
 	until(t, "beacons on the new timeline", 8*time.Second, func() bool { return l.server.Status().Beacons > n })
 }
 
+// TestNothingIsStatedAfterASuspend that nobody else has noticed: neither to the keys nor on the page
+// of home automation.
+func TestNothingIsStatedAfterASuspend(t *testing.T) {
+	t.Parallel()
+	l := startLab(t, func(c *configs.MQTT) { c.Interval = 50 * time.Millisecond })
+	s := subscribe(t, append(hostPort(l.addr()), "-t", "ntsgw/gw1/state")...)
+	becomes := func(want string) stateDoc {
+		t.Helper()
+		for {
+			var st stateDoc
+			r := s.next("ntsgw/gw1/state", 8*time.Second)
+			if err := json.Unmarshal(r.payload, &st); err != nil {
+				t.Fatal(err)
+			}
+			if st.State == want {
+				return st
+			}
+		}
+	}
+	becomes("synchronized")
+	l.clock.suspended.Add(int64(3 * time.Second))
+	if st := becomes("unsynchronized"); st.MaxError != nil || st.EstError != nil || st.Time != "" || st.Stratum != 16 {
+		t.Errorf("after a suspend: %+v", st)
+	}
+	until(t, "the suspend is noticed", 3*time.Second, func() bool { return l.server.Status().Skipped["suspended"] > 0 })
+	renewed := l.keys.renewed.Load()
+	skipped := l.server.Status().Skipped["suspended"]
+	until(t, "some beacons are skipped", 3*time.Second, func() bool { return l.server.Status().Skipped["suspended"] >= skipped+3 })
+	if n := l.keys.renewed.Load(); n != renewed {
+		t.Errorf("the keys were told the time %d times", n-renewed)
+	}
+	l.timeline.set(l.clock, discipline.Synchronized, newTestEpoch())
+	if st := becomes("synchronized"); st.MaxError == nil {
+		t.Errorf("on the new timeline: %+v", st)
+	}
+}
+
 func TestKeyOutsideValidity(t *testing.T) {
 	t.Parallel()
 	l := startLab(t, nil)

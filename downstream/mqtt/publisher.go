@@ -79,13 +79,13 @@ func (p *publisher) run(ctx context.Context) error {
 			due = time.Now()
 		}
 		p.publishKeys()
-		snap := p.s.opts.Timeline.Snapshot()
-		p.s.guard.Intact(snap.Epoch) // a look now, so that a suspend is not first seen together with a new epoch
+		snap, raw := p.s.opts.Timeline.Snapshot(), p.s.opts.Clock.Now()
+		intact := p.s.guard.Intact(snap.Epoch) // looked for each time, so that a suspend is not first seen together with a new epoch
 		now := time.Now()
-		if k := keyOf(snap); k != written || now.Sub(writtenT) >= stateRefresh {
-			p.s.keep.set(p.s.topics.state, p.stateJSON(snap), true)
+		if k := keyOf(snap, intact); k != written || now.Sub(writtenT) >= stateRefresh {
+			p.s.keep.set(p.s.topics.state, stateJSON(snap, raw, k.state), true)
 			if k != written {
-				p.s.opts.Log.Debug("state published", "state", snap.State.String())
+				p.s.opts.Log.Debug("state published", "state", k.state.String())
 			}
 			written, writtenT = k, now
 			p.refresh()
@@ -155,9 +155,14 @@ func (p *publisher) beacon(following time.Time) bool {
 // it. It reports whether there is time at all.
 func (p *publisher) renew() bool {
 	o := &p.s.opts
-	st, err := beacon.StatementAt(o.Timeline.Snapshot(), o.Clock.Now())
-	if err != nil {
-		p.s.count.skip(beacon.ReasonOf(err), o.Config.Interval)
+	snap := o.Timeline.Snapshot()
+	st, err := beacon.StatementAt(snap, o.Clock.Now())
+	why := beacon.ReasonOf(err)
+	if err == nil && !p.s.guard.Intact(snap.Epoch) {
+		why = beacon.ReasonSuspended
+	}
+	if why != "" {
+		p.s.count.skip(why, o.Config.Interval)
 		return false
 	}
 	changed, err := o.Keys.Renew(st.UTC())
@@ -228,8 +233,13 @@ type stateKey struct {
 	tai     int
 }
 
-func keyOf(s *discipline.Snapshot) stateKey {
-	return stateKey{s.State, s.Epoch, s.Leap, s.Stratum, s.TAIOffset}
+// keyOf is of what s lets us state: nothing when the machine was suspended since its epoch began.
+func keyOf(s *discipline.Snapshot, intact bool) stateKey {
+	k := stateKey{s.State, s.Epoch, s.Leap, s.Stratum, s.TAIOffset}
+	if !intact && s.Serving() {
+		k.state = discipline.Unsynchronized
+	}
+	return k
 }
 
 // stateDoc is the retained state, for people and home automation: nothing in it is authenticated.
@@ -243,10 +253,10 @@ type stateDoc struct {
 	Time     string   `json:"time,omitempty"` // when this was written, by the timeline
 }
 
-func (p *publisher) stateJSON(s *discipline.Snapshot) []byte {
-	now := p.s.opts.Clock.Now()
-	d := stateDoc{State: s.State.String(), Stratum: s.Stratum, Leap: int8(s.Leap), Epoch: hex.EncodeToString(s.Epoch[:])}
-	if s.Serving() {
+// stateJSON writes what s says at now, in the state that keyOf found.
+func stateJSON(s *discipline.Snapshot, now discipline.Raw, state discipline.State) []byte {
+	d := stateDoc{State: state.String(), Stratum: s.Stratum, Leap: int8(s.Leap), Epoch: hex.EncodeToString(s.Epoch[:])}
+	if state == s.State && s.Serving() {
 		m, e := seconds(s.MaxError(now)), seconds(s.EstError(now))
 		d.MaxError, d.EstError = &m, &e
 		d.Time = s.UTCAt(now).Time().Format(time.RFC3339)

@@ -50,8 +50,7 @@ func TestPacketsFit(t *testing.T) {
 	snap := *tl.Snapshot()
 	snap.State, snap.Stratum, snap.MaxErrorAt, snap.EstErrorAt = discipline.Synchronized, 15, 65_535*time.Second+999_999*time.Microsecond, 65_535*time.Second+999_999*time.Microsecond
 	snap.Leap = discipline.LeapDelete
-	p := &publisher{s: &Server{opts: Options{Clock: clock}}}
-	messages[tp.state] = p.stateJSON(&snap)
+	messages[tp.state] = stateJSON(&snap, clock.Now(), snap.State)
 
 	longest := 0
 	for topic, payload := range messages {
