@@ -26,6 +26,10 @@ func (r Raw) Add(d time.Duration) Raw { return r + Raw(d) }
 // single odd reading may be a preempted one: who acts on a suspend reads again.
 const SuspendNoise = 100 * time.Microsecond
 
+// RawTick is the coarsest step of the raw clock on the boards that are supported (the BCM2835's
+// system timer counts microseconds): a reading may be that much older than the moment.
+const RawTick = time.Microsecond
+
 // Leap says what happens at the end of the current UTC month (RFC 5905 figure 9,
 // restated as a signed number of seconds).
 type Leap int8

@@ -9,10 +9,8 @@ import (
 )
 
 const (
-	// rawTick is the coarsest step of a raw clock on the boards that are supported (the BCM2835's
-	// system timer counts microseconds): a reading may be that much older than the moment.
-	rawTick = time.Microsecond
-	// mapRounding covers the rounding to nanoseconds in Snapshot.TAIAt and MaxError.
+	// mapRounding covers the rounding to nanoseconds in Snapshot.TAIAt, and what a tick is longer by
+	// the raw clock's rate.
 	mapRounding = 2 * time.Nanosecond
 	// undisciplinedPPB is the rate error allowed to a raw clock of which nothing is known.
 	undisciplinedPPB = 10_000_000
@@ -31,13 +29,13 @@ func StatementAt(snap *discipline.Snapshot, now discipline.Raw) (Statement, erro
 	}
 	e := snap.MaxError(now)
 	if u.Seconds < 0 || u.Seconds >= secondsLimit || u.TAIOffset < 0 || u.TAIOffset > 255 ||
-		e < 0 || e >= errorLimit*time.Second-rawTick-mapRounding {
+		e < 0 || e >= errorLimit*time.Second-discipline.RawTick-mapRounding {
 		return Statement{}, refuse(ReasonRange, "time or bound can't be expressed")
 	}
 	s := Statement{
 		Seconds:   uint32(u.Seconds),
 		Nanos:     uint32(u.Nanos),
-		MaxError:  e + rawTick + mapRounding,
+		MaxError:  e + discipline.RawTick + mapRounding,
 		Epoch:     snap.Epoch,
 		State:     snap.State,
 		Stratum:   snap.Stratum,

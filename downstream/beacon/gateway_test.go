@@ -33,6 +33,43 @@ func TestStatementCoversTheTimeline(t *testing.T) {
 	}
 }
 
+// TestEachTermOfTheBoundIsNeeded puts true time at the edge of what one term of the stated bound
+// allows, with as little as can be of the others.
+func TestEachTermOfTheBoundIsNeeded(t *testing.T) {
+	const bound = time.Millisecond
+	for _, c := range []struct {
+		name  string
+		snap  func(*discipline.Snapshot)
+		after time.Duration // from the snapshot to the reading
+		ahead float64       // ns by which the timeline, unrounded, is behind true time at the reading
+		tick  time.Duration // raw time from the reading to the moment
+	}{
+		{"the bound", nil, 0, 1e6, 0},
+		{"its growth", func(s *discipline.Snapshot) { s.MaxErrorPPM = 10 }, time.Second, 1e6 + 10_000, 0},
+		{"the clock's step", nil, 0, 1e6, discipline.RawTick},
+		// 1,498 ns by 333 ppm are 0.4988 ns, which are rounded away, and the step is 0.333 ns longer.
+		{"the roundings", func(s *discipline.Snapshot) { s.FrequencyPPM = 333 }, 1498, 1e6, discipline.RawTick},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			snap := snapshot()
+			snap.FrequencyPPM, snap.MaxErrorPPM, snap.MaxErrorAt = 0, 0, bound
+			if c.snap != nil {
+				c.snap(snap)
+			}
+			s, err := StatementAt(snap, snap.At.Add(c.after))
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Both from the snapshot's TAI, in nanoseconds.
+			truth := float64(c.after+c.tick)*(1+snap.FrequencyPPM*1e-6) + c.ahead
+			stated := float64(s.TAI() - snap.TAI)
+			if e := float64(s.MaxError); truth > stated+e {
+				t.Errorf("true time is %.3f ns after the stated one, which is good to %.0f ns", truth-stated, e)
+			}
+		})
+	}
+}
+
 func TestNothingIsStatedWithoutTime(t *testing.T) {
 	leap := snapshot()
 	leap.Leap, leap.LeapAt = discipline.LeapInsert, 1_790_000_000

@@ -37,7 +37,7 @@ func TestRootDistanceCovers(t *testing.T) {
 			t.Fatalf("round %d: %s", round, reason)
 		}
 		back := max(0, snap.At.Sub(t2))
-		want := snap.MaxErrorAt + early + time.Duration(float64(max(back, c.raw.Sub(snap.At)))*snap.MaxErrorPPM*1e-6)
+		want := snap.MaxErrorAt + early + discipline.RawTick + time.Duration(float64(max(back, c.raw.Sub(snap.At)))*snap.MaxErrorPPM*1e-6)
 		if got := h.RootDelay.Duration()/2 + h.RootDispersion.Duration(); got < want {
 			t.Fatalf("round %d: root distance %v, %v is needed; %+v", round, got, want, *snap)
 		}
@@ -54,6 +54,79 @@ func TestRootDistanceCovers(t *testing.T) {
 		if h.Stratum != snap.Stratum || h.ReferenceID != snap.RefID {
 			t.Fatalf("round %d: %+v", round, h)
 		}
+	}
+}
+
+// TestEachTermOfTheRootDistanceIsNeeded: the root distance covers true time at the edge of what one
+// term allows. The dispersion is stated in steps of 15 µs, so the terms but that one come to a whole
+// number of steps: without it nothing more would be stated than they.
+func TestEachTermOfTheRootDistanceIsNeeded(t *testing.T) {
+	const steps = time.Second / 512 // 128 steps
+	for _, c := range []struct {
+		name  string
+		term  time.Duration // the term in question
+		early time.Duration
+		age   time.Duration // of the request, seen from the snapshot
+		after time.Duration // from the snapshot to the answer
+		delay time.Duration // the snapshot's root delay
+	}{
+		{"the stamp's error", 100, 100, 0, 0, 0},
+		{"a tick of the raw clock", discipline.RawTick, 0, 0, 0, 0},
+		{"the roundings", rounding, 0, 0, 0, 0},
+		{"growth up to the answer", 100, 0, 0, 10 * time.Millisecond, 0},
+		{"growth back to the request", 100, 0, 10 * time.Millisecond, 0, 0},
+		{"half the root delay", 100, 100, 0, 0, 3 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			const ppm = 10
+			grown := max(c.age, c.after) * ppm / 1e6
+			all := c.early + discipline.RawTick + rounding + grown
+			at := discipline.Raw(1e15)
+			clk := &sleeper{raw: at.Add(c.after)}
+			line := &timeline{}
+			line.p.Store(&discipline.Snapshot{
+				State: discipline.Synchronized, At: at, TAI: 1_800_000_000e9, TAIOffset: 37, Stratum: 1,
+				MaxErrorAt: steps - all + c.term, MaxErrorPPM: ppm, RootDelay: c.delay, LastUpdate: at.Add(-time.Second),
+			})
+			s := &Server{opt: Options{Timeline: line, Clock: clk}, epochs: suspend.New(clk)}
+			var h ntp.Packet
+			if reason := s.fill(&h, at.Add(-c.age), c.early); reason != "" {
+				t.Fatal(reason)
+			}
+			if got, want := h.RootDelay.Duration()/2+h.RootDispersion.Duration(), steps+c.term; got < want {
+				t.Errorf("root distance %v, %v is needed", got, want)
+			}
+		})
+	}
+}
+
+// TestNoTimeInAnInsertedSecond: neither stamp may lie in it.
+func TestNoTimeInAnInsertedSecond(t *testing.T) {
+	const edge = 1_483_228_800 // 2017-01-01; 23:59:60 was before it
+	for _, c := range []struct {
+		name           string
+		received, sent time.Duration // after the inserted second began
+		want           string
+	}{
+		{"before it", -2 * time.Second, -1, ""},
+		{"sent in it", -1, 0, reasonLeapSecond},
+		{"both in it", 0, time.Second - 1, reasonLeapSecond},
+		{"received in it", time.Second - 1, time.Second, reasonLeapSecond},
+		{"after it", time.Second, 2 * time.Second, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			begin := discipline.Raw(1e15)
+			clk := &sleeper{raw: begin.Add(c.sent)}
+			line := &timeline{}
+			line.p.Store(&discipline.Snapshot{
+				State: discipline.Synchronized, At: begin, TAI: (edge + 36) * 1e9, TAIOffset: 36,
+				Leap: discipline.LeapInsert, LeapAt: edge, MaxErrorAt: time.Millisecond, Stratum: 1, LastUpdate: begin.Add(-time.Minute),
+			})
+			s := &Server{opt: Options{Timeline: line, Clock: clk}, epochs: suspend.New(clk)}
+			if got := s.fill(&ntp.Packet{}, begin.Add(c.received), 0); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
 	}
 }
 

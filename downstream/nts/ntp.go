@@ -15,7 +15,8 @@ import (
 // precision is log2 of the resolution that is claimed, 1 µs.
 const precision = -20
 
-// rounding covers what the NTP formats and integer nanoseconds lose.
+// rounding covers what the NTP formats and integer nanoseconds lose, and what a tick of the raw clock
+// is longer by its rate.
 const rounding = 4 * time.Nanosecond
 
 // serveNTP answers datagrams until ctx ends. One goroutine is enough: an answer costs a few
@@ -136,7 +137,7 @@ func (s *Server) fill(h *ntp.Packet, t2 discipline.Raw, early time.Duration) (re
 		// The snapshot is newer than the request: its bound grows backwards too.
 		bound += time.Duration(math.Ceil(float64(back) * snapshot.MaxErrorPPM * 1e-6))
 	}
-	rootDispersion := ntp.ShortFromDuration(bound + early + rounding - rootDelay.Duration()/2)
+	rootDispersion := ntp.ShortFromDuration(bound + early + discipline.RawTick + rounding - rootDelay.Duration()/2)
 	h.Leap = leapIndicator(sent.Leap)
 	h.Stratum = snapshot.Stratum
 	h.Precision = precision
