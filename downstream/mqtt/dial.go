@@ -14,6 +14,7 @@ import (
 	paho "github.com/eclipse/paho.mqtt.golang"
 	"golang.org/x/sys/unix"
 
+	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/configs"
 )
 
@@ -75,11 +76,11 @@ func clientTLS(host string, cfg configs.MQTT) (*tls.Config, error) {
 		}
 	}
 	if cfg.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
+		pair, err := certs.LoadKeyPair(cfg.Cert, cfg.Key)
 		if err != nil {
 			return nil, fmt.Errorf("client certificate for the broker: %w", err)
 		}
-		t.Certificates = []tls.Certificate{pair}
+		t.Certificates = []tls.Certificate{*pair}
 	}
 	return t, nil
 }

@@ -47,6 +47,7 @@ type embedded struct {
 	broker    *mochi.Server
 	hook      *gate
 	listeners []*boundListener
+	pair      *pair // nil: no listener with TLS
 	running   atomic.Bool
 
 	mu   sync.Mutex
@@ -79,16 +80,16 @@ func newEmbedded(o *Options, t topics, resp *responder, c *counters) (*embedded,
 	if err := b.AddHook(e.hook, nil); err != nil {
 		return nil, fmt.Errorf("embedded broker: %w", err)
 	}
-	if err := e.open(o, plainListener, o.Config.Listen, nil); err != nil {
+	err := e.open(o, plainListener, o.Config.Listen, nil)
+	if err != nil {
 		return nil, err
 	}
 	if o.Config.TLSListen != "" {
-		cfg, err := serverTLS(o.Config.TLSCert, o.Config.TLSKey)
-		if err != nil {
+		if e.pair, err = newPair(o.Config.TLSCert, o.Config.TLSKey); err != nil {
 			e.closeListeners()
 			return nil, fmt.Errorf("embedded broker: %w", err)
 		}
-		if err := e.open(o, tlsListener, o.Config.TLSListen, cfg); err != nil {
+		if err := e.open(o, tlsListener, o.Config.TLSListen, e.pair.config()); err != nil {
 			e.closeListeners()
 			return nil, fmt.Errorf("%w: %w", ErrTLSListen, err)
 		}
@@ -293,16 +294,4 @@ func (c *boundConn) Write(b []byte) (int, error) {
 func (c *boundConn) Close() error {
 	c.l.leave(c)
 	return c.Conn.Close()
-}
-
-// serverTLS loads a certificate and reads it again at each change of the files.
-func serverTLS(cert, key string) (*tls.Config, error) {
-	pair, err := newPair(cert, key)
-	if err != nil {
-		return nil, err
-	}
-	return &tls.Config{
-		MinVersion:     tls.VersionTLS12, // BearSSL, on the ESP8266, has no TLS 1.3
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.get() },
-	}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 )
@@ -284,9 +286,10 @@ func TestWriteEnds(t *testing.T) {
 func TestTLSListener(t *testing.T) {
 	t.Parallel()
 	p := newPKI(t)
-	l := startLab(t, func(c *configs.MQTT) {
+	log := &journal{}
+	l := startLabWith(t, func(c *configs.MQTT) {
 		c.TLSListen, c.TLSCert, c.TLSKey = "0.0.0.0:0", p.cert, p.key
-	})
+	}, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(log, nil)) })
 	a := enrol(t, l.nodes, "node-a")
 	_, port, _ := net.SplitHostPort(l.server.Addresses()[1])
 	args := []string{"-h", "127.0.0.1", "-p", port, "--cafile", p.ca, "-t", "#"}
@@ -312,18 +315,50 @@ func TestTLSListener(t *testing.T) {
 	}
 	first := serial()
 	next := newPKI(t)
-	later := time.Now().Add(time.Minute)
-	for _, f := range [][2]string{{next.cert, p.cert}, {next.key, p.key}} {
-		b, _ := os.ReadFile(f[0])
-		os.WriteFile(p.cert+".new", b, 0o600)
-		os.Rename(p.cert+".new", f[1])
-		os.Chtimes(f[1], later, later)
-		if f[1] == p.cert && serial() != first {
-			t.Error("a certificate without its key is used")
+	replace := func(from, to string, mode os.FileMode) {
+		b, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to+".new", b, mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(to+".new", to); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if serial() == first {
-		t.Error("the old certificate is still used")
+	for i, c := range []struct {
+		from, to string
+		mode     os.FileMode
+		says     string
+	}{
+		{next.cert, p.cert, 0o600, "is not that of the first certificate"},
+		{next.key, p.key, 0o644, "open to every user"},
+	} {
+		replace(c.from, c.to, c.mode)
+		until(t, "the change is refused", 5*time.Second, func() bool { return strings.Contains(log.String(), c.says) })
+		if serial() != first {
+			t.Errorf("change %d is used", i)
+		}
+	}
+	replace(next.key, p.key, 0o600)
+	until(t, "the new certificate is used", 5*time.Second, func() bool { return serial() != first })
+}
+
+// TestKeysThatOthersMayRead are not used, towards nodes or towards a broker.
+func TestKeysThatOthersMayRead(t *testing.T) {
+	p := newPKI(t)
+	for _, key := range []string{p.key, p.clientKey} {
+		if err := os.Chmod(key, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, ours := newPair(p.cert, p.key)
+	_, client := clientTLS("localhost", configs.MQTT{CA: p.ca, Cert: p.clientCert, Key: p.clientKey})
+	for name, err := range map[string]error{"the TLS listener's": ours, "the client's": client} {
+		if e := (*certs.Error)(nil); !errors.As(err, &e) || e.Why != certs.WhyWorldReadableKey {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

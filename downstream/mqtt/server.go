@@ -100,11 +100,14 @@ func New(o Options) (*Server, error) {
 }
 
 // Run serves until ctx ends; then every broker is told "offline". It returns early only when a
-// listener or the watch on the node list fails.
+// listener fails.
 func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	if s.embedded != nil {
 		g.Go(func() error { return s.embedded.run(ctx, s.topics.status) })
+		if pair := s.embedded.pair; pair != nil {
+			g.Go(func() error { return pair.watch(ctx, s.opts.Log) })
+		}
 		s.opts.Log.Info("embedded broker listens", "addresses", s.embedded.addresses())
 	}
 	for _, e := range s.external {

@@ -1,13 +1,20 @@
 package mqtt
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/ntsgw/ntsgw/certs/signing"
+	"github.com/ntsgw/ntsgw/certs/watch"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 	"github.com/ntsgw/ntsgw/tests/loopback"
@@ -112,4 +119,50 @@ func TestStoreRotation(t *testing.T) {
 	if n := l.server.resp.serial.Load(); n != 10 {
 		t.Errorf("responses name serial %d", n)
 	}
+}
+
+// TestWithoutNotices: where the kernel gives no notices of files (fs.inotify.max_user_instances is
+// used up) everything else works. The test runs itself in a user namespace that has none.
+func TestWithoutNotices(t *testing.T) {
+	const limit, inside = "/proc/sys/user/max_inotify_instances", "NTSGW_TEST_WITHOUT_NOTICES"
+	if os.Getenv(inside) == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestWithoutNotices$", "-test.v")
+		cmd.Env = append(os.Environ(), inside+"=1")
+		ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, UidMappings: ids}
+		out, err := cmd.CombinedOutput()
+		switch {
+		case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOSPC), err == nil && bytes.Contains(out, []byte("--- SKIP")):
+			t.Skipf("no user namespace without notices can be made here: %v %s", err, out)
+		case err != nil || !bytes.Contains(out, []byte("--- PASS: TestWithoutNotices")):
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	if err := os.WriteFile(limit, []byte("0"), 0); err != nil {
+		t.Skip(err)
+	}
+	if w := watch.New(nil, time.Second, func() {}); w.NoticeErr() == nil {
+		t.Skip("the kernel gives notices in spite of " + limit)
+	}
+	log := &journal{}
+	l := startLabWith(t, nil, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(log, nil)) })
+	until(t, "beacons", 5*time.Second, func() bool { return l.server.Status().Beacons >= 3 })
+	if !strings.Contains(log.String(), "once a minute only") {
+		t.Errorf("not a word of it: %s", log)
+	}
+}
+
+// TestListChangedBeforeTheWatch: a node that was enrolled after the list was read and before Run
+// watches it is known, too.
+func TestListChangedBeforeTheWatch(t *testing.T) {
+	t.Parallel()
+	l := startLabWith(t, nil, func(o *Options) {
+		other, err := OpenNodes(o.Nodes.dir, "gw1", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		enrol(t, other, "kitchen")
+	})
+	until(t, "the node", 3*time.Second, func() bool { return l.nodes.lookup("kitchen") != nil })
 }

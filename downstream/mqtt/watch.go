@@ -2,36 +2,33 @@ package mqtt
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
+	"github.com/ntsgw/ntsgw/certs/watch"
 )
 
-const (
-	watchSettle = 100 * time.Millisecond // after the last event, before the file is read
-	watchAgain  = 30 * time.Second       // a look without an event: watching can fail in silence
-)
+// watchSettle is how long files must be quiet before they are read again.
+const watchSettle = 100 * time.Millisecond
 
-// watch reads the list again whenever its folder changes, until ctx ends. It watches the folder,
-// not the file, which is replaced at each change. changed is called after each new list.
+// follow calls load once, since the files may have changed after they were read, and then whenever
+// they have changed, until ctx ends.
+func follow(ctx context.Context, log *slog.Logger, load func(), files ...string) error {
+	w := watch.New(files, watchSettle, load)
+	if err := w.NoticeErr(); err != nil {
+		log.Warn("files are looked at once a minute only", "files", files, "error", err)
+	}
+	w.Reload()
+	_ = w.Run(ctx) // says only that ctx has ended
+	return nil
+}
+
+// watch reads the list again whenever it was replaced, until ctx ends. changed is called after each
+// new list.
 func (n *Nodes) watch(ctx context.Context, log *slog.Logger, changed func()) error {
-	w, err := fsnotify.NewWatcher()
-	if err != nil {
-		return fmt.Errorf("watch the node list: %w", err)
-	}
-	defer w.Close()
-	if err := w.Add(n.dir); err != nil {
-		return fmt.Errorf("watch the node list: %w", err)
-	}
-	settle := time.NewTimer(0) // once at the start: it may have changed before the watch stood
-	defer settle.Stop()
-	again := time.NewTicker(watchAgain)
-	defer again.Stop()
 	refused := ""
-	reload := func() {
+	return follow(ctx, log, func() {
 		before := n.table.Load()
 		if err := n.Reload(); err != nil {
 			if err.Error() != refused {
@@ -45,27 +42,7 @@ func (n *Nodes) watch(ctx context.Context, log *slog.Logger, changed func()) err
 			log.Info("node list changed", "nodes", len(*n.table.Load()))
 			changed()
 		}
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case ev, ok := <-w.Events:
-			if !ok {
-				return nil
-			}
-			if filepath.Base(ev.Name) == nodesFile || filepath.Clean(ev.Name) == filepath.Clean(n.dir) {
-				settle.Reset(watchSettle)
-			}
-		case <-w.Errors: // an overflow: look for ourselves
-			settle.Reset(watchSettle)
-		case <-settle.C:
-			reload()
-		case <-again.C:
-			_ = w.Add(n.dir) // the folder may have been replaced
-			reload()
-		}
-	}
+	}, filepath.Join(n.dir, nodesFile))
 }
 
 func sameNodes(a, b map[string]*nodeKeys) bool {
