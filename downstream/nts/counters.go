@@ -14,7 +14,7 @@ const (
 	reasonTruncated      = "packet-size"    // a datagram longer than any request
 	reasonSend           = "send"           // the system did not take the answer
 	reasonBusy           = "ke-busy"        // too many connections
-	reasonBusyPeer       = "ke-busy-peer"   // too many of one address
+	reasonBusyPeer       = "ke-busy-peer"   // too many of one address, or IPv6 /64
 	reasonAccept         = "ke-accept"      // the system did not give us the connection
 	reasonOther          = "other"
 )

@@ -114,15 +114,25 @@ func keReason(err error) string {
 
 // peers counts open connections. Safe for concurrent use.
 type peers struct {
-	limit, each int
+	limit, each int // together, and of one network
 
 	mu    sync.Mutex
 	total int
 	of    map[netip.Addr]int
 }
 
+// network is what counts as one peer: an IPv4 address, or the /64 of which an IPv6 host may take any
+// address that it likes.
+func network(peer netip.Addr) netip.Addr {
+	if p, err := peer.Prefix(64); err == nil {
+		return p.Addr()
+	}
+	return peer
+}
+
 // enter returns why one more connection is refused, or "" and counts it.
 func (p *peers) enter(peer netip.Addr) string {
+	peer = network(peer)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -140,6 +150,7 @@ func (p *peers) enter(peer netip.Addr) string {
 }
 
 func (p *peers) leave(peer netip.Addr) {
+	peer = network(peer)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.total--

@@ -41,8 +41,8 @@ type Options struct {
 	ClientCAs func() *x509.CertPool
 	// AEADs are the algorithms to agree to; nil: 30 and 15.
 	AEADs []uint16
-	// MaxConnections bounds NTS-KE connections at one time, a quarter of it those from one
-	// address; 0: 64.
+	// MaxConnections bounds NTS-KE connections at one time, a quarter of it those from one IPv4
+	// address or IPv6 /64; 0: 64.
 	MaxConnections int
 	// KETimeout bounds one NTS-KE connection from its first byte to its last; 0: 5 s.
 	KETimeout time.Duration

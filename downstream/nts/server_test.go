@@ -410,3 +410,31 @@ func BenchmarkRoundTrip(b *testing.B) {
 		n.ask()
 	}
 }
+
+// TestPeersByNetwork: whoever has a whole IPv6 network can't hold more than one peer's part.
+func TestPeersByNetwork(t *testing.T) {
+	for _, c := range []struct {
+		first, second, reason string
+	}{
+		{"192.0.2.1", "192.0.2.1", reasonBusyPeer},
+		{"192.0.2.1", "192.0.2.2", ""},
+		{"2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", reasonBusyPeer},
+		{"2001:db8::1", "2001:db8:0:1::1", ""},
+		{"fe80::1%eth0", "fe80::2%eth0", reasonBusyPeer},
+	} {
+		first, second := netip.MustParseAddr(c.first), netip.MustParseAddr(c.second)
+		p := peers{limit: 8, each: 2}
+		for range p.each {
+			if r := p.enter(first); r != "" {
+				t.Fatal(r)
+			}
+		}
+		if r := p.enter(second); r != c.reason {
+			t.Errorf("%s after %s: %q, want %q", c.second, c.first, r, c.reason)
+		}
+		p.leave(first)
+		if r := p.enter(second); r != "" {
+			t.Errorf("%s after %s left: %s", c.second, c.first, r)
+		}
+	}
+}
