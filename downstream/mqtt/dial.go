@@ -49,9 +49,31 @@ func dialBroker(ctx context.Context, u *url.URL, cfg configs.MQTT) (net.Conn, er
 		}
 		plain := *u
 		plain.User = nil // it goes into the CONNECT packet
-		return paho.NewWebsocket(plain.String(), t, connectTimeout, nil, nil)
+		c, err := paho.NewWebsocket(plain.String(), t, connectTimeout, nil, nil)
+		if err != nil {
+			return nil, err
+		}
+		boundSent(c)
+		return c, nil
 	}
 	return nil, fmt.Errorf("scheme %s is not known", u.Scheme)
+}
+
+// boundSent does what boundDelivery does for a connection that another package dialled: it looks for
+// the socket below WebSocket and TLS.
+func boundSent(c net.Conn) {
+	for {
+		over, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		c = over.NetConn()
+	}
+	if s, ok := c.(syscall.Conn); ok {
+		if raw, err := s.SyscallConn(); err == nil {
+			_ = boundDelivery("", "", raw)
+		}
+	}
 }
 
 func boundDelivery(_, _ string, c syscall.RawConn) error {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline"
@@ -332,6 +333,12 @@ func (e *external) connect(ctx context.Context, conn *stampedConn, lost context.
 	// Dialling and the MQTT handshake each have connectTimeout.
 	if err := await(ctx, client.Connect(), 2*connectTimeout); err != nil {
 		conn.shut()
+		if errors.Is(err, packets.ErrorRefusedNotAuthorised) || errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword) {
+			if user == "" {
+				return nil, fmt.Errorf("connect: %w: the broker wants a name and a password; give user and password_file in [mqtt]", err)
+			}
+			return nil, fmt.Errorf("connect: %w: the broker does not know the user %q with this password; correct user or password_file in [mqtt]", err, user)
+		}
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	return client, nil

@@ -3,9 +3,13 @@ package mqtt
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline"
@@ -222,6 +226,7 @@ func TestBeaconsThroughMosquitto(t *testing.T) {
 					c.change(m)
 				}
 			})
+			checkUserTimeout(t, l.server.external[0])
 			b := s.next("ntsgw/gw1/beacon", 5*time.Second)
 			if b.retained {
 				t.Error("a beacon is retained")
@@ -244,11 +249,13 @@ func TestBeaconsThroughMosquitto(t *testing.T) {
 	for name, c := range map[string]struct {
 		url    string
 		change func(*configs.MQTT)
+		says   string
 	}{
-		"unknown authority":     {fmt.Sprintf("mqtts://127.0.0.1:%d", tls), nil},
-		"no client certificate": {fmt.Sprintf("mqtts://127.0.0.1:%d", mtls), func(c *configs.MQTT) { c.CA = pki.ca }},
-		"wrong password":        {fmt.Sprintf("mqtt://gateway:wrong@127.0.0.1:%d", auth), nil},
-		"wrong name":            {fmt.Sprintf("mqtts://localhost:%d", tls), func(c *configs.MQTT) { c.CA = pki.ca }},
+		"unknown authority":     {fmt.Sprintf("mqtts://127.0.0.1:%d", tls), nil, "unknown authority"},
+		"no client certificate": {fmt.Sprintf("mqtts://127.0.0.1:%d", mtls), func(c *configs.MQTT) { c.CA = pki.ca }, ""},
+		"no password":           {fmt.Sprintf("mqtt://127.0.0.1:%d", auth), nil, "give user and password_file"},
+		"wrong password":        {fmt.Sprintf("mqtt://gateway:wrong@127.0.0.1:%d", auth), nil, `"gateway" with this password; correct user or password_file`},
+		"wrong name":            {fmt.Sprintf("mqtts://localhost:%d", tls), func(c *configs.MQTT) { c.CA = pki.ca }, "localhost"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := startLab(t, func(m *configs.MQTT) {
@@ -259,11 +266,43 @@ func TestBeaconsThroughMosquitto(t *testing.T) {
 			})
 			until(t, "an error", 5*time.Second, func() bool { return l.server.Status().Brokers[0].LastError != "" })
 			b := l.server.Status().Brokers[0]
-			if b.State != BrokerConnecting || l.server.Status().Published != 0 {
-				t.Errorf("%+v", b)
+			if b.State != BrokerConnecting || l.server.Status().Published != 0 || !strings.Contains(b.LastError, c.says) {
+				t.Errorf("%+v; it should say %q", b, c.says)
 			}
-			t.Log(b.LastError)
 		})
+	}
+}
+
+// checkUserTimeout dials as e does: the kernel must not keep for long what is not acknowledged,
+// whatever lies over TCP.
+func checkUserTimeout(t *testing.T, e *external) {
+	t.Helper()
+	conn, err := dialBroker(t.Context(), e.url, e.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for {
+		over, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		conn = over.NetConn()
+	}
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return // a Unix socket
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ms int
+	if e := raw.Control(func(fd uintptr) { ms, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT) }); e != nil || err != nil {
+		t.Fatal(e, err)
+	}
+	if d := time.Duration(ms) * time.Millisecond; d != userTimeout {
+		t.Errorf("TCP_USER_TIMEOUT is %v, want %v", d, userTimeout)
 	}
 }
 
