@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
@@ -79,7 +81,7 @@ type Nodes struct {
 // than the owner may read are refused (ErrPermissions), naming the file and the cure. site is the
 // configured topic prefix.
 func OpenNodes(dir, gateway, site string) (*Nodes, error) {
-	if err := ValidName(gateway); err != nil {
+	if err := checkName(gateway); err != nil {
 		return nil, fmt.Errorf("the gateway's name: %w", err)
 	}
 	n := &Nodes{dir: dir, gateway: gateway, site: site}
@@ -192,7 +194,7 @@ func parseNodes(b []byte) ([]Node, error) {
 	}
 	seen := make(map[string]bool, len(f.Nodes))
 	for _, node := range f.Nodes {
-		if err := ValidName(node.Name); err != nil {
+		if err := checkName(node.Name); err != nil {
 			return nil, err
 		}
 		switch {
@@ -237,7 +239,7 @@ func (n *Nodes) List() []Node {
 // Add enrols name and returns its secrets, which are not kept. A revoked name gets its next
 // generation.
 func (n *Nodes) Add(name string) (*Enrolment, error) {
-	if err := ValidName(name); err != nil {
+	if err := checkName(name); err != nil {
 		return nil, err
 	}
 	return n.change(name, func(old *Node) (Node, error) {
@@ -349,31 +351,26 @@ func (n *Nodes) lock() (func(), error) {
 	return unlock, nil
 }
 
-// readPrivate reads a file that only its owner may read.
+// mostPrivate is far above any list of nodes, bytes.
+const mostPrivate = 1 << 20
+
+// readPrivate reads a regular file that only its owner may read.
 func readPrivate(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // opening a pipe must not wait for its other end
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	st, err := f.Stat()
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if st.Mode().Perm()&0o077 != 0 {
+	case !st.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file; restore it from the backup", path)
+	case st.Mode().Perm()&0o077 != 0:
 		return nil, fmt.Errorf("%s: %w (mode %04o); run: chmod 600 %s", path, ErrPermissions, st.Mode().Perm(), path)
-	}
-	if st.Size() > 1<<20 {
+	case st.Size() > mostPrivate:
 		return nil, fmt.Errorf("%s is larger than 1 MiB", path)
 	}
-	b := make([]byte, st.Size())
-	k := 0
-	for k < len(b) {
-		m, err := f.Read(b[k:])
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		k += m
-	}
-	return b, nil
+	return io.ReadAll(io.LimitReader(f, mostPrivate))
 }

@@ -10,8 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ntsgw/ntsgw/downstream/beacon"
 )
 
 func openTestNodes(t testing.TB) (*Nodes, string) {
@@ -99,7 +102,7 @@ func TestNodesLife(t *testing.T) {
 func TestNodesRefused(t *testing.T) {
 	n, dir := openTestNodes(t)
 	for _, name := range []string{"", "Kitchen", "a/b", "seventeen-letters", "+", "#", "a b", "é"} {
-		if _, err := n.Add(name); !errors.Is(err, ErrName) {
+		if _, err := n.Add(name); !errors.Is(err, errName) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
@@ -137,6 +140,32 @@ func TestNodesRefused(t *testing.T) {
 			t.Errorf("%s readable by others: %v", f, err)
 		}
 		os.Chmod(filepath.Join(dir, f), 0o600)
+	}
+	// Reading a pipe would wait for whoever writes it, for ever.
+	for _, f := range []string{nodesFile, masterFile} {
+		path := filepath.Join(dir, f)
+		if err := os.Rename(path, path+".away"); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		refused := make(chan error, 1)
+		go func() {
+			_, err := OpenNodes(dir, "gw1", "")
+			refused <- err
+		}()
+		select {
+		case err := <-refused:
+			if err == nil || !strings.Contains(err.Error(), "not a regular file") {
+				t.Errorf("%s is a pipe: %v", f, err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("%s is a pipe: no answer", f)
+		}
+		if err := os.Rename(path+".away", path); err != nil {
+			t.Fatal(err)
+		}
 	}
 	// A master key that got lost is not replaced in silence: every node would be locked out.
 	os.Remove(filepath.Join(dir, masterFile))
@@ -236,7 +265,7 @@ func FuzzParseNodes(f *testing.F) {
 		}
 		seen := map[string]bool{}
 		for _, n := range list {
-			if ValidName(n.Name) != nil || seen[n.Name] || n.Generation == 0 {
+			if !beacon.ValidName(n.Name) || seen[n.Name] || n.Generation == 0 {
 				t.Errorf("accepted %+v", n)
 			}
 			seen[n.Name] = true

@@ -252,7 +252,7 @@ func (f *failureLog) note(why reason, node string) {
 		f.omitted.Add(1)
 		return
 	}
-	if ValidName(node) != nil {
+	if !beacon.ValidName(node) {
 		node = "" // an attacker's text stays out of the log
 	}
 	f.log.Info("exchange refused", "reason", string(why), "node", node, "omitted", f.omitted.Swap(0))

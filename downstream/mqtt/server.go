@@ -40,7 +40,7 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if err := ValidName(o.Gateway); err != nil {
+	if err := checkName(o.Gateway); err != nil {
 		return nil, fmt.Errorf("the gateway's name: %w", err)
 	}
 	if o.Timeline == nil || o.Clock == nil || o.Keys == nil {

@@ -12,13 +12,12 @@ import (
 // legal message stays within the 256 bytes that small clients have as a buffer.
 const maxTopic = 48
 
-// ErrName is what ValidName's errors wrap.
-var ErrName = errors.New("not a valid name")
+var errName = errors.New("not a valid name")
 
-// ValidName returns nil if s may name a gateway or a node: 1–16 characters of a–z, 0–9 and -.
-func ValidName(s string) error {
+// checkName says what is wrong with the name of a gateway or a node, and what to write.
+func checkName(s string) error {
 	if !beacon.ValidName(s) {
-		return fmt.Errorf("%q: %w: write 1 to 16 characters of a–z, 0–9 and -", s, ErrName)
+		return fmt.Errorf("%q: %w: write 1 to 16 characters of a–z, 0–9 and -", s, errName)
 	}
 	return nil
 }
