@@ -807,3 +807,23 @@ func FuzzKeysFile(f *testing.F) {
 		}
 	})
 }
+
+// A pipe in a key's place is refused, not waited for.
+func TestPipeIsNoKey(t *testing.T) {
+	o := options(t)
+	open(t, o)
+	path := filepath.Join(o.Dir, rootName(beacon.Ed25519))
+	if err := errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	refused := make(chan error, 1)
+	go func() { _, err := Open(o); refused <- err }()
+	select {
+	case err := <-refused:
+		if e := (*Error)(nil); !errors.As(err, &e) || e.Why != WhyBad {
+			t.Error(err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("it waits for somebody to write")
+	}
+}

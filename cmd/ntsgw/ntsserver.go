@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -33,7 +34,9 @@ func (g *gateway) newNTSServer() (*ntsServer, error) {
 			g.log.Error("the NTS server's new certificate is refused, the old one stays", "err", err)
 			return
 		}
-		s.pair.Store(pair)
+		if old := s.pair.Swap(pair); slices.Equal(old.Leaf.Raw, pair.Leaf.Raw) {
+			return
+		}
 		g.log.Info("the NTS server's certificate was replaced", "sha256", certs.Fingerprint(pair.Leaf), "expires", pair.Leaf.NotAfter)
 	})
 	s.Server, err = nts.New(nts.Options{
@@ -48,6 +51,7 @@ func (g *gateway) newNTSServer() (*ntsServer, error) {
 func (s *ntsServer) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	watching := make(chan error, 1)
+	s.watch.Reload() // they may have been replaced since they were read
 	go func() { watching <- s.watch.Run(ctx) }()
 	err := s.Server.Run(ctx)
 	cancel()

@@ -41,7 +41,7 @@ func discovery(t topics, gateway string) (map[string][]byte, error) {
 	}
 	synchronized, maxError, state := base, base, base
 	synchronized.Name, synchronized.ID = "Synchronized", id+"_synchronized"
-	synchronized.Template = "{{ 'ON' if value_json.state in ['synchronized', 'holdover'] else 'OFF' }}"
+	synchronized.Template = "{{ 'ON' if value_json.state == 'synchronized' else 'OFF' }}"
 	synchronized.On, synchronized.Off = "ON", "OFF"
 	maxError.Name, maxError.ID = "Maximum error", id+"_max_error"
 	maxError.Template, maxError.Unit, maxError.Class = "{{ value_json.max_error_seconds }}", "s", "duration"

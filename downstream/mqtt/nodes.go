@@ -85,7 +85,7 @@ func OpenNodes(dir, gateway, site string) (*Nodes, error) {
 		return nil, fmt.Errorf("the gateway's name: %w", err)
 	}
 	n := &Nodes{dir: dir, gateway: gateway, site: site}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := durable.MakeFolder(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the node list: %w", err)
 	}
 	unlock, err := n.lock()
