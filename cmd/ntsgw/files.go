@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -71,7 +70,7 @@ func fileProblems(cfg configs.Config) []error {
 	m := cfg.MQTT
 	pair := func(certKey, cert, keyKey, key string) {
 		if c, k := open("mqtt", "[mqtt]", certKey, cert), open("mqtt", "[mqtt]", keyKey, key); c && k {
-			if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
+			if _, err := certs.LoadKeyPair(cert, key); err != nil {
 				bad(fmt.Errorf("mqtt: %s and %s: %w; mend them in [mqtt]", certKey, keyKey, err))
 			}
 		}
