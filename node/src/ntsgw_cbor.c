@@ -3,21 +3,20 @@
 #include "ntsgw_interval.h"
 
 enum { UINT = 0, NEGINT = 1, BYTES = 2, TEXT = 3, ARRAY = 4, MAP = 5, TAG = 6, OTHER = 7 };
+enum { WIDE = 0x1b }; /* an unsigned integer of 64 bits begins so */
 
 /* Bytes from pos up to end are still to be read. What is not as it must be makes
  * it bad for good: reading on does no harm, so that only the end is judged. low is the
- * argument of the last head. */
+ * argument of the last head, 2^32 - 1 where it has 64 bits; depth how deep the last item
+ * that was skipped is nested. */
 typedef struct {
   const uint8_t *p;
   uint32_t pos;
   uint32_t end;
   uint32_t bad;
   uint32_t low;
+  uint32_t depth;
 } reader;
-
-/* Added to the kind of a head whose argument has 64 bits: nothing here takes one,
- * but what is skipped may have it. */
-enum { WIDE = 8 };
 
 /*@ predicate reader_ok{L}(reader *r) = r->pos <= r->end <= NTSGW_MESSAGE_MAX && \valid_read(r->p + (0 .. r->end - 1));
 */
@@ -68,7 +67,7 @@ static int shortest(uint32_t major, uint32_t n, uint32_t high, uint32_t low) {
 /*@ requires \valid(r) && reader_ok(r);
     assigns r->pos, r->bad, r->low;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
-    ensures reader_ok(r) && r->pos >= \old(r->pos) && \result <= OTHER + WIDE;
+    ensures reader_ok(r) && r->pos >= \old(r->pos) && \result <= OTHER;
     ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
 */
 static APART uint32_t next(reader *r) {
@@ -93,455 +92,433 @@ static APART uint32_t next(reader *r) {
       }
       r->pos = pos + 1u;
       r->low = low;
-      if (n == 0 || shortest(major, n, high, low)) return n == 8 ? major + WIDE : major;
+      if (n == 0 || shortest(major, n, high, low)) {
+        if (n == 8) r->low = UINT32_MAX;
+        return major;
+      }
     }
   }
   r->bad = 1;
   return major;
 }
 
-/* head reads the head of an item of a kind, and gives its argument, which is at most
- * most; for kinds that have bytes or items, also not more than there are bytes left. */
+/* head reads the head of an item of a kind that has bytes or items, and gives how many;
+ * not more than there are bytes left. */
 /*@ requires \valid(r) && reader_ok(r);
     assigns r->pos, r->bad, r->low;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
     ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures \result <= most && (major != UINT ==> \result <= r->end - r->pos);
+    ensures \result <= r->end - r->pos;
     ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
 */
-static APART uint32_t head(reader *r, uint32_t major, uint32_t most) {
-  if (next(r) == major && r->low <= most && (major == UINT || r->low <= r->end - r->pos)) return r->low;
+static APART uint32_t head(reader *r, uint32_t major) {
+  if (next(r) == major && r->low <= r->end - r->pos) return r->low;
   r->bad = 1;
   return 0;
 }
 
-/* number reads an unsigned integer up to most; 0 when there is none. */
-/*@ requires \valid(r) && reader_ok(r);
-    assigns r->pos, r->bad, r->low;
-    ensures r->p == \old(r->p) && r->end == \old(r->end);
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures \result <= most;
-    ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
-*/
-static uint32_t number(reader *r, uint32_t most) { return head(r, UINT, most); }
+#define OPEN_MAX (NTSGW_DEPTH_MAX + 3) /* payload, tag 1001, what it is of, and there in what is skipped */
 
-/* octets reads bytes that must be those of want that are not 0, the highest first. */
-/*@ requires \valid(r) && reader_ok(r);
-    assigns r->pos, r->bad;
-    ensures r->p == \old(r->p) && r->end == \old(r->end);
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures r->bad == 0 ==> \old(r->bad) == 0;
-*/
-static APART void octets(reader *r, uint32_t want) {
-  uint32_t i, first;
-  /*@ loop invariant i <= 4 && reader_ok(r) && r->pos >= \at(r->pos, Pre);
-      loop invariant r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
-      loop invariant r->bad == 0 ==> \at(r->bad, Pre) == 0;
-      loop assigns i, first, want, r->pos, r->bad;
-      loop variant i;
-  */
-  for (i = 4; i > 0; i--) {
-    first = want >> 24;
-    want <<= 8;
-    if (first == 0) continue;
-    if (r->pos == r->end || r->p[r->pos] != first) {
-      r->bad = 1;
-    } else {
-      r->pos++;
-    }
-  }
-}
-
-/* string reads a byte string and gives where it begins; it ends where the reader
- * stands. When n isn't 0 it must have that length. */
-/*@ requires \valid(r) && reader_ok(r) && n <= NTSGW_MESSAGE_MAX;
-    assigns r->pos, r->bad, r->low;
-    ensures r->p == \old(r->p) && r->end == \old(r->end);
-    ensures reader_ok(r) && \old(r->pos) <= \result <= r->pos;
-    ensures r->bad == 0 ==> \old(r->bad) == 0 && \old(r->pos) < \result && (n != 0 ==> \result + n == r->pos);
-*/
-static APART uint32_t string(reader *r, uint32_t n) {
-  uint32_t size = head(r, BYTES, UINT32_MAX);
-  uint32_t from = r->pos;
-  if (n != 0 && size != n) r->bad = 1;
-  r->pos += size;
-  return from;
-}
-
-/* A stretch of the input. */
-typedef struct {
-  uint32_t from;
-  uint32_t to;
-} stretch;
-
-/* ordered takes note of the key from a place to where the reader stands; it must sort
- * after the last one, bytewise, which it replaces. */
-/*@ requires \valid(r) && reader_ok(r) && from <= r->pos;
-    requires \valid(last) && \separated(r, last) && last->from <= last->to <= r->pos;
-    assigns r->bad, *last;
-    ensures last->from == from && last->to == r->pos;
-    ensures r->bad == 0 ==> \old(r->bad) == 0;
-*/
-static APART void ordered(reader *r, stretch *last, uint32_t from) {
-  uint32_t a = last->from, b = from;
-  /*@ loop invariant last->from <= a <= last->to && from <= b <= r->pos;
-      loop assigns a, b;
-      loop variant last->to - a;
-  */
-  while (a < last->to && b < r->pos && r->p[a] == r->p[b]) {
-    a++;
-    b++;
-  }
-  if (b == r->pos || (a < last->to && r->p[a] > r->p[b])) r->bad = 1;
-  last->from = from;
-  last->to = r->pos;
-}
-
-/* A container that is open: items left, where it begins, its last key. */
+/* A container that is open: items left, its kind, where it begins, its last key. */
 typedef struct {
   uint32_t left;
-  uint32_t is_map;
+  uint32_t major;
   uint32_t self;
-  stretch key;
+  uint32_t key; /* 0: none yet */
 } container;
 
-/*@ predicate open_ok{L}(container *open, integer depth, integer pos) = depth <= NTSGW_DEPTH_MAX &&
-      (\forall integer k; 0 <= k < depth ==> 1 <= open[k].left) &&
-      (\forall integer k; 0 <= k < depth ==> open[k].self <= pos) &&
-      (\forall integer k; 0 <= k < depth ==> open[k].key.from <= open[k].key.to <= pos);
+/*@ predicate open_ok{L}(container *open, integer depth, integer pos) = depth <= OPEN_MAX &&
+      (\forall integer k; 0 <= k < depth ==> open[k].self <= pos && open[k].key <= pos) &&
+      (\forall integer k; 0 < k < depth ==> open[k - 1].key <= open[k].self);
 */
+
+/* ordered holds a map's key, from a place to where the reader stands, to its order: it sorts
+ * after the last one, bytewise. No key is how another begins. */
+/*@ requires \valid(r) && reader_ok(r) && last <= from <= r->pos;
+    assigns r->bad;
+    ensures r->bad == 0 ==> \old(r->bad) == 0;
+*/
+static void ordered(reader *r, uint32_t last, uint32_t from) {
+  int32_t d = 1;
+  if (last == 0) return;
+  /*@ loop invariant last <= from <= r->pos;
+      loop assigns d, last, from;
+      loop variant r->pos - from;
+  */
+  do {
+    d = -1;
+    if (from == r->pos) break;
+    d = r->p[from] - r->p[last];
+    last++;
+    from++;
+  } while (d == 0);
+  if (d < 0) r->bad = 1;
+}
+
+/* count takes note that an item of a container is complete, which began at start. */
+/*@ requires \valid(r) && reader_ok(r) && \valid(c) && \separated(r, c) && c->key <= start <= r->pos;
+    assigns r->bad, c->key, c->left;
+    ensures c->key <= start;
+    ensures r->bad == 0 ==> \old(r->bad) == 0;
+*/
+static void count(reader *r, container *c, uint32_t start) {
+  if (c->major == MAP && c->left % 2 == 0) {
+    ordered(r, c->key, start);
+    c->key = start;
+  }
+  c->left--;
+}
 
 /* complete takes note of an item that began at start and is complete; it may complete
  * those that it lies in. How many are still open comes back. */
 /*@ requires \valid(r) && reader_ok(r) && start <= r->pos;
-    requires \valid(open + (0 .. NTSGW_DEPTH_MAX - 1)) && \separated(r, open + (0 .. NTSGW_DEPTH_MAX - 1));
-    requires open_ok(open, depth, r->pos);
-    assigns r->bad, open[0 .. NTSGW_DEPTH_MAX - 1];
+    requires \valid(open + (0 .. OPEN_MAX - 1)) && \separated(r, open + (0 .. OPEN_MAX - 1));
+    requires open_ok(open, depth, r->pos) && (depth > 0 ==> open[depth - 1].key <= start);
+    assigns r->bad, open[0 .. OPEN_MAX - 1];
     ensures \result <= depth;
     ensures open_ok(open, \result, r->pos);
     ensures r->bad == 0 ==> \old(r->bad) == 0;
 */
 static uint32_t complete(reader *r, container *open, uint32_t depth, uint32_t start) {
-  /*@ loop invariant depth <= \at(depth, Pre) && open_ok(open, depth, r->pos) && start <= r->pos;
+  /*@ loop invariant depth <= \at(depth, Pre);
+      loop invariant open_ok(open, depth, r->pos);
+      loop invariant start <= r->pos;
+      loop invariant depth > 0 ==> open[depth - 1].key <= start;
       loop invariant r->bad == 0 ==> \at(r->bad, Pre) == 0;
-      loop assigns depth, start, r->bad, open[0 .. NTSGW_DEPTH_MAX - 1];
+      loop assigns depth, start, r->bad, open[0 .. OPEN_MAX - 1];
       loop variant depth;
   */
   while (depth > 0) {
     container *c = &open[depth - 1];
-    if (c->is_map && c->left % 2 == 0) ordered(r, &c->key, start);
-    //@ assert c->key.from <= c->key.to <= r->pos;
-    /*@ assert \forall integer k; 0 <= k < depth - 1 ==> open[k].key.from == \at(open[k].key.from, LoopCurrent) &&
-          open[k].key.to == \at(open[k].key.to, LoopCurrent); */
-    //@ assert \forall integer k; 0 <= k < depth ==> open[k].key.from <= open[k].key.to <= r->pos;
-    c->left--;
-    //@ assert reader_ok(r) && start <= r->pos && r->pos <= NTSGW_MESSAGE_MAX;
-    //@ assert c->left > 0 ==> \forall integer k; 0 <= k < depth ==> 1 <= open[k].left;
-    //@ assert \forall integer k; 0 <= k < depth ==> open[k].self <= r->pos;
-    //@ assert \forall integer k; 0 <= k < depth ==> open[k].key.from <= open[k].key.to <= r->pos;
-    //@ assert c->left > 0 ==> open_ok(open, depth, r->pos);
+    count(r, c, start);
+    //@ assert r->pos == \at(r->pos, LoopCurrent) && r->end == \at(r->end, LoopCurrent);
+    //@ assert \forall integer k; 0 <= k < depth ==> open[k].self == \at(open[k].self, LoopCurrent);
+    //@ assert \forall integer k; 0 <= k < depth - 1 ==> open[k].key == \at(open[k].key, LoopCurrent);
+    //@ assert open[depth - 1].key <= start;
+    //@ assert \forall integer k; 0 <= k < depth ==> open[k].self <= r->pos && open[k].key <= r->pos;
+    //@ assert \forall integer k; 0 < k < depth ==> open[k - 1].key <= open[k].self;
+    //@ assert open_ok(open, depth, r->pos);
     if (c->left > 0) break;
+    //@ assert open[depth - 1].self <= r->pos && (depth > 1 ==> open[depth - 2].key <= open[depth - 1].self);
     start = c->self;
     depth--;
   }
   return depth;
 }
 
-/* skip passes over one item of any kind, nested at most NTSGW_DEPTH_MAX deep,
- * and holds it to the same encoding: the keys of every map ascend bytewise. */
+/* enter opens a container in those that are. */
+/*@ requires depth < OPEN_MAX && \valid(open + (0 .. OPEN_MAX - 1));
+    requires open_ok(open, depth, start) && (depth > 0 ==> open[depth - 1].key <= start);
+    assigns open[depth];
+    ensures \forall integer pos; start <= pos ==> open_ok(open, depth + 1, pos);
+*/
+static void enter(container *open, uint32_t depth, uint32_t items, uint32_t major, uint32_t start) {
+  open[depth].left = items;
+  open[depth].major = major;
+  open[depth].self = start;
+  open[depth].key = 0;
+  //@ assert \forall integer k; 0 <= k < depth ==> open[k].self == \at(open[k].self, Pre) && open[k].key == \at(open[k].key, Pre);
+}
+
+/* begin reads the head of an item, and bytes or text behind it, and gives how many items are
+ * in it; depth is that of what it lies in. */
+/*@ requires \valid(r) && reader_ok(r) && \valid(kind) && \separated(r, kind);
+    assigns r->pos, r->bad, r->low, r->depth, *kind;
+    ensures r->p == \old(r->p) && r->end == \old(r->end);
+    ensures reader_ok(r) && r->pos >= \old(r->pos);
+    ensures r->bad == 0 && \result > 0 ==> depth != OPEN_MAX;
+    ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
+*/
+static WITHIN uint32_t begin(reader *r, uint32_t depth, uint32_t *kind) {
+  uint32_t major = next(r), items = 1;
+  *kind = major;
+  if (major < BYTES || major > TAG) return 0;
+  if (major != TAG) items = r->low;
+  if (items > r->end - r->pos || (major >= ARRAY && depth == OPEN_MAX)) {
+    r->bad = 1;
+    return 0;
+  }
+  if (major <= TEXT) {
+    r->pos += items;
+    return 0;
+  }
+  if (r->depth <= depth) r->depth = depth + 1;
+  return major == MAP ? items * 2 : items;
+}
+
+/* skip passes over one item of any kind, and holds it to the same encoding: the keys of every
+ * map ascend bytewise. */
 /*@ requires \valid(r) && reader_ok(r);
-    assigns r->pos, r->bad, r->low;
+    assigns r->pos, r->bad, r->low, r->depth;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
     ensures reader_ok(r) && r->pos >= \old(r->pos);
     ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
 */
 static APART void skip(reader *r) {
-  container open[NTSGW_DEPTH_MAX];
-  uint32_t depth = 0, major, items, start;
+  container open[OPEN_MAX];
+  uint32_t depth = 0, start, items, major;
+  r->depth = 0;
   /*@ loop invariant reader_ok(r) && r->pos >= \at(r->pos, Pre);
       loop invariant r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
       loop invariant r->bad == 0 ==> \at(r->bad, Pre) == 0;
       loop invariant open_ok(&open[0], depth, r->pos);
-      loop assigns r->pos, r->bad, r->low, depth, major, items, start, open[0 .. NTSGW_DEPTH_MAX - 1];
+      loop assigns r->pos, r->bad, r->low, r->depth, depth, start, items, major, open[0 .. OPEN_MAX - 1];
       loop variant r->end - r->pos;
   */
   do {
     start = r->pos;
-    major = next(r) % WIDE;
-    items = 0;
+    items = begin(r, depth, &major);
     if (r->bad) return;
-    if (major >= BYTES && major <= TAG) {
-      items = major == TAG ? 1 : r->low;
-      if (items > r->end - r->pos || (major >= ARRAY && depth == NTSGW_DEPTH_MAX)) {
-        r->bad = 1;
-        return;
-      }
-      if (major <= TEXT) {
-        r->pos += items;
-        items = 0;
-      }
-      if (major == MAP) items *= 2;
-    }
-    //@ assert r->pos > \at(r->pos, LoopCurrent) && start == \at(r->pos, LoopCurrent) && r->end == \at(r->end, LoopCurrent);
-    //@ assert items <= 2 * NTSGW_MESSAGE_MAX && start < r->pos <= NTSGW_MESSAGE_MAX;
-    //@ assert open_ok(&open[0], depth, r->pos);
+    //@ assert r->pos > start && start == \at(r->pos, LoopCurrent) && r->end == \at(r->end, LoopCurrent);
+    //@ assert reader_ok(r) && r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre) && \at(r->bad, Pre) == 0;
+    //@ assert \forall integer k; 0 <= k < depth ==> open[k].self == \at(open[k].self, LoopCurrent) && open[k].key == \at(open[k].key, LoopCurrent);
+    //@ assert \forall integer k; 0 <= k < depth ==> open[k].self <= start && open[k].key <= start;
+    //@ assert depth > 0 ==> open[depth - 1].key <= start;
+    //@ assert \forall integer k; 0 < k < depth ==> open[k - 1].key <= open[k].self;
+    //@ assert open_ok(&open[0], depth, start) && open_ok(&open[0], depth, r->pos);
     if (items > 0) {
-      container *c = &open[depth];
-      c->left = items;
-      c->is_map = major == MAP;
-      c->self = start;
-      c->key.from = c->key.to = 0;
+      enter(open, depth, items, major, start);
+      //@ assert r->pos > start && start == \at(r->pos, LoopCurrent) && r->end == \at(r->end, LoopCurrent);
       depth++;
-      //@ assert \forall integer k; 0 <= k < depth ==> 1 <= open[k].left;
-      //@ assert \forall integer k; 0 <= k < depth ==> open[k].self <= r->pos;
-      /*@ assert \forall integer k; 0 <= k < depth - 1 ==> open[k].key.from == \at(open[k].key.from, LoopCurrent) &&
-            open[k].key.to == \at(open[k].key.to, LoopCurrent); */
-      //@ assert open[depth - 1].key.from == 0 && open[depth - 1].key.to == 0;
-      //@ assert \forall integer k; 0 <= k < depth ==> open[k].key.from <= open[k].key.to <= r->pos;
-      //@ assert r->pos > \at(r->pos, LoopCurrent) && r->end == \at(r->end, LoopCurrent);
+      //@ assert open_ok(&open[0], depth, r->pos);
     } else {
       depth = complete(r, open, depth, start);
+      //@ assert r->pos > start && start == \at(r->pos, LoopCurrent) && r->end == \at(r->end, LoopCurrent);
+      //@ assert reader_ok(r) && r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre) && \at(r->bad, Pre) == 0;
     }
+    //@ assert r->pos > \at(r->pos, LoopCurrent) && r->end == \at(r->end, LoopCurrent) && reader_ok(r);
+    //@ assert r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre) && \at(r->bad, Pre) == 0 && r->pos > \at(r->pos, Pre);
   } while (depth > 0);
 }
 
-/* key reads a map's next key, an integer that sorts after the last one, and gives its
- * kind. */
-/*@ requires \valid(r) && reader_ok(r);
-    requires \valid(last) && \separated(r, last) && last->from <= last->to <= r->pos;
-    assigns r->pos, r->bad, r->low, *last;
-    ensures r->p == \old(r->p) && r->end == \old(r->end);
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures last->from <= last->to <= r->pos;
-    ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
+/* What may stand in a payload: for each map that is read its keys, each of which is one byte,
+ * and for each what its value must be: least and most of an unsigned integer itself, of others
+ * how many bytes they take. A line stands for a place in the claims; the first two places have
+ * none. Constants are read in aligned words, as the ESP8266 reads its flash. */
+#define FIRST_LINE NTSGW_TIME
+#define LINE(map, key, kind, how, least, most) \
+  ((uint32_t)(most) << 24 | (uint32_t)(least) << 16 | (how) << 14 | (kind) << 11 | NTSGW_##map << 8 | (key))
+
+/* How most is meant: as it is, or with so many bytes of 255 behind it, or as 999,999,999. */
+enum { AS_IT_IS = 0, BITS_16 = 1, NANO = 2, BITS_32 = 3 };
+
+#if defined(ESP8266)
+#define CONSTANT static const uint32_t __attribute__((section(".irom.text.ntsgw")))
+#else
+#define CONSTANT static const uint32_t
+#endif
+
+CONSTANT lines[NTSGW_VALUES - FIRST_LINE] = {
+  LINE(PAYLOAD, 1, TAG, BITS_32, 0, 255),
+  LINE(TIME, 0x27, MAP, BITS_32, 0, 255), /* -8 */
+  LINE(DELEGATED, 1, MAP, AS_IT_IS, 40, 75),
+  LINE(PAYLOAD, 2, BYTES, AS_IT_IS, 9, 9),
+  LINE(PAYLOAD, 4, UINT, AS_IT_IS, 1, 2),
+  LINE(PAYLOAD, 5, UINT, AS_IT_IS, 1, 15),
+  LINE(PAYLOAD, 6, UINT, AS_IT_IS, 0, 2), /* or -1 */
+  LINE(PAYLOAD, 7, UINT, AS_IT_IS, 0, 255),
+  LINE(TIME, 1, UINT, BITS_32, 0, 255),
+  LINE(TIME, 0x28, UINT, NANO, 0, 0), /* -9 */
+  LINE(GUARANTEE, 1, UINT, BITS_16, 0, 255),
+  LINE(GUARANTEE, 0x28, UINT, NANO, 0, 0), /* -9 */
+  LINE(PAYLOAD, 3, UINT, BITS_32, 0, 255),
+  LINE(PAYLOAD, 8, UINT, BITS_16, 0, 255),
+  LINE(PAYLOAD, 9, BYTES, AS_IT_IS, 17, 17),
+  LINE(PAYLOAD, 10, UINT, BITS_32, 0, 255),
+  LINE(PAYLOAD, 11, UINT, BITS_32, 0, 255),
+  LINE(PAYLOAD, 13, UINT, BITS_32, 0, 255),
+  LINE(DELEGATED, 2, UINT, BITS_32, 0, 255),
+  LINE(DELEGATED, 3, UINT, BITS_32, 0, 255),
+  LINE(DELEGATED, 4, UINT, BITS_32, 0, 255),
+  LINE(COSE_KEY, 1, UINT, AS_IT_IS, 1, 2),
+  LINE(COSE_KEY, 0x20, UINT, AS_IT_IS, 1, 6), /* -1 */
+  LINE(COSE_KEY, 0x21, BYTES, AS_IT_IS, 34, 34), /* -2 */
+  LINE(COSE_KEY, 0x22, BYTES, AS_IT_IS, 34, 34), /* -3 */
+};
+
+/* What each kind must have of it, and must not have besides: a bit a line, and in the bits
+ * above a key's type and curve. */
+#define BIT(name) ((uint32_t)1 << NTSGW_##name)
+#define KEY_IS(type, curve) ((uint32_t)(type) << NTSGW_VALUES | (uint32_t)(curve) << (NTSGW_VALUES + 2))
+#define TIME_LINES (BIT(TIME) | BIT(SECONDS) | BIT(NANOSECONDS) | BIT(GUARANTEE) | BIT(ERROR_SECONDS) | BIT(ERROR_NANOSECONDS) | \
+                    BIT(EPOCH) | BIT(STATE) | BIT(STRATUM) | BIT(LEAP) | BIT(TAI_UTC))
+#define KEY_LINES (BIT(COSE_KEY) | BIT(KEY_SERIAL) | BIT(NOT_BEFORE) | BIT(NOT_AFTER) | BIT(KEY_TYPE) | BIT(CURVE) | BIT(X))
+CONSTANT needed[] = {
+  TIME_LINES | BIT(SEQUENCE) | BIT(NEXT),
+  KEY_LINES | KEY_IS(1, 6),
+  KEY_LINES | KEY_IS(2, 1) | BIT(Y),
+  TIME_LINES | BIT(NONCE) | BIT(TURNAROUND) | BIT(SERIAL),
+};
+
+/*@ predicate claims_ok{L}(ntsgw_claims *c, integer to) = numbers_ok(c) && places_ok(c, to) &&
+      (\forall integer k; 0 <= k <= NTSGW_COSE_KEY ==> c->value[k] <= to);
 */
-static APART uint32_t key(reader *r, stretch *last) {
-  uint32_t from = r->pos;
-  uint32_t major = next(r);
-  if (major % WIDE > NEGINT) r->bad = 1;
-  ordered(r, last, from);
-  return major;
+
+/* judge holds the value from a place to where the reader stands to its line. */
+/*@ requires \valid(r) && reader_ok(r) && from < r->pos && FIRST_LINE <= k < NTSGW_VALUES && line == lines[k - FIRST_LINE];
+    requires \valid(c) && \valid(found) && \separated(r, found, c) && claims_ok(c, r->end);
+    assigns r->bad, *found, *c;
+    ensures claims_ok(c, r->end) && (r->bad == 0 ==> \old(r->bad) == 0);
+*/
+static void judge(reader *r, uint32_t k, uint32_t line, uint32_t from, uint32_t *found, ntsgw_claims *c) {
+  uint32_t size = r->pos - from, first = r->p[from], how = line / 0x4000 % 4, most = ((line >> 24) + 1u) << how * 8;
+  most = how == NANO ? 999999999 : most - 1u;
+  if (first / 32 == UINT) size = from = r->low;
+  if (first / 32 != line / 0x800 % 8 || size < line / 0x10000 % 256 || size > most || first == WIDE) {
+    if ((k - NTSGW_LEAP) | (first - 0x20u)) {
+      r->bad = 1;
+      return;
+    }
+    from = 3;
+  }
+  //@ assert k == NTSGW_LEAP ==> how == AS_IT_IS && most == 2 && from <= 3;
+  //@ assert k == NTSGW_TAI_UTC ==> how == AS_IT_IS && most == 255 && from <= 255;
+  //@ assert k == NTSGW_ERROR_SECONDS ==> how == BITS_16 && most == 65535 && from <= 65535;
+  //@ assert k == NTSGW_NANOSECONDS ==> how == NANO && from <= 999999999;
+  //@ assert k == NTSGW_ERROR_NANOSECONDS ==> how == NANO && from <= 999999999;
+  //@ assert k == NTSGW_EPOCH ==> from + 9 <= r->pos;
+  //@ assert k == NTSGW_NONCE ==> from + 17 <= r->pos;
+  //@ assert k == NTSGW_COSE_KEY ==> from + 40 <= r->pos;
+  //@ assert k == NTSGW_TIME ==> line == lines[0] && from <= r->pos;
+  //@ assert k == NTSGW_GUARANTEE ==> line == lines[1] && from <= r->pos;
+  c->value[k] = from;
+  *found |= (uint32_t)1 << k;
 }
 
-/* extended_time reads tag 1001 (RFC 9581): unknown unsigned keys are critical
- * and refused, unknown negative ones are skipped. E is exactly {1: s, -9: ns}. */
+/* entry reads a key of a map and its value. In time an unknown key that is not negative is
+ * critical (RFC 9581); in what it says of itself there is none. */
 /*@ requires \valid(r) && reader_ok(r);
-    requires \valid(c) && \separated(r, c);
-    requires c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000;
-    assigns r->pos, r->bad, r->low, c->seconds, c->nanoseconds, c->error_seconds, c->error_nanoseconds;
+    requires \valid(c) && \valid(found) && \separated(r, found, c) && claims_ok(c, r->end);
+    assigns r->pos, r->bad, r->low, r->depth, *found, *c;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures r->bad == 0 ==> \old(r->bad) == 0;
-    ensures c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000;
+    ensures reader_ok(r) && claims_ok(c, r->end) && (r->bad == 0 ==> \old(r->bad) == 0);
 */
-static void extended_time(reader *r, ntsgw_claims *c) {
-  stretch last;
-  uint32_t left, major, missing = 7;
-  octets(r, 0xd903e9);
-  last.from = last.to = 0;
-  /*@ loop invariant reader_ok(r) && r->pos >= \at(r->pos, Pre) && last.from <= last.to <= r->pos;
-      loop invariant r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
-      loop invariant r->bad == 0 ==> \at(r->bad, Pre) == 0;
-      loop invariant c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000;
-      loop assigns r->pos, r->bad, r->low, left, last, major, missing,
-        c->seconds, c->nanoseconds, c->error_seconds, c->error_nanoseconds;
-      loop variant left;
+static void entry(reader *r, uint32_t map, uint32_t *found, ntsgw_claims *c) {
+  uint32_t start = r->pos, from, key, k;
+  next(r);
+  from = r->pos;
+  skip(r);
+  if (r->bad) return;
+  key = r->p[start];
+  /*@ loop invariant FIRST_LINE - 1 <= k < NTSGW_VALUES;
+      loop assigns k;
+      loop variant k;
   */
-  for (left = head(r, MAP, UINT32_MAX); left > 0; left--) {
-    major = key(r, &last);
-    if (major % WIDE == UINT) {
-      if (major != UINT || r->low != 1) r->bad = 1;
-      c->seconds = number(r, 0xffffffff);
-      missing -= 1;
-    } else if (major == NEGINT && r->low == 7) {
-      octets(r, 0xa201);
-      c->error_seconds = number(r, 0xffff);
-      octets(r, 0x28);
-      c->error_nanoseconds = number(r, 999999999);
-      missing -= 2;
-    } else if (major == NEGINT && r->low == 8) {
-      c->nanoseconds = number(r, 999999999);
-      missing -= 4;
-    } else {
-      skip(r);
+  for (k = NTSGW_VALUES - 1; k >= FIRST_LINE; k--) {
+    uint32_t line = lines[k - FIRST_LINE];
+    if (line % 0x800 == map * 256 + key) {
+      judge(r, k, line, from, found, c);
+      return;
     }
   }
-  if (missing) r->bad = 1;
+  if (r->depth > NTSGW_DEPTH_MAX || key >= 0x40 || map > 1 + key / 32) r->bad = 1;
 }
 
-/* cose_key reads exactly {1: 1, -1: 6, -2: x} or {1: 2, -1: 1, -2: x, -3: y}. */
-/*@ requires \valid(r) && reader_ok(r);
-    assigns r->pos, r->bad, r->low;
-    ensures r->p == \old(r->p) && r->end == \old(r->end);
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos >= \old(r->pos) + (es256 ? 66 : 33);
-*/
-static void cose_key(reader *r, int es256) {
-  octets(r, es256 ? 0xa4010220 : 0xa3010120);
-  octets(r, es256 ? 0x0121 : 0x0621);
-  string(r, 32);
-  if (es256) {
-    octets(r, 0x22);
-    string(r, 32);
-  }
-}
-
-/* The largest values of the keys 4 to 8. */
-static const uint16_t most[5] = {2, 15, 3, 0xff, 0xffff};
-
-/* Keys that a kind of payload has, a bit each. */
-#define BEACON_KEYS 0x1feu
-#define RESPONSE_KEYS 0xef6u
-#define DELEGATION_KEYS 0x1eu
-
-/*@ predicate time_ok{L}(ntsgw_claims *c) = c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000;
-    predicate claims_ok{L}(reader *r, integer kind, ntsgw_claims *c) = time_ok(c) && (r->bad == 0 ==>
-      (kind == NTSGW_CLAIMS_ED25519 ? key_ok(c, 33, r->pos) : kind == NTSGW_CLAIMS_ES256 ? key_ok(c, 66, r->pos) :
-      c->value[NTSGW_LEAP] <= 3 && c->value[NTSGW_TAI_UTC] <= 255 && places_ok(c, r->pos)));
-*/
-
-/* field reads the value of a key. */
-/*@ requires \valid(r) && reader_ok(r) && k < NTSGW_VALUES;
-    requires \valid(c) && \separated(r, c) && claims_ok(r, kind, c);
-    requires delegation <==> (kind == NTSGW_CLAIMS_ED25519 || kind == NTSGW_CLAIMS_ES256);
-    assigns r->pos, r->bad, r->low, *c;
-    ensures r->p == \old(r->p) && r->end == \old(r->end);
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures claims_ok(r, kind, c) && (r->bad == 0 ==> \old(r->bad) == 0);
-*/
-static void field(reader *r, uint32_t k, int delegation, int kind, ntsgw_claims *c) {
-  uint32_t v = r->pos;
-  if (k == 1) {
-    if (delegation) {
-      cose_key(r, kind == NTSGW_CLAIMS_ES256);
-      c->key_n = r->pos - v;
-    } else {
-      extended_time(r, c);
-    }
-  } else if (k == NTSGW_EPOCH) {
-    v = string(r, 8);
-  } else if (k == NTSGW_NONCE) {
-    v = string(r, 16);
-  } else if (k == NTSGW_LEAP) {
-    uint32_t major = next(r);
-    v = major == UINT ? r->low + 1u : 0u - r->low;
-    if (major > NEGINT || v > 3) r->bad = 1;
-  } else {
-    //@ assert most[3] == 255;
-    v = number(r, k >= NTSGW_STATE && k <= NTSGW_NEXT ? most[k - NTSGW_STATE] : 0xffffffff);
-    if (v == 0 && (k == NTSGW_STATE || k == NTSGW_STRATUM)) r->bad = 1;
-  }
-  //@ assert r->p == \at(r->p, Pre) && r->end == \at(r->end, Pre);
-  //@ assert time_ok(c);
-  //@ assert r->bad == 0 && !delegation && k == NTSGW_EPOCH ==> v + 8 <= r->pos;
-  //@ assert r->bad == 0 && !delegation && k == NTSGW_NONCE ==> v + 16 <= r->pos;
-  //@ assert r->bad == 0 && !delegation && k == NTSGW_LEAP ==> v <= 3;
-  //@ assert r->bad == 0 && !delegation && k == NTSGW_TAI_UTC ==> v <= 255;
-  //@ assert r->bad == 0 && delegation && k == 1 ==> c->key_n >= (kind == NTSGW_CLAIMS_ES256 ? 66 : 33) && v + c->key_n == r->pos;
-  //@ assert r->bad == 0 ==> \at(r->bad, Pre) == 0;
-  //@ assert r->bad == 0 && k != 1 ==> claims_ok(r, kind, c);
-  c->value[k] = v;
-}
-
-/* entry reads a key and its value. */
-/*@ requires \valid(r) && reader_ok(r);
-    requires \valid(last) && \valid(missing) && \valid(c) && \separated(r, last, missing, c);
-    requires last->from <= last->to <= r->pos && claims_ok(r, kind, c);
-    assigns r->pos, r->bad, r->low, *last, *missing, *c;
-    ensures r->p == \old(r->p) && r->end == \old(r->end);
-    ensures reader_ok(r) && r->pos >= \old(r->pos);
-    ensures last->from <= last->to <= r->pos;
-    ensures claims_ok(r, kind, c) && (r->bad == 0 ==> \old(r->bad) == 0);
-*/
-static APART void entry(reader *r, stretch *last, int kind, uint32_t *missing, ntsgw_claims *c) {
-  int delegation = kind == NTSGW_CLAIMS_ED25519 || kind == NTSGW_CLAIMS_ES256;
-  uint32_t major = key(r, last), k = r->low, listed = delegation ? 4 : 13;
-  if (major != UINT || k - 1u >= listed || k == 12) {
-    skip(r);
-    return;
-  }
-  /* Keys come once, so that one which the kind doesn't have is missing from then on. */
-  *missing ^= (uint32_t)1 << k;
-  if (delegation && k > NTSGW_COSE_KEY) k += NTSGW_KEY_SERIAL - 2;
-  field(r, k, delegation, kind, c);
-}
-
-int ntsgw_cbor_claims(const uint8_t *p, ntsgw_piece at, int kind, ntsgw_claims *c) {
-  uint32_t missing = kind == NTSGW_CLAIMS_BEACON ? BEACON_KEYS : kind == NTSGW_CLAIMS_RESPONSE ? RESPONSE_KEYS : DELEGATION_KEYS, left;
-  stretch last;
+int ntsgw_cbor_claims(const uint8_t *p, uint32_t from, uint32_t to, uint32_t kind, ntsgw_claims *c) {
+  uint32_t map, left, found = 0;
   reader r;
   r.p = p;
-  r.pos = at.at;
-  r.end = at.at + at.n;
+  r.pos = from;
+  r.end = to;
   r.bad = 0;
-  last.from = last.to = 0;
-  c->nanoseconds = c->error_seconds = c->error_nanoseconds = c->key_n = 0;
-  c->value[NTSGW_EPOCH] = c->value[NTSGW_NONCE] = c->value[NTSGW_LEAP] = c->value[NTSGW_TAI_UTC] = 0;
-  //@ ghost uint32_t to = at.at + at.n;
-  /*@ loop invariant reader_ok(&r);
-      loop invariant r.p == p && r.end == to;
-      loop invariant last.from <= last.to <= r.pos;
-      loop invariant claims_ok(&r, kind, c);
-      loop assigns r.pos, r.bad, r.low, left, last, missing, *c;
-      loop variant left;
+
+  /*@ loop invariant map <= NTSGW_VALUES && \forall integer k; 0 <= k < map ==> c->value[k] == 0;
+      loop assigns map, *c;
+      loop variant NTSGW_VALUES - map;
   */
-  for (left = head(&r, MAP, UINT32_MAX); left > 0; left--) entry(&r, &last, kind, &missing, c);
-  //@ assert r.bad == 0 ==> claims_ok(&r, kind, c) && r.pos <= to;
-  //@ assert to == at.at + at.n;
-  //@ assert r.bad == 0 && kind == NTSGW_CLAIMS_ED25519 ==> key_ok(c, 33, to);
-  //@ assert r.bad == 0 && kind == NTSGW_CLAIMS_ES256 ==> key_ok(c, 66, to);
-  //@ assert r.bad == 0 && (kind == NTSGW_CLAIMS_BEACON || kind == NTSGW_CLAIMS_RESPONSE) ==> numbers_ok(c) && places_ok(c, to);
-  return r.bad == 0 && r.pos == r.end && missing == 0;
+  for (map = 0; map < NTSGW_VALUES; map++) c->value[map] = 0;
+  skip(&r);
+  if (r.pos != r.end) r.bad = 1;
+  c->value[kind / 2 % 2] = from;
+  //@ assert claims_ok(c, to);
+  /*@ loop invariant map <= NTSGW_COSE_KEY + 1 && reader_ok(&r) && r.p == p && r.end == to && claims_ok(c, to);
+      loop assigns map, left, r.pos, r.bad, r.low, r.depth, found, *c;
+      loop variant NTSGW_COSE_KEY + 1 - map;
+  */
+  for (map = 0; map <= NTSGW_COSE_KEY; map++) {
+    r.pos = c->value[map];
+    if (r.pos == 0) continue;
+    if (map == NTSGW_TIME) {
+      next(&r);
+      if (r.low != 1001) r.bad = 1;
+    }
+    /*@ loop invariant reader_ok(&r) && r.p == p && r.end == to && claims_ok(c, to);
+        loop assigns left, r.pos, r.bad, r.low, r.depth, found, *c;
+        loop variant left;
+    */
+    for (left = head(&r, MAP); left > 0; left--) entry(&r, map, &found, c);
+  }
+  found |= KEY_IS(c->value[NTSGW_KEY_TYPE], c->value[NTSGW_CURVE]);
+  if (found != needed[kind - 1]) r.bad = 1;
+  return r.bad == 0;
 }
+
+/* The form of an envelope behind its tag: bytes, and places for the algorithm and the four
+ * pieces. The protected header is exactly {1: alg, 4: kid}. */
+enum { PIECE = 0, ALG = 2 };
+static const uint8_t form[] = {0x84, PIECE, 0xa2, 1, ALG, 4, PIECE, 0xa0, PIECE, PIECE};
+
+/*@ // Pieces that were read by the time that i bytes of the form were taken, but not the last one of these.
+    logic integer read(integer i) = i >= 10 ? 3 : i >= 8 ? 2 : i >= 3 ? 1 : 0;
+    predicate pieces_ok{L}(ntsgw_envelope *e, integer n, integer to) =
+      \forall integer k; 0 <= k < n ==> piece_in(e->piece[k], 0, to);
+*/
 
 int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint32_t tag, ntsgw_envelope *e) {
   reader r;
-  uint32_t end, from, major;
+  ntsgw_piece *x = e->piece;
+  uint32_t want = 0xc0 + tag, i = 0;
   r.p = p;
   r.pos = 0;
   r.end = len;
   r.bad = 0;
-  octets(&r, 0xc084u + tag * 256u);
-  e->protected_item.at = r.pos;
-  from = string(&r, 0);
-  end = r.pos;
-  e->protected_item.n = end - e->protected_item.at;
-  //@ assert piece_in(e->protected_item, 0, len) && from <= end <= len;
-  /* The protected header: exactly {1: alg, 4: kid}. */
-  r.pos = from;
-  octets(&r, 0xa201);
-  major = next(&r);
-  if (major % WIDE > NEGINT) r.bad = 1;
-  e->alg = major == UINT ? (int32_t)r.low : major == NEGINT ? (int32_t)~r.low : 0;
-  octets(&r, 4);
-  e->kid.at = string(&r, 0);
-  e->kid.n = r.pos - e->kid.at;
-  //@ assert piece_in(e->kid, 0, len) && piece_in(e->protected_item, 0, len);
-  if (r.pos != end) r.bad = 1;
-  octets(&r, 0xa0);
-  e->payload_item.at = r.pos;
-  e->payload.at = string(&r, 0);
-  e->payload.n = r.pos - e->payload.at;
-  e->payload_item.n = r.pos - e->payload_item.at;
-  //@ assert piece_in(e->payload, 0, len) && piece_in(e->payload_item, 0, len);
-  //@ assert reader_ok(&r) && r.p == p && r.end == len;
-  //@ ghost uint32_t last = r.pos;
-  string(&r, tag == 17 ? 32 : 64);
-  //@ assert r.bad == 0 ==> last + (tag == 17 ? 32 : 64) <= r.pos <= len;
-  return r.bad == 0 && r.pos == len;
+  /*@ loop invariant i <= 10 && want == (i == 0 ? 0xc0 + tag : form[i - 1]);
+      loop invariant x == &e->piece[read(i)];
+      loop invariant reader_ok(&r) && r.p == p && r.end == len;
+      loop invariant pieces_ok(e, read(i), len);
+      loop assigns i, want, x, r.pos, r.bad, r.low, *e;
+      loop variant 10 - i;
+  */
+  for (;;) {
+    if (want == PIECE) {
+      //@ assert i == 2 || i == 7 || i == 9 || i == 10;
+      uint32_t size;
+      x->at = r.pos;
+      size = head(&r, BYTES);
+      x->from = r.pos;
+      x->to = r.pos + size;
+      //@ assert piece_in(e->piece[read(i)], 0, len) && pieces_ok(e, read(i), len);
+      //@ assert pieces_ok(e, read(i) + 1, len);
+      if (i != 2) r.pos = x->to; /* the protected header is read on in */
+      x++;
+    } else if (want == ALG) {
+      uint32_t major = next(&r);
+      if (major > NEGINT) r.bad = 1;
+      e->alg = (int32_t)(r.low ^ (0u - major));
+    } else if (r.pos == len || p[r.pos++] != want) {
+      r.bad = 1;
+    }
+    if (i == sizeof form) break;
+    want = form[i++];
+  }
+  //@ assert pieces_ok(e, NTSGW_PIECES, len);
+  if (r.pos != len || e->piece[NTSGW_PROTECTED].to != e->piece[NTSGW_KID].to) r.bad = 1;
+  if (e->piece[NTSGW_PROOF].to - e->piece[NTSGW_PROOF].from != (tag - 16u) * 32u) r.bad = 1;
+  return r.bad == 0;
 }
 
 void ntsgw_claims_time(const ntsgw_claims *c, int64_t *t, ntsgw_interval *e) {
-  e->hi.tai = c->error_nanoseconds;
-  ntsgw_add(&e->hi.tai, NTSGW_NS, c->error_seconds);
-  *t = c->nanoseconds;
-  ntsgw_add(t, NTSGW_NS, c->seconds);
+  *t = c->value[NTSGW_NANOSECONDS];
+  ntsgw_add(t, NTSGW_NS, c->value[NTSGW_SECONDS]);
   ntsgw_add(t, NTSGW_NS, c->value[NTSGW_TAI_UTC]);
-  e->lo.tai = *t - e->hi.tai;
-  e->hi.tai += *t;
+  e->lo.tai = e->hi.tai = *t;
+  ntsgw_add(&e->hi.tai, NTSGW_NS, c->value[NTSGW_ERROR_SECONDS]);
+  ntsgw_add(&e->hi.tai, 1, c->value[NTSGW_ERROR_NANOSECONDS]);
+  ntsgw_add(&e->lo.tai, -NTSGW_NS, c->value[NTSGW_ERROR_SECONDS]);
+  ntsgw_add(&e->lo.tai, -1, c->value[NTSGW_ERROR_NANOSECONDS]);
 }
 
-uint32_t ntsgw_cbor_put(uint8_t *out, uint8_t major, uint32_t arg) {
+uint32_t ntsgw_cbor_put(uint8_t *out, uint32_t major, uint32_t arg) {
   uint32_t n = 0, i, info = arg;
   if (arg >= 24) {
     n = arg < 0x100 ? 1 : arg < 0x10000 ? 2 : 4;

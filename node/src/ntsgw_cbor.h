@@ -10,104 +10,104 @@
 #include "ntsgw_interval.h"
 #include "ntsgw_node.h"
 
-#define NTSGW_DEPTH_MAX 4
+#define NTSGW_DEPTH_MAX 4 /* of what is skipped */
 
-/* A piece of the input: n bytes from at. */
+/* A byte string in the input: where its head begins, its bytes, and where they end. */
 typedef struct {
   uint32_t at;
-  uint32_t n;
+  uint32_t from;
+  uint32_t to;
 } ntsgw_piece;
 
-/* COSE_Sign1 (tag 18) or COSE_Mac0 (tag 17), RFC 9052 sections 4.2 and 6.2. The
- * two *_item pieces include their byte string's head, as they stand in the
- * structure that is signed. The message ends with the proof: 64 bytes of signature, or
- * 32 of a MAC. */
+/* COSE_Sign1 (tag 18) or COSE_Mac0 (tag 17), RFC 9052 sections 4.2 and 6.2. The message ends
+ * with the proof: 64 bytes of signature, or 32 of a MAC. */
+enum { NTSGW_PROTECTED, NTSGW_KID, NTSGW_CONTENT, NTSGW_PROOF, NTSGW_PIECES };
 typedef struct {
-  int32_t alg; /* 0 when it is none that has a number here */
-  ntsgw_piece kid;
-  ntsgw_piece protected_item;
-  ntsgw_piece payload_item;
-  ntsgw_piece payload;
+  ntsgw_piece piece[NTSGW_PIECES];
+  int32_t alg;
 } ntsgw_envelope;
 
-/* Keys of the payload map: their places in value. */
+/* What a payload says, and where: places in value. Bytes and maps are given by where they
+ * begin in the input, their head included. */
 enum {
-  NTSGW_EPOCH = 2, /* where its 8 bytes begin in the input */
-  NTSGW_SEQUENCE = 3,
-  NTSGW_STATE = 4,
-  NTSGW_STRATUM = 5,
-  NTSGW_LEAP = 6, /* + 1: 0 to 3 */
-  NTSGW_TAI_UTC = 7,
-  NTSGW_NEXT = 8,
-  NTSGW_NONCE = 9, /* where its 16 bytes begin */
-  NTSGW_TURNAROUND = 10,
-  NTSGW_SERIAL = 11,
-  /* of a delegation */
-  NTSGW_COSE_KEY = 1, /* where it begins: x is 8 bytes on, y of an ES256 key 43 */
-  NTSGW_KEY_SERIAL = 10, /* keys 2 to 4 */
-  NTSGW_NOT_BEFORE = 11,
-  NTSGW_NOT_AFTER = 12,
-  NTSGW_VALUES = 14
+  NTSGW_PAYLOAD, /* the maps that are read */
+  NTSGW_DELEGATED,
+  NTSGW_TIME,
+  NTSGW_GUARANTEE,
+  NTSGW_COSE_KEY, /* 40 bytes, x from the 9th on; of an ES256 key 75, y from the 44th on */
+  NTSGW_EPOCH,    /* 1 + 8 bytes */
+  NTSGW_STATE,
+  NTSGW_STRATUM,
+  NTSGW_LEAP, /* 3: -1 */
+  NTSGW_TAI_UTC,
+  NTSGW_SECONDS,
+  NTSGW_NANOSECONDS,
+  NTSGW_ERROR_SECONDS,
+  NTSGW_ERROR_NANOSECONDS,
+  NTSGW_SEQUENCE, /* of a beacon */
+  NTSGW_NEXT,
+  NTSGW_NONCE, /* 1 + 16 bytes; of an answer */
+  NTSGW_TURNAROUND,
+  NTSGW_SERIAL,
+  NTSGW_WIDTH,      /* of a request */
+  NTSGW_KEY_SERIAL, /* of a delegation */
+  NTSGW_NOT_BEFORE,
+  NTSGW_NOT_AFTER,
+  NTSGW_KEY_TYPE,
+  NTSGW_CURVE,
+  NTSGW_X,
+  NTSGW_Y,
+  NTSGW_VALUES
 };
 
-/* What a payload says. */
 typedef struct {
   uint32_t value[NTSGW_VALUES];
-  uint32_t seconds;
-  uint32_t nanoseconds;
-  uint32_t error_seconds;
-  uint32_t error_nanoseconds;
-  uint32_t key_n; /* bytes of the COSE_Key */
 } ntsgw_claims;
 
 /* Kinds of payloads: those of the messages, and an ES256 key's delegation where a request would stand. */
 enum { NTSGW_CLAIMS_BEACON = 1, NTSGW_CLAIMS_ED25519, NTSGW_CLAIMS_ES256, NTSGW_CLAIMS_RESPONSE };
 
-/*@ predicate piece_in(ntsgw_piece q, integer from, integer to) = from <= q.at && q.at + q.n <= to;
+/*@ predicate piece_in(ntsgw_piece q, integer from, integer to) = from <= q.at <= q.from <= q.to <= to;
 
     // What holds of claims, however few of the keys were read.
     predicate numbers_ok{L}(ntsgw_claims *c) =
-      c->nanoseconds < 1000000000 && c->error_seconds < 65536 && c->error_nanoseconds < 1000000000 &&
-      c->value[NTSGW_LEAP] <= 3 && c->value[NTSGW_TAI_UTC] <= 255;
+      c->value[NTSGW_NANOSECONDS] < 1000000000 && c->value[NTSGW_ERROR_SECONDS] < 65536 &&
+      c->value[NTSGW_ERROR_NANOSECONDS] < 1000000000 && c->value[NTSGW_LEAP] <= 3 && c->value[NTSGW_TAI_UTC] <= 255;
     // n bytes that were found begin at a place other than 0.
     predicate place_ok(integer at, integer n, integer to) = at == 0 || at + n <= to;
     predicate places_ok{L}(ntsgw_claims *c, integer to) =
-      place_ok(c->value[NTSGW_EPOCH], 8, to) && place_ok(c->value[NTSGW_NONCE], 16, to);
-    predicate key_ok{L}(ntsgw_claims *c, integer n, integer to) =
-      c->key_n == 0 || (c->key_n >= n && c->value[NTSGW_COSE_KEY] + c->key_n <= to);
+      place_ok(c->value[NTSGW_EPOCH], 9, to) && place_ok(c->value[NTSGW_NONCE], 17, to) && place_ok(c->value[NTSGW_COSE_KEY], 40, to);
 */
 
 /* ntsgw_cbor_envelope opens p[0..len-1]; 1 when it is well formed. */
 /*@ requires len <= NTSGW_MESSAGE_MAX && \valid_read(p + (0 .. len - 1)) && \valid(e);
-    requires \separated(e, p + (0 .. len - 1));
+    requires \separated(e, p + (0 .. len - 1)) && (tag == 17 || tag == 18);
     assigns *e;
     ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> piece_in(e->kid, 0, len) && piece_in(e->protected_item, 0, len) &&
-      piece_in(e->payload_item, 0, len) && piece_in(e->payload, 0, len) && len >= (tag == 17 ? 32 : 64);
+    ensures \result == 1 ==> len >= (tag == 17 ? 32 : 64);
+    ensures \forall integer k; 0 <= k < NTSGW_PIECES ==> piece_in(e->piece[k], 0, len);
 */
 int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint32_t tag, ntsgw_envelope *e);
 
-/* ntsgw_cbor_claims reads a map in p as the payload of a kind. */
-/*@ requires at.at + at.n <= NTSGW_MESSAGE_MAX && \valid_read(p + (0 .. at.at + at.n - 1)) && \valid(c);
-    requires \separated(c, p + (0 .. at.at + at.n - 1));
+/* ntsgw_cbor_claims reads the map that lies in p from a place, which isn't 0, to another as the
+ * payload of a kind. */
+/*@ requires from <= to <= NTSGW_MESSAGE_MAX && \valid_read(p + (0 .. to - 1)) && \valid(c);
+    requires \separated(c, p + (0 .. to - 1));
     requires 1 <= kind <= 4;
     assigns *c;
     ensures \result == 0 || \result == 1;
-    ensures \result == 1 && (kind == NTSGW_CLAIMS_BEACON || kind == NTSGW_CLAIMS_RESPONSE) ==>
-      numbers_ok(c) && places_ok(c, at.at + at.n);
-    ensures \result == 1 && kind == NTSGW_CLAIMS_ED25519 ==> key_ok(c, 33, at.at + at.n);
-    ensures \result == 1 && kind == NTSGW_CLAIMS_ES256 ==> key_ok(c, 66, at.at + at.n);
+    ensures numbers_ok(c) && places_ok(c, to);
 */
-int ntsgw_cbor_claims(const uint8_t *p, ntsgw_piece at, int kind, ntsgw_claims *c);
+int ntsgw_cbor_claims(const uint8_t *p, uint32_t from, uint32_t to, uint32_t kind, ntsgw_claims *c);
 
 /* ntsgw_claims_time gives the time that is claimed, on TAI, ns since 1970, and
  * t - E and t + E: bounds that the interval arithmetic takes, with any turnaround
  * (below 2^32 ns) taken off. */
 /*@ requires \valid_read(c) && \valid(t) && \valid(e) && \separated(c, e, t) && numbers_ok(c);
     assigns *t, e->lo.tai, e->hi.tai;
-    ensures *t == (c->seconds + c->value[NTSGW_TAI_UTC]) * 1000000000 + c->nanoseconds;
-    ensures e->lo.tai == *t - (c->error_seconds * 1000000000 + c->error_nanoseconds);
-    ensures e->hi.tai == *t + (c->error_seconds * 1000000000 + c->error_nanoseconds);
+    ensures *t == (c->value[NTSGW_SECONDS] + c->value[NTSGW_TAI_UTC]) * 1000000000 + c->value[NTSGW_NANOSECONDS];
+    ensures e->lo.tai == *t - (c->value[NTSGW_ERROR_SECONDS] * 1000000000 + c->value[NTSGW_ERROR_NANOSECONDS]);
+    ensures e->hi.tai == *t + (c->value[NTSGW_ERROR_SECONDS] * 1000000000 + c->value[NTSGW_ERROR_NANOSECONDS]);
     ensures NTSGW_TIME_MIN + 4294967296 <= e->lo.tai <= e->hi.tai <= NTSGW_TIME_MAX;
 */
 void ntsgw_claims_time(const ntsgw_claims *c, int64_t *t, ntsgw_interval *e);
@@ -118,6 +118,6 @@ void ntsgw_claims_time(const ntsgw_claims *c, int64_t *t, ntsgw_interval *e);
     assigns out[0 .. 4];
     ensures 1 <= \result <= 5;
 */
-uint32_t ntsgw_cbor_put(uint8_t *out, uint8_t major, uint32_t arg);
+uint32_t ntsgw_cbor_put(uint8_t *out, uint32_t major, uint32_t arg);
 
 #endif

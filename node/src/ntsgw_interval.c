@@ -18,8 +18,8 @@ APART void ntsgw_add(int64_t *t, int32_t a, uint32_t b) { *t += (int64_t)a * b; 
 /* drift is d * rho / 1e9, rounded away from 0, without the product's overflow. */
 /*@ requires d <= NTSGW_ELAPSED_MAX + 1000000000000 && -NTSGW_RHO_MAX <= rho <= NTSGW_RHO_MAX;
     assigns \nothing;
-    ensures rho >= 0 ==> d * rho <= \result * 1000000000 && 0 <= \result <= 432600000100000000;
-    ensures rho < 0 ==> \result * 1000000000 <= d * rho && -432600000100000000 <= \result <= 0;
+    ensures rho >= 0 ==> d * rho <= \result * 1000000000 && 0 <= \result <= 435000000000000000;
+    ensures rho < 0 ==> \result * 1000000000 <= d * rho && -435000000000000000 <= \result <= 0;
     ensures -\result <= d && (rho == 0 ==> \result == 0);
 */
 static int64_t drift(uint64_t d, int32_t rho) {
@@ -44,13 +44,27 @@ static int64_t drift(uint64_t d, int32_t rho) {
   return w;
 }
 
-int64_t ntsgw_elapsed(const uint64_t *m0, const uint64_t *m1, const ntsgw_rate *r, int most) {
+/* elapsed gives the ns of true time from reading *m0 to *m1: those that
+ * certainly passed, rounded down, or the most that may have passed, rounded up, or
+ * more than lies between any two times. */
+/*@ requires rate_ok(*r) && \valid_read(r) && \valid_read(m0) && \valid_read(m1);
+    requires *m0 <= *m1;
+    assigns \nothing;
+    ensures 0 <= \result <= 4777000000000000000;
+    ensures !most ==> \result * 1000000000 <= least_true(*m0, *m1, *r);
+    ensures most && \result <= NTSGW_TIME_MAX - NTSGW_TIME_MIN ==> \result * 1000000000 >= most_true(*m0, *m1, *r);
+*/
+static APART int64_t elapsed(const uint64_t *m0, const uint64_t *m1, const ntsgw_rate *r, int most) {
   uint64_t n = ntsgw_since(m0, m1);
+  uint32_t high = NTSGW_ELAPSED_HIGH / r->unit_ns;
   int32_t step = (int32_t)r->tick, rho = (int32_t)r->rho_ppb;
   int64_t d, w;
   //@ ghost uint64_t all = n;
-  if (n > r->limit) n = r->limit;
-  //@ assert n <= all && n <= r->limit && (all > r->limit ==> n == r->limit) && (all <= r->limit ==> n == all);
+  //@ ghost uint64_t limit = high * 4294967296;
+  //@ assert high * r->unit_ns <= NTSGW_ELAPSED_HIGH < high * r->unit_ns + r->unit_ns;
+  //@ assert NTSGW_TIME_MAX - NTSGW_TIME_MIN <= limit * r->unit_ns <= NTSGW_ELAPSED_MAX;
+  if (n / 4294967296 >= high) n = high * (uint64_t)4294967296;
+  //@ assert n <= all && n <= limit && (all > limit ==> n == limit) && (all <= limit ==> n == all);
   //@ ghost uint64_t some = n;
   if (!most) {
     step = -step;
@@ -61,20 +75,20 @@ int64_t ntsgw_elapsed(const uint64_t *m0, const uint64_t *m1, const ntsgw_rate *
   //@ ghost uint64_t few = all > r->tick ? all - r->tick : 0;
   //@ ghost uint64_t many = some + r->tick;
   //@ assert few == fewest(*m0, *m1, *r);
-  //@ assert !most ==> d <= few && d <= r->limit;
+  //@ assert !most ==> d <= few && d <= limit;
   //@ assert most ==> d == many;
   //@ ghost product(r->tick, NTSGW_UNIT_MAX, r->unit_ns);
   //@ ghost product(r->unit_ns, NTSGW_UNIT_MAX, NTSGW_UNIT_MAX);
   //@ ghost product(0, r->tick, r->unit_ns);
-  //@ ghost product(some, r->limit, r->unit_ns);
+  //@ ghost product(some, limit, r->unit_ns);
   //@ ghost product(d, many, r->unit_ns);
   //@ assert d * r->unit_ns <= NTSGW_ELAPSED_MAX + 1000000000000;
   //@ ghost product(d, few < d ? d : few, r->unit_ns);
   //@ ghost int64_t counts = d;
   d *= r->unit_ns;
   //@ assert !most ==> d <= few * r->unit_ns;
-  //@ assert most && all > r->limit ==> d >= r->limit * r->unit_ns;
-  //@ assert most && all <= r->limit ==> d == most_counts(*m0, *m1, *r) * r->unit_ns;
+  //@ assert most && all > limit ==> d >= limit * r->unit_ns;
+  //@ assert most && all <= limit ==> d == most_counts(*m0, *m1, *r) * r->unit_ns;
   w = drift((uint64_t)d, rho);
   //@ assert rho == (most ? r->rho_ppb : -r->rho_ppb);
   //@ assert most ==> w * 1000000000 >= d * r->rho_ppb;
@@ -96,7 +110,7 @@ int64_t ntsgw_elapsed(const uint64_t *m0, const uint64_t *m1, const ntsgw_rate *
 static APART int64_t carry(const ntsgw_end *e, const uint64_t *m, const ntsgw_rate *r, int upper) {
   int64_t x = e->tai;
   if (x == (upper ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN) || *m < e->at) return upper ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN;
-  x = ntsgw_elapsed(&e->at, m, r, upper);
+  x = elapsed(&e->at, m, r, upper);
   /*@ assert low: !upper ==> \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at
         ==> x * 1000000000 <= (t - a) * 1000000000.0; */
   /*@ assert high: upper && x <= NTSGW_TIME_MAX - NTSGW_TIME_MIN ==> \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at
@@ -244,7 +258,7 @@ static int32_t halves(const int64_t *t, int32_t s, int32_t half) {
 void ntsgw_utc(int64_t *end, int upper, const ntsgw_leaps *r) {
   int64_t unknown = upper ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN;
   int32_t sign = upper ? 1 : -1, leap = r->leap, outward = 0, half = r->month / 6, n, s = -r->tai_utc, own = 0;
-  int late;
+  int late = 0;
   if (r->month == 0) *end = unknown;
   if (*end == unknown) return;
   if (leap == 2) {
@@ -254,14 +268,16 @@ void ntsgw_utc(int64_t *end, int upper, const ntsgw_leaps *r) {
   /* An inserted second belongs to the old month for hi and to the new one for lo. */
   n = s;
   if (upper || leap < 0) n -= leap;
-  late = ntsgw_month(end, n) > r->month;
-  if (late) s -= leap;
+  if (ntsgw_month(end, n) > r->month) {
+    s -= leap;
+    late = 1;
+  }
   if (late || ntsgw_month(end, s) < r->month) {
     outward = halves(end, s, half);
     n = halves(end, s + sign * (outward + 1), half);
     if (n > outward) outward = n; /* moving the end outward carries it past one more */
     /* The month's own end is accounted for by the leap, where that is known. */
-    if (late && outward > 0 && own == 0 && r->month == 6 * half + 5) outward--;
+    if (late && own == 0 && r->month == 6 * half + 5 && outward > 0) outward--;
   }
   ntsgw_add(end, s + sign * (outward + own), NTSGW_NS);
 }

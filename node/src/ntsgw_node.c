@@ -24,8 +24,10 @@ static ntsgw_gateway *next_of(const ntsgw_gateway *gw) { return NTSGW_GATEWAYS_M
 static int count(const ntsgw_node *node) { return NTSGW_GATEWAYS_MAX == 1 ? 1 : node->gateways; }
 
 /* find gives a gateway's state, null where there is no such gateway. */
-static ntsgw_gateway *find(const ntsgw_node *node, int g) {
-  return (unsigned)g < (unsigned)count(node) ? &node->gateway[g] : 0;
+static WITHIN ntsgw_gateway *find(const ntsgw_node *node, int g) {
+  ntsgw_gateway *gw = node->gateway;
+  for (; gw && g != 0; g--) gw = next_of(gw);
+  return gw;
 }
 
 /* Views. Readers copy the current one and look whether it was replaced
@@ -54,10 +56,10 @@ static APART void publish(ntsgw_node *node) {
 /* What is known at a reading: the interval of all gateways; the best estimate, which
  * lies inside it, and how far it may be off; how many times the interval began anew. */
 typedef struct {
-  uint64_t m;
-  ntsgw_bounds all;
   int64_t best;
   int64_t bound;
+  uint64_t m;
+  ntsgw_bounds all;
   uint32_t generation;
   ntsgw_view view; /* what was seen last */
   ntsgw_bounds of[NTSGW_GATEWAYS_MAX];
@@ -65,24 +67,28 @@ typedef struct {
 
 /* A message of a kind, opened, and what it says: all that is known of it on its way, in one
  * place, which costs less than handing it on piece by piece. The envelope and what is signed
- * make room for the claims once that was verified. */
+ * make room for what is said once that was verified. The members that are used most lie where
+ * lx106 reaches them in the fewest bytes, here and in a node's and a gateway's state. */
 typedef struct {
+  const uint8_t *p;
+  size_t n;
+  ntsgw_interval interval; /* its lower end is true at the reading that comes with the message */
   ntsgw_node *node;
   ntsgw_gateway *gw; /* whose it is */
   ntsgw_kind kind;
-  const uint8_t *p;
-  size_t n;
-  uint64_t m;
+  ntsgw_span pieces[4];
+  uint8_t scratch[32];
+  union {
+    char external[2 + 7 + 5 + 1 + NTSGW_NAME_MAX + 1 + NTSGW_NAME_MAX];
+    struct {
+      int64_t tai;
+      ntsgw_bounds own; /* the interval at the latest reading */
+    } time;
+  } is;
   union {
     ntsgw_envelope e;
     ntsgw_claims claims;
   } of;
-  uint8_t scratch[32];
-  ntsgw_span pieces[4];
-  char external[2 + 8 + 6 + 1 + NTSGW_NAME_MAX + 1 + NTSGW_NAME_MAX];
-  ntsgw_interval interval;
-  int64_t tai;
-  ntsgw_bounds own; /* the interval at the latest reading */
 } letter;
 
 /* The guess: exchanges' middles, weighed by how long their way was against what
@@ -107,17 +113,17 @@ static uint64_t between(const int64_t *a, const int64_t *b) { return ntsgw_since
 static uint64_t width_of(const ntsgw_bounds *b) { return between(&b->lo, &b->hi); }
 
 /* middle gives the middle of an interval. */
-static APART int64_t middle(const ntsgw_bounds *b) { return (int64_t)((uint64_t)b->lo + width_of(b) / 2u); }
+static APART int64_t middle(const ntsgw_bounds *b) { return (int64_t)((uint64_t)b->lo + ((uint64_t)b->hi - (uint64_t)b->lo) / 2u); }
 
 /* guess_from takes a gateway's answer at the latest reading: time is in the middle of
  * its interval, from which what it says is half of its way off. */
 static APART void guess_from(letter *l, ntsgw_guess *g) {
-  const uint8_t *epoch = l->p + l->of.claims.value[NTSGW_EPOCH];
-  int64_t *tai = &l->own.lo, off;
+  const uint8_t *epoch = l->p + l->of.claims.value[NTSGW_EPOCH] + 1;
+  int64_t *tai = &l->is.time.own.lo, off;
   uint32_t share, half, seconds = advance(g, &l->node->last, l->node->rate.unit_ns);
   int32_t step, rho;
-  *tai = middle(&l->own);
-  half = (uint32_t)(between(&l->tai, tai) >> 10) + 100u;
+  *tai = middle(&l->is.time.own);
+  half = (uint32_t)(between(&l->is.time.tai, tai) >> 10) + 100u;
   if (half > 0xfffffu) half = 0xfffffu;
   g->doubt += 2u * seconds;
   off = (int64_t)between(&g->tai, tai);
@@ -205,14 +211,13 @@ static ntsgw_result two_sided(const ntsgw_node *node, known *k) {
 /* arrive takes the reading that comes with a message before evidence is judged by it. */
 static APART ntsgw_result arrive(const letter *l) {
   ntsgw_node *node = l->node;
+  if (!node->unanchored && l->interval.lo.at < node->last) return NTSGW_E_CLOCK;
+  node->last = l->interval.lo.at;
   if (node->unanchored) {
-    node->last = l->m;
     publish(node);
     publish(node);
     node->unanchored = 0;
   }
-  if (l->m < node->last) return NTSGW_E_CLOCK;
-  node->last = l->m;
   return NTSGW_OK;
 }
 
@@ -225,7 +230,7 @@ static ntsgw_span span(const uint8_t *p, size_t n) {
   return s;
 }
 
-static APART uint32_t big_endian(const uint8_t *p) {
+static uint32_t big_endian(const uint8_t *p) {
   return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
@@ -261,15 +266,21 @@ static const char *word(ntsgw_kind kind) {
   return words + 5 * (NTSGW_RESPONSE - kind);
 }
 
+/* item gives a piece of a message as it stands in what is signed, its head included. */
+static ntsgw_span item(const letter *l, int piece) {
+  const ntsgw_piece *q = &l->of.e.piece[piece];
+  return span(l->p + q->at, q->to - q->at);
+}
+
 /* make_structure makes what is signed or authenticated: RFC 9052 sections 4.4 and 6.3,
  * in four pieces. The external data is ntsgw/1/<kind>/<gateway>[/<node>]. */
 static APART void make_structure(letter *l) {
   static const uint8_t signature1[] = {0x84, 0x6a, 'S', 'i', 'g', 'n', 'a', 't', 'u', 'r', 'e', '1'};
   static const uint8_t mac0[] = {0x84, 0x64, 'M', 'A', 'C', '0'};
   const ntsgw_enrolment *who = l->gw->who;
-  uint8_t *text = (uint8_t *)l->external + 2;
+  uint8_t *text = (uint8_t *)l->is.external + 2;
   /* The first slash gives way to the head. */
-  char *to = put_part(put_part(put_part(l->external + 1, "ntsgw/1"), word(l->kind)), who->gateway);
+  char *to = put_part(put_part(put_part(l->is.external + 1, "ntsgw/1"), word(l->kind)), who->gateway);
   uint32_t n;
   l->pieces[0] = span(signature1, sizeof signature1);
   if (l->kind >= NTSGW_REQUEST) {
@@ -282,9 +293,9 @@ static APART void make_structure(letter *l) {
     n = 24;
   }
   *--text = (uint8_t)(0x40 + n);
-  l->pieces[1] = span(l->p + l->of.e.protected_item.at, l->of.e.protected_item.n);
+  l->pieces[1] = item(l, NTSGW_PROTECTED);
   l->pieces[2] = span(text, (size_t)(to - (char *)text));
-  l->pieces[3] = span(l->p + l->of.e.payload_item.at, l->of.e.payload_item.n);
+  l->pieces[3] = item(l, NTSGW_CONTENT);
 }
 
 /* good_proof tells whether a key made the signature or MAC that ends a message. */
@@ -312,7 +323,8 @@ static ntsgw_result verify(letter *l) {
   const ntsgw_gateway *gw;
   const uint8_t *kid, *key;
   uint32_t kid_n = 8, mac = l->kind / NTSGW_RESPONSE;
-  int alg, claims;
+  int alg;
+  uint32_t claims;
   if (l->n > NTSGW_MESSAGE_MAX) return NTSGW_E_SIZE;
   if (l->n > 0 && l->p[0] == 0xd1u + mac) return NTSGW_E_WRONG_KIND;
   if (!ntsgw_cbor_envelope(l->p, (uint32_t)l->n, 18u - mac, &l->of.e)) return NTSGW_E_MALFORMED;
@@ -320,7 +332,7 @@ static ntsgw_result verify(letter *l) {
   kid = gw->who->root_kid;
   key = gw->who->root;
   alg = gw->who->root_alg;
-  claims = (int)l->kind;
+  claims = l->kind;
   if (l->kind == NTSGW_RESPONSE) {
     alg = NTSGW_HMAC256;
     kid = l->scratch;
@@ -336,9 +348,9 @@ static ntsgw_result verify(letter *l) {
   } else if (alg == NTSGW_ES256) {
     claims = NTSGW_CLAIMS_ES256;
   }
-  if (l->of.e.kid.n != kid_n || memcmp(l->p + l->of.e.kid.at, kid, kid_n) != 0) return NTSGW_E_UNKNOWN_KID;
+  if (l->of.e.piece[NTSGW_KID].to - l->of.e.piece[NTSGW_KID].from != kid_n || memcmp(l->p + l->of.e.piece[NTSGW_KID].from, kid, kid_n) != 0) return NTSGW_E_UNKNOWN_KID;
   if (!good_proof(l, key)) return NTSGW_E_BAD_SIGNATURE;
-  if (!ntsgw_cbor_claims(l->p, l->of.e.payload, claims, &l->of.claims)) return NTSGW_E_MALFORMED;
+  if (!ntsgw_cbor_claims(l->p, l->of.e.piece[NTSGW_CONTENT].from, l->of.e.piece[NTSGW_CONTENT].to, claims, &l->of.claims)) return NTSGW_E_MALFORMED;
   return NTSGW_OK;
 }
 
@@ -374,12 +386,12 @@ static void note(const letter *l, int ends) {
 
 /* learn takes what a message says about UTC, when it is the latest. */
 static void learn(const letter *l, ntsgw_leaps *leaps) {
-  if (!ntsgw_less(&leaps->tai, &l->tai)) return;
-  leaps->tai = l->tai;
-  leaps->error_s = (int32_t)l->of.claims.error_seconds;
+  if (!ntsgw_less(&leaps->tai, &l->is.time.tai)) return;
+  leaps->tai = l->is.time.tai;
+  leaps->error_s = (int32_t)l->of.claims.value[NTSGW_ERROR_SECONDS];
   leaps->tai_utc = (int32_t)l->of.claims.value[NTSGW_TAI_UTC];
-  leaps->leap = (int32_t)l->of.claims.value[NTSGW_LEAP] - 1;
-  leaps->month = ntsgw_month(&l->tai, -leaps->tai_utc);
+  leaps->leap = (int32_t)((l->of.claims.value[NTSGW_LEAP] + 1u) % 4u) - 1;
+  leaps->month = ntsgw_month(&l->is.time.tai, -leaps->tai_utc);
 }
 
 /* seconds_of gives the whole seconds of a time, or of what 32 bits hold the nearest. */
@@ -395,7 +407,7 @@ static APART void forget(ntsgw_node *node, ntsgw_gateway *gw, const ntsgw_gatewa
   do {
     ntsgw_view *v = gw->draft;
     memset(v, 0, sizeof *v);
-    v->interval.lo.tai = v->leaps.tai = NTSGW_LO_UNKNOWN;
+    v->interval.lo.tai = NTSGW_LO_UNKNOWN;
     v->interval.hi.tai = NTSGW_HI_UNKNOWN;
     gw->frozen = node->alarms & NTSGW_ALARM_CONTRADICTION;
   } while ((gw = next_of(gw)) != stop);
@@ -419,7 +431,7 @@ static APART ntsgw_result proved(const letter *l) {
   ntsgw_gateway *gw = node->gateway;
   known k;
   uint32_t s;
-  k.m = l->m;
+  k.m = l->interval.lo.at;
   if (combine(node, &k, 0) < 0) return contradicted(node, gw, 0);
   s = seconds_of(&k.all.lo);
   do {
@@ -441,7 +453,7 @@ static ntsgw_result take_delegation(letter *l) {
   const uint8_t *key = l->p + says[NTSGW_COSE_KEY];
   ntsgw_span piece;
   if (says[NTSGW_KEY_SERIAL] < gw->serial) return NTSGW_E_OLD_SERIAL;
-  piece = span(key, l->of.claims.key_n);
+  piece = span(key, says[NTSGW_Y] != 0 ? 75 : 40);
   l->node->config->crypto->sha256(&piece, 1, l->scratch);
   if (gw->held && memcmp(&gw->serial, &says[NTSGW_KEY_SERIAL], 12) == 0 && memcmp(gw->kid, l->scratch, 8) == 0) {
     return NTSGW_ADDS_NOTHING;
@@ -463,14 +475,13 @@ static ntsgw_result take_evidence(letter *l) {
   ntsgw_gateway *gw = l->gw;
   ntsgw_view *view = gw->draft;
   int ends;
-  l->interval.lo.at = node->last;
   l->interval.hi.at = gw->asked_at;
   if (l->kind == NTSGW_BEACON) {
     l->interval.hi.tai = NTSGW_HI_UNKNOWN;
   } else {
     ntsgw_add(&l->interval.hi.tai, -1, l->of.claims.value[NTSGW_TURNAROUND]);
   }
-  ends = ntsgw_intersect(&view->interval, &l->interval, &node->last, &node->rate, &l->own);
+  ends = ntsgw_intersect(&view->interval, &l->interval, &node->last, &node->rate, &l->is.time.own);
   note(l, ends < 0 ? -ends : ends);
   if (ends < 0) return contradicted(node, gw, next_of(gw));
   if (l->kind == NTSGW_RESPONSE) guess_from(l, &view->guess);
@@ -483,18 +494,18 @@ static ntsgw_result take_evidence(letter *l) {
  * of; latest is t + E. */
 static ntsgw_result judge_beacon(const letter *l, uint32_t latest) {
   const ntsgw_gateway *gw = l->gw;
-  uint32_t s = l->of.claims.seconds;
-  if (s < gw->not_before || s > gw->not_after || (s == gw->not_after && l->of.claims.nanoseconds > 0)) return NTSGW_E_OUTSIDE_VALIDITY;
+  uint32_t s = l->of.claims.value[NTSGW_SECONDS];
+  if (s < gw->not_before || s > gw->not_after || (s == gw->not_after && l->of.claims.value[NTSGW_NANOSECONDS] > 0)) return NTSGW_E_OUTSIDE_VALIDITY;
   if (latest < gw->floor) return NTSGW_E_BELOW_FLOOR;
   return arrive(l);
 }
 
-static ntsgw_result judge_response(letter *l, uint32_t latest) {
+static WITHIN ntsgw_result judge_response(letter *l, uint32_t latest) {
   ntsgw_gateway *gw = l->gw;
   ntsgw_node *node;
   ntsgw_result result;
   uint32_t deadline_ms;
-  if (!gw->open || memcmp(gw->nonce, l->p + l->of.claims.value[NTSGW_NONCE], 16) != 0) return NTSGW_E_NO_NONCE;
+  if (!gw->open || memcmp(gw->nonce, l->p + l->of.claims.value[NTSGW_NONCE] + 1, 16) != 0) return NTSGW_E_NO_NONCE;
   result = arrive(l);
   if (result) return result;
   gw->open = 0;
@@ -515,6 +526,7 @@ static ntsgw_result judge_response(letter *l, uint32_t latest) {
 /* take is ntsgw_feed on a message of a gateway. */
 static ntsgw_result take(letter *l) {
   ntsgw_result result;
+  uint64_t s;
   uint32_t latest;
   if (l->kind == NTSGW_RESPONSE) {
     if (!l->gw->who->node_key) return NTSGW_E_NO_KEY;
@@ -524,8 +536,9 @@ static ntsgw_result take(letter *l) {
   result = verify(l);
   if (result) return result;
   if (l->kind == NTSGW_DELEGATION) return take_delegation(l);
-  ntsgw_claims_time(&l->of.claims, &l->tai, &l->interval);
-  latest = seconds_of(&l->interval.hi.tai);
+  ntsgw_claims_time(&l->of.claims, &l->is.time.tai, &l->interval);
+  s = (uint64_t)l->interval.hi.tai / NTSGW_NS;
+  latest = s >> 32 ? UINT32_MAX : (uint32_t)s;
   result = l->kind == NTSGW_BEACON ? judge_beacon(l, latest) : judge_response(l, latest);
   return result ? result : take_evidence(l);
 }
@@ -537,7 +550,7 @@ ntsgw_result ntsgw_feed(ntsgw_node *node, int g, ntsgw_kind kind, const uint8_t 
   l.kind = kind;
   l.p = message;
   l.n = n;
-  l.m = m;
+  l.interval.lo.at = m;
   return l.gw ? take(&l) : NTSGW_E_ARGUMENT;
 }
 
@@ -550,7 +563,7 @@ int ntsgw_would_raise(const ntsgw_node *node, int g, const uint8_t *message, siz
   ntsgw_view v;
   int64_t tai;
   if (!gw || n > NTSGW_MESSAGE_MAX || !ntsgw_cbor_envelope(message, (uint32_t)n, 18, &e) ||
-      !ntsgw_cbor_claims(message, e.payload, NTSGW_CLAIMS_BEACON, &c)) {
+      !ntsgw_cbor_claims(message, e.piece[NTSGW_CONTENT].from, e.piece[NTSGW_CONTENT].to, NTSGW_CLAIMS_BEACON, &c)) {
     return 0;
   }
   ntsgw_claims_time(&c, &tai, &own);
@@ -569,10 +582,11 @@ static int fresh_nonce(letter *l) {
   ntsgw_node *node = l->node;
   const ntsgw_config *c = node->config;
   uint64_t first;
-  if (!node->seeded && c->random && c->random(c->context, node->boot, sizeof node->boot)) node->seeded = 1;
+  int i;
+  if (!node->seeded && c->random && c->random(c->context, node->seed + 8, sizeof node->seed - 8)) node->seeded = 1;
   if (node->reserved == 0 && c->reserve && c->reserve(c->context, NONCE_BLOCK, &first)) {
-    node->number_high = (uint32_t)(first >> 32);
-    node->number = (uint32_t)first;
+    put_big_endian(node->seed, (uint32_t)(first >> 32));
+    put_big_endian(node->seed + 4, (uint32_t)first);
     node->reserved = NONCE_BLOCK;
   }
   if (node->reserved > 0) {
@@ -580,13 +594,10 @@ static int fresh_nonce(letter *l) {
   } else if (!node->seeded) {
     return 0;
   }
-  put_big_endian((uint8_t *)l->external, node->number_high);
-  put_big_endian((uint8_t *)l->external + 4, node->number);
-  if (++node->number == 0) node->number_high++;
-  l->pieces[0] = span((const uint8_t *)l->external, 8);
-  l->pieces[1] = span(node->boot, sizeof node->boot);
-  c->crypto->hmac256(l->gw->who->node_key, l->pieces, 2, l->scratch);
+  l->pieces[0] = span(node->seed, sizeof node->seed);
+  c->crypto->hmac256(l->gw->who->node_key, l->pieces, 1, l->scratch);
   memcpy(l->gw->nonce, l->scratch, 16);
+  for (i = 7; i >= 0 && ++node->seed[i] == 0; i--) continue;
   return 1;
 }
 
@@ -595,7 +606,7 @@ static int fresh_nonce(letter *l) {
 static uint32_t put_width(const letter *l, uint8_t *out) {
   known k;
   uint64_t us;
-  k.m = l->m;
+  k.m = l->interval.lo.at;
   if (combine(l->node, &k, 0) != (NTSGW_LO | NTSGW_HI)) return 0;
   us = width_of(&k.all) / 2000u + 1u;
   if (us > UINT32_MAX) return 0;
@@ -634,7 +645,7 @@ static int ask(letter *l) {
   ntsgw_cbor_envelope(l->p, (uint32_t)l->n, 17, &l->of.e);
   make_structure(l);
   l->node->config->crypto->hmac256(gw->who->node_key, l->pieces, 4, p);
-  gw->asked_at = l->m;
+  gw->asked_at = l->interval.lo.at;
   gw->asked_floor = gw->floor;
   gw->open = 1;
   if (gw->unanswered < 9) gw->unanswered++;
@@ -648,7 +659,7 @@ ntsgw_result ntsgw_request(ntsgw_node *node, int g, uint64_t m, uint8_t *out, si
   l.gw = find(node, g);
   l.kind = NTSGW_REQUEST;
   l.p = out;
-  l.m = m;
+  l.interval.lo.at = m;
   if (!l.gw) return NTSGW_E_ARGUMENT;
   length = ask(&l);
   if (length < 0) return (ntsgw_result)length;
@@ -664,7 +675,7 @@ uint32_t ntsgw_retry_ms(ntsgw_node *node, int g) {
   if (!c->random || !c->random(c->context, (uint8_t *)&pick, sizeof pick)) {
     uint8_t mac[32];
     ntsgw_span s[2];
-    s[0] = span(node->boot, sizeof node->boot);
+    s[0] = span(node->seed, sizeof node->seed);
     s[1] = span((const uint8_t *)&node->last, sizeof node->last);
     if (gw->who->node_key) {
       c->crypto->hmac256(gw->who->node_key, s, 2, mac);
@@ -776,10 +787,18 @@ uint32_t ntsgw_exchange_in(const ntsgw_node *node, uint64_t m, int64_t width_ns)
 ntsgw_result ntsgw_monotonic_now(const ntsgw_node *node, ntsgw_monotonic *state, uint64_t m, int64_t *utc_ns, int *inside) {
   known k;
   ntsgw_result bad;
+  ntsgw_interval v;
+  ntsgw_bounds ran;
   k.m = m;
   bad = two_sided(node, &k);
   if (bad) return bad;
-  if (state->started && m > state->at) state->out += ntsgw_elapsed(&state->at, &m, &node->rate, 0) / 2;
+  if (state->started && m > state->at) {
+    v.lo.tai = state->out;
+    v.lo.at = state->at;
+    v.hi.tai = NTSGW_HI_UNKNOWN;
+    ntsgw_at(&v, &m, &node->rate, &ran);
+    state->out += (ran.lo - state->out) / 2;
+  }
   if (!state->started || state->out < k.best) state->out = k.best;
   state->started = 1;
   state->at = m;
@@ -843,7 +862,7 @@ static APART int bad_name(const char *s) {
 }
 
 ntsgw_result ntsgw_init(ntsgw_node *node, const ntsgw_config *config, const ntsgw_enrolment *who, ntsgw_gateway *gateways, int n) {
-  ntsgw_gateway *gw = gateways;
+  ntsgw_gateway *gw = gateways, **end = &node->gateway;
   if (!config) return NTSGW_E_ARGUMENT;
   if (!config->crypto) return NTSGW_E_ARGUMENT;
   if (n > NTSGW_GATEWAYS_MAX || n <= 2 * config->faults) return NTSGW_E_ARGUMENT;
@@ -852,26 +871,25 @@ ntsgw_result ntsgw_init(ntsgw_node *node, const ntsgw_config *config, const ntsg
   }
   memset(node, 0, sizeof *node);
   node->config = config;
-  node->gateway = gateways;
   node->gateways = n;
   node->rate.unit_ns = config->count_ns;
   node->rate.tick = config->tick;
   node->rate.rho_ppb = config->rho_ppb;
-  node->rate.limit = (uint64_t)NTSGW_ELAPSED_MAX / config->count_ns;
-  for (;; who++) {
+  do {
     if (bad_name(who->gateway) || (who->node_key && bad_name(who->node))) return NTSGW_E_ARGUMENT;
     if (who->root_alg != 0) {
       if (!who->root) return NTSGW_E_ARGUMENT;
-      if (who->root_alg != NTSGW_ED25519 && who->root_alg != NTSGW_ES256) return NTSGW_E_ARGUMENT;
+      if ((who->root_alg - NTSGW_ED25519) * (who->root_alg - NTSGW_ES256) != 0) return NTSGW_E_ARGUMENT;
     }
     memset(gw, 0, sizeof *gw);
     gw->who = who;
     gw->not_after = UINT32_MAX;
     gw->draft = &gw->view[1];
-    if (--n == 0) break;
-    gw->next = gw + 1;
+    *end = gw;
+    end = &gw->next;
     gw++;
-  }
+    who++;
+  } while (--n > 0);
   forget(node, gateways, 0);
   return NTSGW_OK;
 }

@@ -170,7 +170,6 @@ typedef struct {
 /* How the clock counts, and one gateway's interval: each end with the reading at
  * which it was true. Not for the caller. */
 typedef struct {
-  uint64_t limit; /* counts in 137 years: beyond that nothing is said */
   uint32_t unit_ns;
   uint32_t tick;
   uint32_t rho_ppb;
@@ -188,70 +187,68 @@ typedef struct {
 
 /* What the latest message of a gateway said about UTC. Not for the caller. */
 typedef struct {
-  int64_t tai;
-  int32_t month; /* counted from January 1968; 0: there is no message */
   int32_t error_s;
-  int32_t tai_utc;
+  int32_t month; /* counted from January 1968; 0: there is no message */
   int32_t leap;
+  int32_t tai_utc;
+  int64_t tai;
 } ntsgw_leaps;
 
 /* The best guess of time from a gateway's answers, and the learned rate of the
  * local clock. They never move an end of the interval. Not for the caller. */
 typedef struct {
+  uint8_t epoch[8]; /* the timeline's name */
   int64_t tai;
   uint64_t at;
   int32_t rate;   /* true time gains that many ns on 2^30 ns of the count */
   uint32_t doubt; /* 2^16 ns; 0: there is no guess */
-  uint8_t epoch[8]; /* the timeline's name */
 } ntsgw_guess;
 
 /* What readers see of a gateway. Not for the caller. */
 typedef struct {
-  ntsgw_interval interval;
   ntsgw_leaps leaps;
+  ntsgw_interval interval;
   ntsgw_guess guess;
 } ntsgw_view;
 
 /* One gateway's state, 272 bytes of it evidence. Not for the caller, but to
  * reserve room: one a gateway. */
 typedef struct ntsgw_gateway {
-  const ntsgw_enrolment *who;
-  struct ntsgw_gateway *next;
-  ntsgw_view *draft;
   uint32_t serial; /* these three lie as in a delegation's values: they are copied at once */
   uint32_t not_before;
   uint32_t not_after;
-  uint32_t floor;
-  uint32_t asked_floor;
-  uint64_t asked_at;
-  uint32_t open;
   uint32_t held; /* key, kid and validity are those to judge beacons by */
-  uint32_t unanswered;
-  uint32_t frozen;
-  uint32_t evidence_n[2];
+  uint32_t floor;
+  struct ntsgw_gateway *next;
   uint8_t kid[8];
+  const ntsgw_enrolment *who;
+  ntsgw_view *draft;
+  uint32_t open;
+  uint32_t frozen;
+  uint64_t asked_at;
+  uint32_t evidence_n[2];
   uint8_t nonce[16];
+  uint32_t unanswered;
   uint8_t key[64]; /* the online key: 32 or 64 bytes */
-  ntsgw_view view[2];
   uint8_t evidence[NTSGW_EVIDENCE_LO + NTSGW_EVIDENCE_HI];
+  uint32_t asked_floor;
+  ntsgw_view view[2];
 } ntsgw_gateway;
 
 /* One node. Not for the caller, but to reserve room. */
 typedef struct {
-  const ntsgw_config *config;
-  ntsgw_gateway *gateway; /* the first one */
-  uint64_t last;          /* latest reading */
-  uint32_t number_high;   /* with the low half and the boot randomness: what the next nonce is made of */
-  uint32_t number;
-  int gateways;
-  uint32_t version;    /* low bit: which view readers take */
-  uint32_t unanchored; /* lower ends wait for a reading to hold at */
+  uint32_t version; /* low bit: which view readers take */
   uint32_t alarms;
-  uint32_t reserved;
-  uint32_t generation;
+  uint64_t last; /* latest reading */
   uint32_t seeded;
-  uint8_t boot[16];
+  const ntsgw_config *config;
+  uint32_t unanchored; /* lower ends wait for a reading to hold at */
+  uint32_t reserved;
   ntsgw_rate rate;
+  int gateways;
+  ntsgw_gateway *gateway; /* the first one */
+  uint32_t generation;
+  uint8_t seed[8 + 16]; /* a number and the boot randomness: what the next nonce is made of */
 } ntsgw_node;
 
 /* Alarms, a bit each. */

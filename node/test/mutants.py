@@ -12,7 +12,7 @@ import tempfile
 
 node = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MUTANTS = [
-    ("nonce", "ntsgw_node.c", "memcmp(gw->nonce, l->p + l->of.claims.value[NTSGW_NONCE], 16) != 0", "0"),
+    ("nonce", "ntsgw_node.c", "memcmp(gw->nonce, l->p + l->of.claims.value[NTSGW_NONCE] + 1, 16) != 0", "0"),
     ("open request", "ntsgw_node.c", "  gw->open = 0;\n  gw->unanswered = 0;", "  gw->unanswered = 0;"),
     ("MAC", "ntsgw_node.c", "return !differ(l->scratch, l->p + l->n - 32);", "return 1;"),
     ("signature", "ntsgw_node.c", "return crypto->ed25519(key, proof, l->pieces, 4) == 1;", "return 1;"),
@@ -28,10 +28,14 @@ MUTANTS = [
     ("TAI", "ntsgw_cbor.c", "ntsgw_add(t, NTSGW_NS, c->value[NTSGW_TAI_UTC]);", "ntsgw_add(t, NTSGW_NS, 37);"),
     ("contradiction", "ntsgw_interval.c", "if (ntsgw_less(&old.hi, &own->lo)) return -NTSGW_LO;", "if (ntsgw_less(&old.hi, &own->lo)) return 0;"),
     ("n - f", "ntsgw_node.c", "count(node) - node->config->faults, &k->all", "count(node), &k->all"),
-    ("month's own end", "ntsgw_interval.c", "outward > 0 && own == 0", "outward > 0"),
+    ("month's own end", "ntsgw_interval.c", "late && own == 0", "late"),
     ("discontinuity", "ntsgw_node.c", "    v->interval.lo.tai = now.lo;\n    v->interval.hi.tai = NTSGW_HI_UNKNOWN;\n", "    v->interval.lo.tai = now.lo;\n"),
     ("shortest heads", "ntsgw_cbor.c", "(major == OTHER ? 32u : 24u)", "(major == OTHER ? 32u : 0u)"),
-    ("order of keys", "ntsgw_cbor.c", "  ordered(r, last, from);\n", ""),
+    ("order of keys", "ntsgw_cbor.c", "    ordered(r, c->key, start);\n", ""),
+    ("what a kind needs", "ntsgw_cbor.c", "  if (found != needed[kind - 1]) r.bad = 1;\n", ""),
+    ("64 bits", "ntsgw_cbor.c", " || first == WIDE", ""),
+    ("critical keys", "ntsgw_cbor.c", "map > 1 + key / 32", "0"),
+    ("depth", "ntsgw_cbor.c", "r->depth > NTSGW_DEPTH_MAX || ", ""),
 ]
 missed = 0
 for name, path, old, new in MUTANTS:

@@ -29,6 +29,7 @@ TARGETS = {
     "lx106": {
         "cc": "xtensa-lx106-elf-gcc", "prefix": "xtensa-lx106-elf-",
         "flags": ["-mlongcalls"], "isystem": "/usr/include/newlib",
+        "own": ["-DESP8266"],  # the library's files alone: what stays in flash does so here, too
         "start": ["lx106.S", "lx106_rom.c"], "ld": "lx106.ld", "define": {},
         "qemu": ["qemu-system-xtensa", "-M", "sim", "-cpu", "lx106", "-m", "16M", "-serial", "stdio", "-icount", "shift=5"],
         "per": 1.28,
@@ -83,6 +84,8 @@ def make(name):
             o = o[:-2] + "_start.o"
         objects.append(o)
         more = ["-Wa,--text-section-literals"] if f.endswith(".S") else ["-Os", "-Wall", "-Wextra", "-Werror", *define, *include]
+        if os.path.basename(o) in OURS:
+            more += t.get("own", [])
         jobs.append([*cc, *more, "-c", "-o", o, f])
         if os.path.basename(o) in OURS + ["main.o"]:
             one.append(os.path.join(out, "one", os.path.basename(o)))
@@ -116,7 +119,7 @@ def flash(elf, names):
         path = os.path.basename(re.sub(r".*\(|\)", "", m[4]))
         if int(m[2], 16) == 0 and m[1].startswith(".debug"):
             continue
-        if not re.match(r"\.(text|literal|rodata)", m[1]) or not any(re.match(n, path) for n in names):
+        if not re.match(r"\.(text|literal|irom|rodata)", m[1]) or not any(re.match(n, path) for n in names):
             continue
         total += int(m[3], 16)
         if m[1].startswith(".rodata"):
