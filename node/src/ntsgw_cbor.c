@@ -102,8 +102,7 @@ static APART uint32_t next(reader *r) {
   return major;
 }
 
-/* head reads the head of an item of a kind that has bytes or items, and gives how many;
- * not more than there are bytes left. */
+/* bytes reads the head of a byte string and gives how many there are. */
 /*@ requires \valid(r) && reader_ok(r);
     assigns r->pos, r->bad, r->low;
     ensures r->p == \old(r->p) && r->end == \old(r->end);
@@ -111,8 +110,8 @@ static APART uint32_t next(reader *r) {
     ensures \result <= r->end - r->pos;
     ensures r->bad == 0 ==> \old(r->bad) == 0 && r->pos > \old(r->pos);
 */
-static APART uint32_t head(reader *r, uint32_t major) {
-  if (next(r) == major && r->low <= r->end - r->pos) return r->low;
+static uint32_t bytes(reader *r) {
+  if (next(r) == BYTES && r->low <= r->end - r->pos) return r->low;
   r->bad = 1;
   return 0;
 }
@@ -206,7 +205,7 @@ static uint32_t complete(reader *r, container *open, uint32_t depth, uint32_t st
   return depth;
 }
 
-/* enter opens a container in those that are. */
+/* enter notes that a container begins in those that are open. */
 /*@ requires depth < OPEN_MAX && \valid(open + (0 .. OPEN_MAX - 1));
     requires open_ok(open, depth, start) && (depth > 0 ==> open[depth - 1].key <= start);
     assigns open[depth];
@@ -275,7 +274,9 @@ static APART void skip(reader *r) {
     //@ assert \forall integer k; 0 <= k < depth ==> open[k].self <= start && open[k].key <= start;
     //@ assert depth > 0 ==> open[depth - 1].key <= start;
     //@ assert \forall integer k; 0 < k < depth ==> open[k - 1].key <= open[k].self;
-    //@ assert open_ok(&open[0], depth, start) && open_ok(&open[0], depth, r->pos);
+    //@ assert depth <= OPEN_MAX && open_ok(&open[0], depth, start);
+    //@ assert \forall integer k; 0 <= k < depth ==> open[k].self <= r->pos && open[k].key <= r->pos;
+    //@ assert open_ok(&open[0], depth, r->pos);
     if (items > 0) {
       enter(open, depth, items, major, start);
       //@ assert r->pos > start && start == \at(r->pos, LoopCurrent) && r->end == \at(r->end, LoopCurrent);
@@ -446,7 +447,7 @@ int ntsgw_cbor_claims(const uint8_t *p, uint32_t from, uint32_t to, uint32_t kin
         loop assigns left, r.pos, r.bad, r.low, r.depth, found, *c;
         loop variant left;
     */
-    for (left = head(&r, MAP); left > 0; left--) entry(&r, map, &found, c);
+    for (left = next(&r) == MAP ? r.low : 0; left > 0 && r.bad == 0; left--) entry(&r, map, &found, c);
   }
   found |= KEY_IS(c->value[NTSGW_KEY_TYPE], c->value[NTSGW_CURVE]);
   if (found != needed[kind - 1]) r.bad = 1;
@@ -467,7 +468,7 @@ static const uint8_t form[] = {0x84, PIECE, 0xa2, 1, ALG, 4, PIECE, 0xa0, PIECE,
 int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint32_t tag, ntsgw_envelope *e) {
   reader r;
   ntsgw_piece *x = e->piece;
-  uint32_t want = 0xc0 + tag, i = 0;
+  uint32_t want = 0xc0 + tag, i = 0, proof_n = (tag - 16u) * 32u;
   r.p = p;
   r.pos = 0;
   r.end = len;
@@ -484,7 +485,7 @@ int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint32_t tag, ntsgw_enve
       //@ assert i == 2 || i == 7 || i == 9 || i == 10;
       uint32_t size;
       x->at = r.pos;
-      size = head(&r, BYTES);
+      size = bytes(&r);
       x->from = r.pos;
       x->to = r.pos + size;
       //@ assert piece_in(e->piece[read(i)], 0, len) && pieces_ok(e, read(i), len);
@@ -503,7 +504,7 @@ int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint32_t tag, ntsgw_enve
   }
   //@ assert pieces_ok(e, NTSGW_PIECES, len);
   if (r.pos != len || e->piece[NTSGW_PROTECTED].to != e->piece[NTSGW_KID].to) r.bad = 1;
-  if (e->piece[NTSGW_PROOF].to - e->piece[NTSGW_PROOF].from != (tag - 16u) * 32u) r.bad = 1;
+  if (e->piece[NTSGW_PROOF].to - e->piece[NTSGW_PROOF].from != proof_n) r.bad = 1;
   return r.bad == 0;
 }
 

@@ -171,7 +171,7 @@ static int cover(const ntsgw_bounds *b, int n, int64_t point) {
 }
 
 int ntsgw_hull(const ntsgw_bounds *b, int n, int need, ntsgw_bounds *out) {
-  int i;
+  int i, found = 0;
   int64_t lo = NTSGW_HI_UNKNOWN, hi = NTSGW_LO_UNKNOWN;
   /* Where need intervals cover t, the highest of the lower ends that are not above t
    * is covered by the same ones: so the ends themselves are all the points to try. */
@@ -201,10 +201,10 @@ int ntsgw_hull(const ntsgw_bounds *b, int n, int need, ntsgw_bounds *out) {
   //@ assert covering(b, n) >= need ==> \exists integer c; last_lo(b, n, c);
   //@ assert covering(b, n) >= need ==> \exists integer c; first_hi(b, n, c);
   /*@ loop invariant -1 <= i < 2 * n;
-      loop invariant \forall integer k; i < 2 * k && last_lo(b, n, k) && covering(b, n) >= need ==> lo <= b[k].lo;
+      loop invariant \forall integer k; i < 2 * k && last_lo(b, n, k) && covering(b, n) >= need ==> lo <= b[k].lo && found == 1;
       loop invariant \forall integer k; i < 2 * k + 1 && first_hi(b, n, k) && covering(b, n) >= need ==> b[k].hi <= hi;
-      loop invariant (lo == NTSGW_HI_UNKNOWN && hi == NTSGW_LO_UNKNOWN) || lo <= hi;
-      loop assigns i, lo, hi;
+      loop invariant found == 0 || found == 1;
+      loop assigns i, lo, hi, found;
       loop variant i;
   */
   for (i = 2 * n - 1; i >= 0; i--) {
@@ -212,13 +212,14 @@ int ntsgw_hull(const ntsgw_bounds *b, int n, int need, ntsgw_bounds *out) {
     //@ assert last_lo(b, n, i / 2) ==> \forall integer j; 0 <= j < n && covers(b, j) ==> b[j].lo <= b[i / 2].lo <= b[j].hi;
     //@ assert first_hi(b, n, i / 2) ==> \forall integer j; 0 <= j < n && covers(b, j) ==> b[j].lo <= b[i / 2].hi <= b[j].hi;
     if (cover(b, n, point) < need) continue;
+    found = 1;
     if (point < lo) lo = point;
     if (point > hi) hi = point;
   }
   //@ assert covering(b, n) >= need ==> below(lo, moment) && above(hi, moment);
   out->lo = lo;
   out->hi = hi;
-  if (lo <= hi) return 1;
+  if (found) return 1;
   /* No point is covered: the ends are still those that are farthest inside out. */
   out->lo = hi;
   out->hi = lo;

@@ -583,17 +583,14 @@ static int fresh_nonce(letter *l) {
   const ntsgw_config *c = node->config;
   uint64_t first;
   int i;
-  if (!node->seeded && c->random && c->random(c->context, node->seed + 8, sizeof node->seed - 8)) node->seeded = 1;
+  if (!node->seeded && c->random) node->seeded = (uint32_t)c->random(c->context, node->seed + 8, sizeof node->seed - 8);
   if (node->reserved == 0 && c->reserve && c->reserve(c->context, NONCE_BLOCK, &first)) {
     put_big_endian(node->seed, (uint32_t)(first >> 32));
     put_big_endian(node->seed + 4, (uint32_t)first);
     node->reserved = NONCE_BLOCK;
   }
-  if (node->reserved > 0) {
-    node->reserved--;
-  } else if (!node->seeded) {
-    return 0;
-  }
+  if (node->reserved == 0 && !node->seeded) return 0;
+  if (node->reserved > 0) node->reserved--;
   l->pieces[0] = span(node->seed, sizeof node->seed);
   c->crypto->hmac256(l->gw->who->node_key, l->pieces, 1, l->scratch);
   memcpy(l->gw->nonce, l->scratch, 16);

@@ -337,6 +337,27 @@ static void test_damage(void) {
   printf("  %ld damaged messages\n", tried);
 }
 
+/* A byte string of 2^32 bytes and more under a key that is skipped is not one of what remains when its
+ * length is cut to 32 bits. */
+static void test_long_lengths(void) {
+  static const uint8_t with_one[] = {0x0e, 0x41, 0}, with_more[] = {0x0e, 0x5b, 0, 0, 0, 1, 0, 0, 0, 1, 0};
+  const struct vector_message *v = vector_messages;
+  uint8_t p[1024];
+  uint32_t end;
+  ntsgw_envelope e;
+  ntsgw_claims c;
+  size_t n;
+  while (strcmp(v->name, "beacon-ed25519") != 0) v++;
+  from_hex(v->message, p, &n);
+  CHECK(ntsgw_cbor_envelope(p, (uint32_t)n, 18, &e));
+  end = e.piece[NTSGW_CONTENT].to;
+  p[e.piece[NTSGW_CONTENT].from]++; /* the map has an item more */
+  memcpy(p + end, with_one, sizeof with_one);
+  CHECK(ntsgw_cbor_claims(p, e.piece[NTSGW_CONTENT].from, end + sizeof with_one, NTSGW_CLAIMS_BEACON, &c));
+  memcpy(p + end, with_more, sizeof with_more);
+  CHECK(!ntsgw_cbor_claims(p, e.piece[NTSGW_CONTENT].from, end + sizeof with_more, NTSGW_CLAIMS_BEACON, &c));
+}
+
 static void test_before_evidence(void) {
   static bench b;
   ntsgw_bounds iv;
@@ -1029,6 +1050,7 @@ int main(int argc, char **argv) {
       {"vectors", test_vectors},
       {"hmac", test_hmac},
       {"damage", test_damage},
+      {"long lengths", test_long_lengths},
       {"before evidence", test_before_evidence},
       {"a beacon raises only", test_beacon_raises_only},
       {"exchange", test_exchange},

@@ -35,6 +35,7 @@ MUTANTS = [
     ("what a kind needs", "ntsgw_cbor.c", "  if (found != needed[kind - 1]) r.bad = 1;\n", ""),
     ("64 bits", "ntsgw_cbor.c", " || first == WIDE", ""),
     ("critical keys", "ntsgw_cbor.c", "map > 1 + key / 32", "0"),
+    ("length of 64 bits", "ntsgw_cbor.c", "        if (n == 8) r->low = UINT32_MAX;\n", ""),
     ("depth", "ntsgw_cbor.c", "r->depth > NTSGW_DEPTH_MAX || ", ""),
 ]
 missed = 0

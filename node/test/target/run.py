@@ -221,6 +221,7 @@ Instructions are the difference of the core's cycle counter, scaled for QEMU's i
 SysTick, good to some dozens). What the ESP8266 has in its ROM (64-bit multiplication, division and shifts) is supplied by the test in
 C, and counted. Stack is what a call paints over, its own arguments included; where a row verifies a signature, that is nearly all the
 cryptography's. The BearSSL port keeps 97 bytes of HMAC states besides. In an exchange nearly all instructions are SHA-256's, too.
+Constants count as RAM, where the ESP8266 has them; there, the decoder's table alone stays in flash. A Cortex-M has them all in flash.
 
 """)
         f.write("| | %s |\n|---|%s\n" % (" | ".join(names), "---|" * len(names)))
