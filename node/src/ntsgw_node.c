@@ -475,12 +475,7 @@ static ntsgw_result take_evidence(letter *l) {
   ntsgw_gateway *gw = l->gw;
   ntsgw_view *view = gw->draft;
   int ends;
-  l->interval.hi.at = gw->asked_at;
-  if (l->kind == NTSGW_BEACON) {
-    l->interval.hi.tai = NTSGW_HI_UNKNOWN;
-  } else {
-    ntsgw_add(&l->interval.hi.tai, -1, l->of.claims.value[NTSGW_TURNAROUND]);
-  }
+
   ends = ntsgw_intersect(&view->interval, &l->interval, &node->last, &node->rate, &l->is.time.own);
   note(l, ends < 0 ? -ends : ends);
   if (ends < 0) return contradicted(node, gw, next_of(gw));
@@ -491,12 +486,13 @@ static ntsgw_result take_evidence(letter *l) {
 }
 
 /* judge_beacon and judge_response hold messages to the rules that their proofs don't speak
- * of; latest is t + E. */
-static ntsgw_result judge_beacon(const letter *l, uint32_t latest) {
+ * of, and make the upper end of what they say; latest is t + E. */
+static ntsgw_result judge_beacon(letter *l, uint32_t latest) {
   const ntsgw_gateway *gw = l->gw;
   uint32_t s = l->of.claims.value[NTSGW_SECONDS];
   if (s < gw->not_before || s > gw->not_after || (s == gw->not_after && l->of.claims.value[NTSGW_NANOSECONDS] > 0)) return NTSGW_E_OUTSIDE_VALIDITY;
   if (latest < gw->floor) return NTSGW_E_BELOW_FLOOR;
+  l->interval.hi.tai = NTSGW_HI_UNKNOWN;
   return arrive(l);
 }
 
@@ -520,6 +516,8 @@ static WITHIN ntsgw_result judge_response(letter *l, uint32_t latest) {
     node->alarms |= NTSGW_ALARM_FLOOR;
     return NTSGW_E_BELOW_FLOOR;
   }
+  l->interval.hi.at = gw->asked_at;
+  ntsgw_add(&l->interval.hi.tai, -1, l->of.claims.value[NTSGW_TURNAROUND]);
   return NTSGW_OK;
 }
 
