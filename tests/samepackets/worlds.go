@@ -183,6 +183,56 @@ func worlds() (list []world) {
 	add("four: 1 ms exponential", walk9, path(10*ms, exp(1*ms)), 4, 6)
 	add("four: Wi-Fi", board, wifi, 6)
 	add("four: 1 ms Gaussian", walk9, path(10*ms, sim.Gaussian(1*ms)), 6)
+	// Servers that are unlike.
+	unlike := func(name string, osc sim.Oscillator, poll int, paths ...sim.Path) {
+		w := world{name + ", " + seconds(poll), osc, paths, poll, 12 * 3600, 4000}
+		if poll < 6 {
+			w.seconds, w.judge = 4*3600, 3600
+		}
+		list = append(list, w)
+	}
+	skew := func(p sim.Path, by float64) sim.Path {
+		p.Out += by / 2
+		p.Back -= by / 2
+		return p
+	}
+	for _, poll := range []int{4, 6} {
+		unlike("near and far", board, poll, path(250*us, exp(100*us)), skew(path(10*ms, exp(ms)), ms), skew(path(20*ms, exp(2*ms)), -1.5*ms), skew(path(40*ms, exp(4*ms)), 2*ms))
+		unlike("far, unequal", walk9, poll, skew(path(10*ms, exp(300*us)), 600*us), skew(path(11*ms, exp(300*us)), -400*us), skew(path(12*ms, exp(300*us)), 1000*us), skew(path(13*ms, exp(300*us)), -1200*us))
+		unlike("two: one quiet, one noisy", walk9, poll, path(5*ms, exp(100*us)), path(5*ms, exp(3*ms)))
+		unlike("three: Wi-Fi, DSL, LTE", board, poll, wifi, dsl, lte)
+		unlike("four: one moves by 3 ms", walk9, poll, path(5*ms, exp(300*us)), path(6*ms, exp(300*us)), path(7*ms, exp(300*us)),
+			shifted(path(4*ms, exp(300*us)), func(t float64) (float64, float64) {
+				if t > 3*3600 {
+					return 6 * ms, 0
+				}
+				return 0, 0
+			}))
+		unlike("four, evenly skewed", walk9, poll, skew(path(8*ms, exp(ms)), 300*us), skew(path(9*ms, exp(ms)), -300*us), skew(path(10*ms, exp(ms)), 100*us), skew(path(12*ms, exp(ms)), -100*us))
+	}
+	ar := func(sd, tau float64) sim.Jitter {
+		x, last := 0.0, 0.0
+		return func(rng *rand.Rand, t float64) float64 {
+			a := math.Exp(-math.Abs(t-last) / tau)
+			x = a*x + math.Sqrt(1-a*a)*sd*rng.NormFloat64()
+			last = t
+			return 3*sd + math.Max(-3*sd, x)
+		}
+	}
+	unlike("correlated 0.3 ms, 2 min", walk9, 4, sim.Path{Out: 5 * ms, Back: 5 * ms, JitterOut: ar(300*us, 120), JitterBack: ar(300*us, 120)})
+	unlike("correlated 0.3 ms, 20 min", walk9, 6, sim.Path{Out: 5 * ms, Back: 5 * ms, JitterOut: ar(300*us, 1200), JitterBack: ar(300*us, 1200)})
+	unlike("a third lost, Wi-Fi", board, 4, lossy(wifi, 0.33))
+	unlike("10 µs Gaussian, wander 1e-8", walk8, 4, path(100*us, sim.Gaussian(10*us)))
+	unlike("10 µs Gaussian, wander 1e-8", walk8, 6, path(100*us, sim.Gaussian(10*us)))
+	unlike("10 µs Gaussian, board", board, 6, path(100*us, sim.Gaussian(10*us)))
+	unlike("exact stamps, board", board, 6, path(100*us, uniform(1)))
+	unlike("exact stamps, heated", heated, 6, path(100*us, uniform(1)))
+	unlike("1 ms exponential, board", board, 8, path(5*ms, exp(ms)))
+	unlike("100 µs exponential, heated", heated, 8, path(1*ms, exp(100*us)))
+	unlike("1 ms Gaussian, board", board, 8, path(5*ms, sim.Gaussian(ms)))
+	unlike("1 ms exponential", walk9, 10, path(5*ms, exp(ms)))
+	unlike("downlink saturated 40 %", board, 6, sim.Path{Out: 8 * ms, Back: 8 * ms, JitterOut: exp(200 * us), JitterBack: seldom(exp(30*ms), 0.4)})
+	unlike("uplink saturated 90 %", board, 6, sim.Path{Out: 8 * ms, Back: 8 * ms, JitterOut: seldom(exp(30*ms), 0.9), JitterBack: exp(200 * us)})
 	// Starts of ten minutes. The clock is right at first, its rate isn't known.
 	start("LAN", path(50*us, exp(20*us)), 2, 4)
 	start("0.1 ms even", path(1*ms, uniform(100*us)), 1, 3, 4)
