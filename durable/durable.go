@@ -61,7 +61,10 @@ func giveToOwnerOf(dir string, f *os.File) error {
 	if sys, ok := st.Sys().(*syscall.Stat_t); ok && sys.Uid == 0 {
 		return nil // root's own
 	}
-	return chownLike(f, st)
+	if err = chownLike(f, st); errors.Is(err, syscall.EPERM) {
+		return nil // without CAP_CHOWN, as in a container that dropped all: what runs there is root, too
+	}
+	return err
 }
 
 func chownLike(f *os.File, like fs.FileInfo) error {

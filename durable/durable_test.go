@@ -95,22 +95,26 @@ func TestRootGivesFilesToTheirUser(t *testing.T) {
 		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chown(path, 0, 1236)); err != nil {
 			t.Fatal(err)
 		}
-		done := make(chan error)
-		go func() {
-			runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-			h := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-			var caps [2]unix.CapUserData
-			err := unix.Capget(&h, &caps[0])
-			if err == nil {
-				caps[0].Effective &^= 1 << unix.CAP_CHOWN
-				err = unix.Capset(&h, &caps[0])
-			}
-			if err == nil {
-				err = Replace(path, []byte("x"), 0o600)
-			}
-			done <- err
-		}()
-		if err := <-done; err != nil {
+		if err := withoutChown(func() error { return Replace(path, []byte("x"), 0o600) }); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("in a container that dropped all capabilities", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "volume")
+		path := filepath.Join(dir, "keys", "f")
+		if err := errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o777), os.Chown(dir, 1234, 1235)); err != nil {
+			t.Fatal(err)
+		}
+		if err := withoutChown(func() error {
+			return errors.Join(MakeFolder(filepath.Dir(path), 0o700), Replace(path, nil, 0o600), Replace(path, []byte("x"), 0o600))
+		}); err != nil {
+			t.Error(err)
+		}
+		// What is another user's is not taken from him in silence.
+		if err := os.Chown(path, 1234, 1235); err != nil {
+			t.Fatal(err)
+		}
+		if err := withoutChown(func() error { return Replace(path, nil, 0o600) }); !errors.Is(err, syscall.EPERM) {
 			t.Error(err)
 		}
 	})
@@ -168,4 +172,24 @@ func TestLockGivesUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	unlock()
+}
+
+// withoutChown calls f on a thread that lacks CAP_CHOWN.
+func withoutChown(f func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		h := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var caps [2]unix.CapUserData
+		err := unix.Capget(&h, &caps[0])
+		if err == nil {
+			caps[0].Effective &^= 1 << unix.CAP_CHOWN
+			err = unix.Capset(&h, &caps[0])
+		}
+		if err == nil {
+			err = f()
+		}
+		done <- err
+	}()
+	return <-done
 }
