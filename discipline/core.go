@@ -319,9 +319,7 @@ func (d *Discipline) judge(fresh bool) {
 			d.await(now)
 			break
 		}
-		d.known, d.truth, d.stated = true, vote.hull, vote.hull
-		d.rebase(vote.hull.mid())
-		d.agree(now, fresh)
+		d.begin(now, vote.hull)
 	case vote.agreed && d.stated.overlaps(vote.hull):
 		d.stated = d.stated.and(vote.hull)
 		if fresh {
@@ -338,6 +336,13 @@ func (d *Discipline) judge(fresh bool) {
 	}
 	d.limit()
 	d.leap.pass(d)
+}
+
+// begin: a majority was measured just now, and what it says is all that is known.
+func (d *Discipline) begin(now float64, hull interval) {
+	d.known, d.truth, d.stated = true, hull, hull
+	d.rebase(hull.mid())
+	d.agree(now, true)
 }
 
 // agree: a majority was measured and fits the timeline.
@@ -409,9 +414,7 @@ func (d *Discipline) contradict(now float64, hull interval, fresh bool) {
 			return
 		}
 		d.restart()
-		d.known, d.truth, d.stated = true, hull, hull
-		d.rebase(hull.mid())
-		d.agree(now, fresh)
+		d.begin(now, hull)
 		return
 	}
 	if math.Abs(d.clash.gap) > float64(d.cfg.StepThreshold) {

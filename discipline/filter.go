@@ -73,12 +73,12 @@ var biases = [...]float64{0.05, 0.0005}
 // across that box in units of 1/e's mean: the steep ones leave the other way little beside that. A level that is
 // narrow beside e is that of delays which grow and shrink on both ways alike. Around the usual delay a sample says less
 // the sooner or later it comes, as a box that sends some packets early has it. Of two routes the slow one is longer on
-// one way. An exact sample is off by a share of a box's softness only: what a server states as its precision may be far
-// worse than its stamps. A floored box takes the least delay for lying par gaps below the least sample, and its edges
-// for sharp.
+// one way. A scaled sample has a box's spread beside par of the box's softness: little of it, as what a server states
+// as its precision may be far worse than its stamps. A floored box takes the least delay for lying par gaps below the
+// least sample, and its edges for sharp. A stray is explained by nothing else.
 type class struct {
 	kind  byte
-	par   float64 // kind box: tilt; edge, routes: ±1; exact: share of the softness; level: standard deviation over e's mean; usual, around: over the spread or core
+	par   float64 // kind box: tilt; edge, routes: ±1; scaled: share of the softness; level: standard deviation over e's mean; usual, around: over the spread or core
 	prior float64 // logarithm
 	shape shape   // the filters that weigh it, and others: shape.weighs
 }
@@ -92,7 +92,7 @@ const (
 	floored
 	around
 	routes
-	exact
+	strays
 )
 
 var classes = [...]class{
@@ -101,12 +101,12 @@ var classes = [...]class{
 	{box, 16, -2, back}, {box, -16, -2, out}, {box, 64, -2, back}, {box, -64, -2, out},
 	{edgy, 1, -1, back}, {edgy, -1, -1, out},
 	{level, 0.025, -5, mixed}, {level, 0.1, -2, mixed}, {level, 0.2, -1, mixed}, {level, 0.4, -2, mixed},
-	{scaled, 0, -1, mixed},
+	{scaled, 1, -1, mixed},
 	{usual, 0.5, -6, mixed}, {usual, 1, -6, mixed}, {around, 1, -4, mixed},
 	{floored, 0.1, -1, hard}, {floored, 0.4, 0, hard}, {floored, 1.5, -1, hard},
 	{routes, 1, -1, backOnly}, {routes, -1, -1, outOnly},
-	{exact, 0.1, -2, mixed},
-	{scaled, 1, -4, mixed},
+	{scaled, 0.1, -2, mixed},
+	{strays, 0, -4, mixed},
 }
 
 // shape is a hypothesis on how delays are made. Models of different shapes want different states: one
@@ -158,9 +158,9 @@ func (s shape) weighs(c int) bool {
 	case back, out:
 		return k.shape == mixed
 	case backOnly:
-		return k.shape == back || k.kind == scaled
+		return k.shape == back || k.kind == scaled && k.par == 1
 	case outOnly:
-		return k.shape == out || k.kind == scaled
+		return k.shape == out || k.kind == scaled && k.par == 1
 	}
 	return false
 }
@@ -670,16 +670,15 @@ func (h *hypothesis) update(m *sampleAt, w *way, heat bool, col []float64) float
 			r := k.par * w.used.mean
 			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, r*r+m.precision*m.precision)
 		case scaled:
-			r := e*e/12 + soft*soft
-			if k.par > 0 {
-				// If all extra delay lies on one way, a sample that has none can't stray.
-				floor := w.used.mean
-				if h.shape.sided() {
-					floor = soft
-				}
-				r = e*e + floor*floor
+			r := k.par * soft
+			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, r*r+e*e/12)
+		case strays:
+			// If all extra delay lies on one way, a sample that has none can't stray.
+			floor := w.used.mean
+			if h.shape.sided() {
+				floor = soft
 			}
-			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, r)
+			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, e*e+floor*floor)
 		case usual:
 			over := max(m.delay-w.used.median, 0)
 			r := k.par * w.used.spread
@@ -702,9 +701,6 @@ func (h *hypothesis) update(m *sampleAt, w *way, heat bool, col []float64) float
 				over = max(over, 0)
 			}
 			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, z, r*r+over*over/12)
-		case exact:
-			r := k.par * soft
-			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, r*r+e*e/12)
 		case floored:
 			e := max(m.delay-w.used.least+k.par*w.used.gap, 0)
 			logs[c], ms[c], vars[c] = boxUpdate(mean, vs, m.y, e, w.used.thin, 0)
