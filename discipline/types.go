@@ -22,9 +22,19 @@ func (r Raw) Sub(o Raw) time.Duration { return time.Duration(r - o) }
 // Add returns r + d.
 func (r Raw) Add(d time.Duration) Raw { return r + Raw(d) }
 
-// SuspendNoise is how far two readings of BOOTTIME − MONOTONIC may lie apart without a suspend between them. A
-// single odd reading may be a preempted one: who acts on a suspend reads again.
+// SuspendNoise is how far two readings of BOOTTIME − MONOTONIC may lie apart without a suspend between them.
 const SuspendNoise = 100 * time.Microsecond
+
+// Slept reports whether the machine was suspended since BOOTTIME − MONOTONIC, which read reads, was base. A single odd
+// reading may be a preempted one, so it is read up to three times.
+func Slept(read func() time.Duration, base time.Duration) bool {
+	for range 3 {
+		if (read() - base).Abs() <= SuspendNoise {
+			return false
+		}
+	}
+	return true
+}
 
 // RawTick is the coarsest step of the raw clock on the boards that are supported (the BCM2835's
 // system timer counts microseconds): a reading may be that much older than the moment.

@@ -224,9 +224,8 @@ func (r *runner) keysDone(o outcome) {
 
 // housekeep does what time alone calls for, beside the poller's own.
 func (r *runner) housekeep() {
-	slept := r.opt.Clock.Suspended()
-	if (slept - r.suspended).Abs() > discipline.SuspendNoise {
-		r.suspended = slept
+	if discipline.Slept(r.opt.Clock.Suspended, r.suspended) {
+		r.suspended = r.opt.Clock.Suspended()
 		r.with(func(p *poller, now discipline.Raw) { p.resumed(now) })
 	}
 	// The kernel changes to a coarser counter when it finds the finer one unsteady.

@@ -155,12 +155,12 @@ func New(o Options) (*Loop, error) {
 // was stopped or starved, is returned as unsynchronized: its growth isn't sure to hold. So is one from before a
 // suspend that the loop hasn't noticed yet.
 func (l *Loop) Snapshot() *discipline.Snapshot {
-	base := l.base.Load() // before the snapshot: it is set after the one that ends the timeline is published
+	base := time.Duration(l.base.Load()) // before the snapshot: it is set after the one that ends the timeline is published
 	s := l.snap.Load()
 	switch {
 	case !s.Serving():
 		return s
-	case l.slept(base) || l.o.Clock.Now().Sub(s.At) >= stale:
+	case discipline.Slept(l.o.Clock.Suspended, base) || l.o.Clock.Now().Sub(s.At) >= stale:
 		return unsynchronized(s)
 	}
 	if h := l.host.Load(); h.Mode == Follow {
@@ -197,15 +197,5 @@ func phaseOf(s *discipline.Snapshot, r discipline.HostReading) time.Duration {
 
 // Host returns what is known of the host clock.
 func (l *Loop) Host() *Host { return l.host.Load() }
-
-// slept tells whether the machine was suspended since BOOTTIME − MONOTONIC was base.
-func (l *Loop) slept(base int64) bool {
-	for range 3 {
-		if (l.o.Clock.Suspended() - time.Duration(base)).Abs() <= discipline.SuspendNoise {
-			return false
-		}
-	}
-	return true
-}
 
 func (l *Loop) publish(s *discipline.Snapshot) { l.snap.Store(s) }

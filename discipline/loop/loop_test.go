@@ -268,15 +268,20 @@ func TestAClockSetDuringATurnIsNotVouchedFor(t *testing.T) {
 	})
 }
 
+// fight has another daemon steer the clock until the loop gives way.
+func (w *world) fight() {
+	for range fightCount {
+		w.clock.note(sysclock.KindFrequency)
+		w.pass(10 * time.Second)
+	}
+}
+
 func TestAnotherDaemonEndsOurSteering(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimClock(0, 10)
 		w := newWorld(t, c, System, nil)
 		w.pass(time.Minute)
-		for range fightCount {
-			c.note(sysclock.KindFrequency)
-			w.pass(10 * time.Second)
-		}
+		w.fight()
 		n := c.statuses
 		w.pass(time.Minute)
 		s := w.loop.Snapshot()
@@ -320,16 +325,13 @@ func TestSuspendEndsTheTimeline(t *testing.T) {
 	})
 }
 
-// While another daemon has the clock, what would have been stepped counts for nothing, and a majority that moves is followed.
+// While another daemon has the clock, what would have been stepped counts for nothing.
 func TestYieldedStepsDoNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimClock(0, 10)
 		w := newWorld(t, c, System, nil)
 		w.pass(time.Minute)
-		for range fightCount {
-			c.note(sysclock.KindFrequency)
-			w.pass(10 * time.Second)
-		}
+		w.fight()
 		c.setByOperator(300 * time.Millisecond) // the other holds it so
 		for range 8 {
 			w.pass(10 * time.Minute)

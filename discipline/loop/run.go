@@ -98,17 +98,16 @@ func (l *Loop) turn(m *discipline.Measurement) error {
 
 // suspended tells the engine of a suspend, and reports whether there was one.
 func (l *Loop) suspended() bool {
-	base := l.base.Load()
-	if !l.slept(base) {
+	base := time.Duration(l.base.Load())
+	if !discipline.Slept(l.o.Clock.Suspended, base) {
 		return false
 	}
 	is := l.o.Clock.Suspended()
-	gap := is - time.Duration(base)
 	l.o.Engine.Suspended(l.o.Clock.Now())
 	// Nothing of the old timeline may be found once the new base is seen.
 	l.publish(l.o.Engine.Snapshot())
 	l.base.Store(int64(is))
-	l.log.Warn("the machine was suspended: time is acquired anew", "for", gap)
+	l.log.Warn("the machine was suspended: time is acquired anew", "for", is-base)
 	return true
 }
 

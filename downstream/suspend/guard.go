@@ -57,12 +57,4 @@ func (g *Guard) Intact(epoch discipline.Epoch) bool {
 	return false
 }
 
-// unchanged compares with the base; a single odd reading may be a preempted one.
-func (g *Guard) unchanged() bool {
-	for range 3 {
-		if (g.clock.Suspended() - g.base).Abs() <= discipline.SuspendNoise {
-			return true
-		}
-	}
-	return false
-}
+func (g *Guard) unchanged() bool { return !discipline.Slept(g.clock.Suspended, g.base) }

@@ -136,8 +136,8 @@ func (f *follower) run(ctx context.Context, connected <-chan struct{}) error {
 
 // wake tells the node when its clock stood still.
 func (f *follower) wake() {
-	if s := f.opt.Suspended(); (s - f.slept).Abs() > discipline.SuspendNoise {
-		f.slept = s
+	if discipline.Slept(f.opt.Suspended, f.slept) {
+		f.slept = f.opt.Suspended()
 		f.node.Discontinuity()
 	}
 }
