@@ -180,7 +180,7 @@ func TestTickIsSeenThroughHowLongAReadingTakes(t *testing.T) {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
-	if got := tickOf(func() discipline.Raw { return 7 }); got != coarsestTick {
+	if got := tickOf(func() discipline.Raw { return 7 }); got != discipline.RawTick {
 		t.Errorf("a clock that stands still: %v", got)
 	}
 }

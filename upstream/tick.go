@@ -8,9 +8,6 @@ import (
 )
 
 const (
-	// coarsestTick is the step of the coarsest raw clock on the boards that are supported: the
-	// BCM2835's system timer counts microseconds.
-	coarsestTick = time.Microsecond
 	// tickRounding is by how much a distance of distances between readings, in whole nanoseconds,
 	// may miss a multiple of the step.
 	tickRounding = 4 * time.Nanosecond
@@ -35,7 +32,7 @@ func tickOf(now func() discipline.Raw) time.Duration {
 		last = at
 	}
 	if len(apart) == 0 {
-		return coarsestTick
+		return discipline.RawTick
 	}
 	slices.Sort(apart)
 	least := apart[0]
