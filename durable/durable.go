@@ -5,6 +5,7 @@ package durable
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -100,6 +101,39 @@ func MakeFolder(path string, perm fs.FileMode) error {
 		return err
 	}
 	return errors.Join(giveToOwnerOf(parent, f), f.Close())
+}
+
+// What ReadPrivate refuses.
+var (
+	ErrNotRegular = errors.New("is not a regular file")
+	ErrTooLong    = errors.New("is longer than it can be")
+)
+
+// ExposedError is that a secret may be read, or written, by others than its owner.
+type ExposedError struct{ Mode fs.FileMode }
+
+func (e *ExposedError) Error() string { return fmt.Sprintf("others may use it (mode %04o)", e.Mode) }
+
+// ReadPrivate reads a regular file of at most most bytes that only its owner may use. It judges the file that
+// it has opened, and waits for nobody at the other end of a pipe.
+func ReadPrivate(path string, most int64) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !st.Mode().IsRegular():
+		return nil, ErrNotRegular
+	case st.Mode().Perm()&0o077 != 0:
+		return nil, &ExposedError{st.Mode().Perm()}
+	case st.Size() > most:
+		return nil, ErrTooLong
+	}
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // SyncDir waits until what was made, renamed or removed in dir is on the disk.

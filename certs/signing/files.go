@@ -7,11 +7,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 	"github.com/ntsgw/ntsgw/durable"
@@ -21,32 +19,22 @@ const maxFile = 1 << 20
 
 // readPrivate reads a regular file that only its owner may read.
 func readPrivate(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe in its place must not be waited for
+	b, err := durable.ReadPrivate(path, maxFile)
+	var exposed *durable.ExposedError
 	switch {
+	case err == nil:
+		return b, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &Error{Path: path, Why: WhyMissing, Text: "is missing", Fix: "restore it from the backup", Err: nil}
-	case err != nil:
-		return nil, &Error{Path: path, Why: WhyUnreadable, Text: "can't be read", Fix: "chown it to the user that ntsgw runs as", Err: err}
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, &Error{Path: path, Why: WhyUnreadable, Text: "can't be read", Err: err}
-	}
-	switch {
-	case !st.Mode().IsRegular():
+	case errors.Is(err, durable.ErrNotRegular):
 		return nil, &Error{Path: path, Why: WhyBad, Text: "is not a regular file", Fix: "restore it from the backup"}
-	case st.Mode().Perm()&0o077 != 0:
-		return nil, &Error{Path: path, Why: WhyReadable, Text: fmt.Sprintf("others may use it (mode %04o)", st.Mode().Perm()),
+	case errors.As(err, &exposed):
+		return nil, &Error{Path: path, Why: WhyReadable, Text: exposed.Error(),
 			Fix: "run: chmod 600 " + path + ", and replace the key if somebody may have read it"}
-	case st.Size() > maxFile:
+	case errors.Is(err, durable.ErrTooLong):
 		return nil, &Error{Path: path, Why: WhyBad, Text: "is larger than 1 MiB", Fix: "restore it from the backup"}
 	}
-	b, err := io.ReadAll(io.LimitReader(f, maxFile))
-	if err != nil {
-		return nil, &Error{Path: path, Why: WhyUnreadable, Text: "can't be read", Err: err}
-	}
-	return b, nil
+	return nil, &Error{Path: path, Why: WhyUnreadable, Text: "can't be read", Fix: "chown it to the user that ntsgw runs as", Err: err}
 }
 
 // erase overwrites a file and removes it. On flash the old blocks may survive until the drive

@@ -6,15 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
@@ -354,23 +351,16 @@ func (n *Nodes) lock() (func(), error) {
 // mostPrivate is far above any list of nodes, bytes.
 const mostPrivate = 1 << 20
 
-// readPrivate reads a regular file that only its owner may read.
 func readPrivate(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // opening a pipe must not wait for its other end
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	st, err := f.Stat()
+	b, err := durable.ReadPrivate(path, mostPrivate)
+	var exposed *durable.ExposedError
 	switch {
-	case err != nil:
-		return nil, err
-	case !st.Mode().IsRegular():
+	case errors.As(err, &exposed):
+		return nil, fmt.Errorf("%s: %w (mode %04o); run: chmod 600 %s", path, ErrPermissions, exposed.Mode, path)
+	case errors.Is(err, durable.ErrNotRegular):
 		return nil, fmt.Errorf("%s is not a regular file; restore it from the backup", path)
-	case st.Mode().Perm()&0o077 != 0:
-		return nil, fmt.Errorf("%s: %w (mode %04o); run: chmod 600 %s", path, ErrPermissions, st.Mode().Perm(), path)
-	case st.Size() > mostPrivate:
+	case errors.Is(err, durable.ErrTooLong):
 		return nil, fmt.Errorf("%s is larger than 1 MiB", path)
 	}
-	return io.ReadAll(io.LimitReader(f, mostPrivate))
+	return b, err
 }
