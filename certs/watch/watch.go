@@ -8,6 +8,7 @@ package watch
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -84,6 +85,17 @@ func clean(paths []string) []string {
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
+}
+
+// Follow calls load once, since the files may have changed after they were read, and then whenever they
+// have changed, until ctx ends.
+func Follow(ctx context.Context, log *slog.Logger, debounce time.Duration, load func(), files ...string) {
+	w := New(files, debounce, load)
+	if err := w.NoticeErr(); err != nil {
+		log.Warn("files are looked at once a minute only", "files", files, "err", err)
+	}
+	w.Reload()
+	_ = w.Run(ctx) // says only that ctx has ended
 }
 
 // Run watches until ctx ends and returns its error.

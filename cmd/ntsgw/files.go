@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -81,7 +80,7 @@ func fileProblems(cfg configs.Config) []error {
 	if m.Enabled && (m.Broker != "" || len(m.Also) > 0) {
 		open("mqtt", "[mqtt]", "password_file", m.PasswordFile)
 		if open("mqtt", "[mqtt]", "ca", m.CA) {
-			if _, err := authorities(m.CA); err != nil {
+			if _, err := certs.LoadPool(m.CA); err != nil {
 				bad(fmt.Errorf("mqtt: ca: %w", err))
 			}
 		}
@@ -103,19 +102,6 @@ func fileProblems(cfg configs.Config) []error {
 		}
 	}
 	return list
-}
-
-// authorities are the certificates in a PEM file.
-func authorities(path string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM", path)
-	}
-	return pool, nil
 }
 
 // tryTracking opens the tracking log as run would, and leaves no file behind that was not there.

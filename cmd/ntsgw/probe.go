@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"math"
-	"os"
+	"net/url"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,6 +15,7 @@ import (
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/downstream/beacon/watch"
+	"github.com/ntsgw/ntsgw/downstream/mqtt"
 	"github.com/ntsgw/ntsgw/downstream/status"
 	"github.com/ntsgw/ntsgw/upstream"
 )
@@ -101,32 +101,18 @@ func withAuthority(err error, where string) error {
 	return fmt.Errorf("the certificate is refused: %w; if it is the right server, name its authority: %s", &bare, where)
 }
 
-// brokerLogin is the user and the password for other brokers than our own.
-func brokerLogin(cfg configs.MQTT) (user, password string, err error) {
-	if cfg.PasswordFile == "" {
-		return cfg.User, "", nil
+// brokerSession is how the gateway comes to a broker that runs elsewhere.
+func brokerSession(cfg configs.MQTT, broker string) (o watch.Options, err error) {
+	u, err := url.Parse(broker)
+	if err != nil {
+		return o, err
 	}
-	text, err := os.ReadFile(cfg.PasswordFile)
-	return cfg.User, strings.TrimRight(string(text), "\r\n"), err
-}
-
-// brokerTLS is what such a broker's certificate must satisfy, and our own.
-func brokerTLS(cfg configs.MQTT) (*tls.Config, error) {
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
-	var err error
-	if cfg.CA != "" {
-		if t.RootCAs, err = authorities(cfg.CA); err != nil {
-			return nil, err
-		}
+	o.Broker = broker
+	if o.User, o.Password, err = mqtt.Login(u, cfg); err != nil {
+		return o, err
 	}
-	if cfg.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
-		if err != nil {
-			return nil, err
-		}
-		t.Certificates = []tls.Certificate{pair}
-	}
-	return t, nil
+	o.TLS, err = mqtt.ClientTLS(u.Hostname(), cfg)
+	return o, err
 }
 
 // externalBrokers are those that the gateway publishes to and that run elsewhere.
@@ -159,23 +145,20 @@ func brokerFindings(ctx context.Context, cfg configs.MQTT) []finding {
 }
 
 // tryBroker connects once; its error goes on after the broker's name.
-func tryBroker(ctx context.Context, cfg configs.MQTT, url string) error {
-	user, password, err := brokerLogin(cfg)
-	if err != nil {
-		return fmt.Errorf("can't be asked: password_file: %w", err)
-	}
-	t, err := brokerTLS(cfg)
+func tryBroker(ctx context.Context, cfg configs.MQTT, broker string) error {
+	o, err := brokerSession(cfg, broker)
 	if err != nil {
 		return fmt.Errorf("can't be asked: %w", err)
 	}
 	said := make(chan error, 1)
-	s, err := watch.Open(watch.Options{Broker: url, TLS: t, User: user, Password: password, Now: sysclock.Now,
-		State: func(err error) {
-			select {
-			case said <- err:
-			default:
-			}
-		}})
+	o.Now = sysclock.Now
+	o.State = func(err error) {
+		select {
+		case said <- err:
+		default:
+		}
+	}
+	s, err := watch.Open(o)
 	if err != nil {
 		return fmt.Errorf("can't be asked: %w", err)
 	}
@@ -190,10 +173,10 @@ func tryBroker(ctx context.Context, cfg configs.MQTT, url string) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, watch.ErrRefused) && user == "":
+	case errors.Is(err, watch.ErrRefused) && o.User == "":
 		return errors.New("lets nobody in without a name and password: set user and password_file in [mqtt]")
 	case errors.Is(err, watch.ErrRefused):
-		return fmt.Errorf("refuses the name %s and its password: mend user and password_file in [mqtt]", user)
+		return fmt.Errorf("refuses the name %s and its password: mend user and password_file in [mqtt]", o.User)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return errors.New("can't be reached: nothing listens there; start it, or mend its URL in [mqtt]")
 	}

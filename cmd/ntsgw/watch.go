@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
@@ -69,7 +70,7 @@ func beaconWatch(ctx context.Context, t terminal, args []string) error {
 		return misuse("give the broker's address: -broker mqtt://HOST:1883")
 	}
 	if *ca != "" {
-		pool, err := authorities(*ca)
+		pool, err := certs.LoadPool(*ca)
 		if err != nil {
 			return err
 		}
@@ -140,10 +141,8 @@ func asGateway(opt *watch.FollowOptions, config string) error {
 	if cfg.MQTT.Broker == "" {
 		return nil
 	}
-	if opt.Session.User, opt.Session.Password, err = brokerLogin(cfg.MQTT); err != nil {
-		return err
-	}
-	opt.Session.TLS, err = brokerTLS(cfg.MQTT)
+	s, err := brokerSession(cfg.MQTT, cfg.MQTT.Broker)
+	opt.Session.User, opt.Session.Password, opt.Session.TLS = s.User, s.Password, s.TLS
 	return err
 }
 

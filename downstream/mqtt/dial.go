@@ -3,11 +3,9 @@ package mqtt
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"syscall"
 	"time"
 
@@ -34,7 +32,7 @@ func dialBroker(ctx context.Context, u *url.URL, cfg configs.MQTT) (net.Conn, er
 	case "unix":
 		return (&net.Dialer{}).DialContext(ctx, "unix", u.Path)
 	case "mqtts", "tls":
-		t, err := clientTLS(u.Hostname(), cfg)
+		t, err := ClientTLS(u.Hostname(), cfg)
 		if err != nil {
 			return nil, err
 		}
@@ -43,7 +41,7 @@ func dialBroker(ctx context.Context, u *url.URL, cfg configs.MQTT) (net.Conn, er
 		var t *tls.Config
 		if u.Scheme == "wss" {
 			var err error
-			if t, err = clientTLS(u.Hostname(), cfg); err != nil {
+			if t, err = ClientTLS(u.Hostname(), cfg); err != nil {
 				return nil, err
 			}
 		}
@@ -83,18 +81,14 @@ func boundDelivery(_, _ string, c syscall.RawConn) error {
 	})
 }
 
-// clientTLS is what a broker's certificate must satisfy, with our own certificate where one is
-// configured.
-func clientTLS(host string, cfg configs.MQTT) (*tls.Config, error) {
+// ClientTLS is what the certificate of a broker on host must satisfy, with our own certificate where
+// one is configured. The files are read now.
+func ClientTLS(host string, cfg configs.MQTT) (*tls.Config, error) {
 	t := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
 	if cfg.CA != "" {
-		pem, err := os.ReadFile(cfg.CA)
-		if err != nil {
-			return nil, fmt.Errorf("read the broker's certificate authority: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate in PEM form", cfg.CA)
+		var err error
+		if t.RootCAs, err = certs.LoadPool(cfg.CA); err != nil {
+			return nil, fmt.Errorf("the broker's certificate authority: %w", err)
 		}
 	}
 	if cfg.Cert != "" {

@@ -15,6 +15,8 @@ import (
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
+
+	"github.com/ntsgw/ntsgw/certs"
 )
 
 const (
@@ -47,7 +49,7 @@ type embedded struct {
 	broker    *mochi.Server
 	hook      *gate
 	listeners []*boundListener
-	pair      *pair // nil: no listener with TLS
+	shown     *certs.Serving // nil: no listener with TLS
 	running   atomic.Bool
 
 	mu   sync.Mutex
@@ -85,11 +87,14 @@ func newEmbedded(o *Options, t topics, resp *responder, c *counters) (*embedded,
 		return nil, err
 	}
 	if o.Config.TLSListen != "" {
-		if e.pair, err = newPair(o.Config.TLSCert, o.Config.TLSKey); err != nil {
+		if e.shown, err = certs.NewServing("the TLS listener", o.Config.TLSCert, o.Config.TLSKey); err != nil {
 			e.closeListeners()
-			return nil, fmt.Errorf("embedded broker: %w", err)
+			return nil, fmt.Errorf("embedded broker: certificate of the TLS listener: %w", err)
 		}
-		if err := e.open(o, tlsListener, o.Config.TLSListen, e.pair.config()); err != nil {
+		if err := e.open(o, tlsListener, o.Config.TLSListen, &tls.Config{
+			MinVersion:     tls.VersionTLS12, // BearSSL, on the ESP8266, has no TLS 1.3
+			GetCertificate: e.shown.Certificate,
+		}); err != nil {
 			e.closeListeners()
 			return nil, fmt.Errorf("%w: %w", ErrTLSListen, err)
 		}

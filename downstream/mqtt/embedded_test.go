@@ -19,6 +19,7 @@ import (
 	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // publish runs mosquitto_pub.
@@ -286,7 +287,7 @@ func TestWriteEnds(t *testing.T) {
 func TestTLSListener(t *testing.T) {
 	t.Parallel()
 	p := newPKI(t)
-	log := &journal{}
+	log := &program.Buffer{}
 	l := startLabWith(t, func(c *configs.MQTT) {
 		c.TLSListen, c.TLSCert, c.TLSKey = "0.0.0.0:0", p.cert, p.key
 	}, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(log, nil)) })
@@ -353,8 +354,8 @@ func TestKeysThatOthersMayRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, ours := newPair(p.cert, p.key)
-	_, client := clientTLS("localhost", configs.MQTT{CA: p.ca, Cert: p.clientCert, Key: p.clientKey})
+	_, ours := certs.NewServing("the TLS listener", p.cert, p.key)
+	_, client := ClientTLS("localhost", configs.MQTT{CA: p.ca, Cert: p.clientCert, Key: p.clientKey})
 	for name, err := range map[string]error{"the TLS listener's": ours, "the client's": client} {
 		if e := (*certs.Error)(nil); !errors.As(err, &e) || e.Why != certs.WhyWorldReadableKey {
 			t.Errorf("%s: %v", name, err)

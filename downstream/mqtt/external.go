@@ -316,7 +316,7 @@ func (e *external) connect(ctx context.Context, conn *stampedConn, lost context.
 	opts.SetPingTimeout(pingTimeout)
 	opts.SetBinaryWill(e.topics.status, []byte("offline"), 0, true)
 	opts.SetConnectionLostHandler(func(_ paho.Client, err error) { lost(fmt.Errorf("connection lost: %w", err)) })
-	user, password, err := e.credentials()
+	user, password, err := Login(e.url, e.cfg) // at each connect, so that a new password is used at once
 	if err != nil {
 		return nil, err
 	}
@@ -344,14 +344,15 @@ func (e *external) connect(ctx context.Context, conn *stampedConn, lost context.
 	return client, nil
 }
 
-func (e *external) credentials() (user, password string, err error) {
-	user = e.cfg.User
-	if e.url.User != nil {
-		user = e.url.User.Username()
-		password, _ = e.url.User.Password()
+// Login is the name and the password to give the broker at u. The password's file is read now.
+func Login(u *url.URL, cfg configs.MQTT) (user, password string, err error) {
+	user = cfg.User
+	if u.User != nil {
+		user = u.User.Username()
+		password, _ = u.User.Password()
 	}
-	if e.cfg.PasswordFile != "" && password == "" {
-		b, err := os.ReadFile(e.cfg.PasswordFile) // at each connect, so that a new password is used at once
+	if cfg.PasswordFile != "" && password == "" {
+		b, err := os.ReadFile(cfg.PasswordFile)
 		if err != nil {
 			return "", "", fmt.Errorf("read the broker's password: %w", err)
 		}

@@ -105,8 +105,8 @@ func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	if s.embedded != nil {
 		g.Go(func() error { return s.embedded.run(ctx, s.topics.status) })
-		if pair := s.embedded.pair; pair != nil {
-			g.Go(func() error { return pair.watch(ctx, s.opts.Log) })
+		if c := s.embedded.shown; c != nil {
+			g.Go(func() error { c.Run(ctx, s.opts.Log); return nil })
 		}
 		s.opts.Log.Info("embedded broker listens", "addresses", s.embedded.addresses())
 	}
@@ -115,7 +115,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return s.pub.run(ctx) })
 	if s.opts.Nodes != nil {
-		g.Go(func() error { return s.opts.Nodes.watch(ctx, s.opts.Log, s.nodesChanged) })
+		g.Go(func() error { s.opts.Nodes.watch(ctx, s.opts.Log, s.nodesChanged); return nil })
 	}
 	return g.Wait()
 }

@@ -12,23 +12,11 @@ import (
 // watchSettle is how long files must be quiet before they are read again.
 const watchSettle = 100 * time.Millisecond
 
-// follow calls load once, since the files may have changed after they were read, and then whenever
-// they have changed, until ctx ends.
-func follow(ctx context.Context, log *slog.Logger, load func(), files ...string) error {
-	w := watch.New(files, watchSettle, load)
-	if err := w.NoticeErr(); err != nil {
-		log.Warn("files are looked at once a minute only", "files", files, "error", err)
-	}
-	w.Reload()
-	_ = w.Run(ctx) // says only that ctx has ended
-	return nil
-}
-
 // watch reads the list again whenever it was replaced, until ctx ends. changed is called after each
 // new list.
-func (n *Nodes) watch(ctx context.Context, log *slog.Logger, changed func()) error {
+func (n *Nodes) watch(ctx context.Context, log *slog.Logger, changed func()) {
 	refused := ""
-	return follow(ctx, log, func() {
+	watch.Follow(ctx, log, watchSettle, func() {
 		before := n.table.Load()
 		if err := n.Reload(); err != nil {
 			if err.Error() != refused {
