@@ -175,7 +175,7 @@ func startFinding(cfg configs.Config, unfit error) finding {
 // gatewayFinding is how the gateway is that runs: what serves no time is in the way, unless it has just begun.
 func gatewayFinding(r *status.Report) finding {
 	_, sentence := r.Verdict()
-	f := finding{"bad", fmt.Sprintf("a gateway is running, but %s: %s ntsgw sources says why", r.State, sentence)}
+	f := finding{"bad", fmt.Sprintf("a gateway is running, but %s: %s", r.State, sentence)}
 	switch {
 	case r.Synchronized:
 		return finding{"ok", "a gateway is running: " + r.State}

@@ -169,7 +169,7 @@ func statusText(r *status.Report) string {
 	row := func(name, value string) { fmt.Fprintf(w, "  %s\t%s\n", name, value) }
 	row("gateway", fmt.Sprintf("%s (host clock: %s)", r.Gateway, r.Mode))
 	if r.Time != "" {
-		row("time", fmt.Sprintf("%s ± %s", r.Time, bound(r.MaxError)))
+		row("time", fmt.Sprintf("%s ± %s", r.Time, status.OrDash(r.MaxError, status.Bound)))
 		row("estimated error", optional(r.EstError))
 		row("host clock offset", optional(r.Offset))
 		row("jitter", status.Duration(r.Jitter))
@@ -205,19 +205,7 @@ func leapWord(leap int) string {
 	return "unknown"
 }
 
-func bound(p *float64) string {
-	if p == nil {
-		return "–"
-	}
-	return status.Bound(*p)
-}
-
-func optional(p *float64) string {
-	if p == nil {
-		return "–"
-	}
-	return status.Duration(*p)
-}
+func optional(p *float64) string { return status.OrDash(p, status.Duration) }
 
 func sourcesVerb(ctx context.Context, t terminal, args []string) error {
 	f := newFlags(t, "sources")

@@ -17,18 +17,8 @@ var pageText string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"duration": Duration,
-	"optional": func(p *float64) string {
-		if p == nil {
-			return "–"
-		}
-		return Duration(*p)
-	},
-	"bound": func(p *float64) string {
-		if p == nil {
-			return "–"
-		}
-		return Bound(*p)
-	},
+	"optional": func(p *float64) string { return OrDash(p, Duration) },
+	"bound":    func(p *float64) string { return OrDash(p, Bound) },
 	"days": func(seconds *float64) string {
 		return fmt.Sprintf("%.1f days", *seconds/86400)
 	},

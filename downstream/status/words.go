@@ -46,6 +46,14 @@ func Bound(s float64) string {
 	return Duration(float64(n) / 1e9)
 }
 
+// OrDash is *p in f's words, Duration or Bound; a dash where it is not known.
+func OrDash(p *float64, f func(float64) string) string {
+	if p == nil {
+		return "–"
+	}
+	return f(*p)
+}
+
 // sentence begins with a capital and ends with a full stop, whoever wrote it.
 func sentence(s string) string {
 	first, size := utf8.DecodeRuneInString(s)
