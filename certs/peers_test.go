@@ -24,7 +24,7 @@ import (
 )
 
 // peer starts a program of another implementation and ends it with the test.
-func peer(t *testing.T, name string, args ...string) *journal {
+func peer(t *testing.T, name string, args ...string) *program.Buffer {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -32,7 +32,7 @@ func peer(t *testing.T, name string, args ...string) *journal {
 			t.Skipf("%s is not installed: the package of that name holds it", name)
 		}
 	}
-	out := &journal{}
+	out := &program.Buffer{}
 	// Whatever it is, it can't touch the clock.
 	cmd := program.Noclock(path, args...)
 	cmd.Stdout, cmd.Stderr = out, out
@@ -65,7 +65,7 @@ func until(t *testing.T, what string, done func() bool) {
 
 // accepting waits for what openssl prints once it listens: a connection made to find out would hold
 // up its responder.
-func accepting(t *testing.T, out *journal) {
+func accepting(t *testing.T, out *program.Buffer) {
 	t.Helper()
 	until(t, "ACCEPT", func() bool { return strings.Contains(out.String(), "ACCEPT") })
 }

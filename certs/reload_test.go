@@ -1,7 +1,6 @@
 package certs_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -22,25 +21,8 @@ import (
 	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
-
-// journal is a log that a test can read while it is written.
-type journal struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
-}
 
 func put(t *testing.T, path string, content []byte) {
 	t.Helper()
@@ -73,7 +55,7 @@ func TestReload(t *testing.T) {
 	}
 	ca := filepath.Join(dir, "ca.pem")
 	put(t, ca, ca1)
-	log := &journal{}
+	log := &program.Buffer{}
 	reloaded := make(chan struct{}, 100)
 	p, err := certs.New(certs.Options{Clock: knows(first.Now), Log: slog.New(slog.NewTextHandler(log, nil)),
 		Reloaded: func() { reloaded <- struct{}{} },

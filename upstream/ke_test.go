@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 	"github.com/ntsgw/ntsgw/upstream"
 	"github.com/ntsgw/ntsgw/upstream/ntske"
 	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
@@ -20,27 +21,12 @@ import (
 // listen serves connections with f until the test ends, and returns the address.
 func listen(t *testing.T, cfg *tls.Config, f func(net.Conn)) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				if cfg != nil {
-					c = tls.Server(c, cfg)
-				}
-				f(c)
-			}()
+	return loopback.Serve(t, func(c net.Conn) {
+		if cfg != nil {
+			c = tls.Server(c, cfg)
 		}
-	}()
-	return l.Addr().String()
+		f(c)
+	})
 }
 
 // says answers every request with the same message.

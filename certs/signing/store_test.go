@@ -46,6 +46,15 @@ func renew(t *testing.T, s *Store, now time.Time) bool {
 	return changed
 }
 
+// begun is a store with its first keys, and what it was opened with.
+func begun(t *testing.T) (Options, *Store) {
+	t.Helper()
+	o := options(t)
+	s := open(t, o)
+	renew(t, s, noon())
+	return o, s
+}
+
 // verifies holds what the store would publish to what nodes check.
 func verifies(t *testing.T, s *Store, at time.Time) {
 	t.Helper()
@@ -106,9 +115,7 @@ func TestFirstStartMakesPrivateKeysAndRenewDelegatesThem(t *testing.T) {
 }
 
 func TestRenewalAtHalfErasesTheOldSecret(t *testing.T) {
-	o := options(t)
-	s := open(t, o)
-	renew(t, s, noon())
+	o, s := begun(t)
 	old, _ := s.Online(beacon.Ed25519)
 	oldFiles := secretFiles(t, o.Dir)
 	later := noon().Add(15 * 24 * time.Hour)
@@ -354,9 +361,7 @@ func flipLast(b []byte) []byte {
 // The mark goes up only: a list that an old backup brought, and that a command then saves, is still
 // noticed at the next start.
 func TestMarkNeverGoesDown(t *testing.T) {
-	o := options(t)
-	s := open(t, o)
-	renew(t, s, noon())
+	o, s := begun(t)
 	backup := filepath.Join(t.TempDir(), "backup")
 	copyDir(t, o.Dir, backup)
 	for range 3 {
@@ -378,9 +383,7 @@ func TestMarkNeverGoesDown(t *testing.T) {
 
 // A person empties the folder to unpack a backup there while the gateway runs on.
 func TestEmptiedFolderIsNoFirstStart(t *testing.T) {
-	o := options(t)
-	s := open(t, o)
-	renew(t, s, noon())
+	o, s := begun(t)
 	backup := filepath.Join(t.TempDir(), "backup")
 	copyDir(t, o.Dir, backup)
 	copyDir(t, t.TempDir(), o.Dir)
@@ -419,9 +422,7 @@ func TestEmptiedFolderIsNoFirstStart(t *testing.T) {
 // Another process that was stopped while it changes the keys holds up no reader, and a beacon for a
 // moment only.
 func TestHeldLockStopsNobody(t *testing.T) {
-	o := options(t)
-	s := open(t, o)
-	renew(t, s, noon())
+	o, s := begun(t)
 	unlock, err := durable.Lock(filepath.Join(o.Dir, lockFile))
 	if err != nil {
 		t.Fatal(err)
@@ -657,9 +658,7 @@ func TestEveryRootIsTakenAway(t *testing.T) {
 }
 
 func TestRootKeptElsewhere(t *testing.T) {
-	o := options(t)
-	s := open(t, o)
-	renew(t, s, noon())
+	o, s := begun(t)
 	rootFile := filepath.Join(t.TempDir(), "root.pem")
 	if err := s.TakeRootAway(rootFile); err != nil {
 		t.Fatal(err)
@@ -724,9 +723,7 @@ func TestRootKeptElsewhere(t *testing.T) {
 
 // A list that was made again, because the first was lost or for more rounds, makes no batch useless.
 func TestListMadeAgain(t *testing.T) {
-	o := options(t)
-	s := open(t, o)
-	renew(t, s, noon())
+	o, s := begun(t)
 	rootFile := filepath.Join(t.TempDir(), "root.pem")
 	if err := s.TakeRootAway(rootFile); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
 )
 
@@ -146,26 +147,11 @@ func TestDoctorGradesARunningGateway(t *testing.T) {
 func TestDoctorTriesEveryBroker(t *testing.T) {
 	// answers is a broker that answers every CONNECT (MQTT 3.1.1, 3.2) with code.
 	answers := func(code byte) string {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { l.Close() })
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				go func() {
-					defer c.Close()
-					c.Read(make([]byte, 512))
-					c.Write([]byte{0x20, 2, 0, code})
-					io.ReadAll(c)
-				}()
-			}
-		}()
-		return "mqtt://" + l.Addr().String()
+		return "mqtt://" + loopback.Serve(t, func(c net.Conn) {
+			c.Read(make([]byte, 512))
+			c.Write([]byte{0x20, 2, 0, code})
+			io.ReadAll(c)
+		})
 	}
 	open, shut, down := answers(0), answers(5), "mqtt://127.0.0.1:1"
 	password := filepath.Join(t.TempDir(), "password")

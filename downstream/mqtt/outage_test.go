@@ -12,6 +12,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // outage is a proxy in front of a broker that can be cut or stalled.
@@ -170,24 +171,6 @@ func TestSilentBroker(t *testing.T) {
 	}
 }
 
-// journal is a log that a test can read while it is written.
-type journal struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
-}
-
 // TestTwoGatewaysWithOneID end each other's connections: both soon pause for long, and say why in a
 // few lines.
 func TestTwoGatewaysWithOneID(t *testing.T) {
@@ -195,7 +178,7 @@ func TestTwoGatewaysWithOneID(t *testing.T) {
 	port := loopback.Port(t)
 	newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", port), "allow_anonymous true")
 	var labs [2]*lab
-	var logs [2]journal
+	var logs [2]program.Buffer
 	for i := range labs {
 		labs[i] = startLabWith(t, func(c *configs.MQTT) { c.Broker = brokerAt(port) },
 			func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&logs[i], nil)) })

@@ -18,6 +18,7 @@ import (
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 func openStore(t testing.TB, dir string) *signing.Store {
@@ -140,12 +141,12 @@ func TestWithoutNotices(t *testing.T) {
 		return
 	}
 	if err := os.WriteFile(limit, []byte("0"), 0); err != nil {
-		t.Skip(err)
+		t.Skipf("notices can't be switched off here: %v", err)
 	}
 	if w := watch.New(nil, time.Second, func() {}); w.NoticeErr() == nil {
 		t.Skip("the kernel gives notices in spite of " + limit)
 	}
-	log := &journal{}
+	log := &program.Buffer{}
 	l := startLabWith(t, nil, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(log, nil)) })
 	until(t, "beacons", 5*time.Second, func() bool { return l.server.Status().Beacons >= 3 })
 	if !strings.Contains(log.String(), "once a minute only") {

@@ -48,3 +48,27 @@ func Port(t testing.TB) int {
 	t.Fatal("no port of loopback is free")
 	return 0
 }
+
+// Serve gives each connection to f, in a goroutine of its own, until the test ends; f need not close it. It returns
+// the address.
+func Serve(t testing.TB, f func(net.Conn)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				f(c)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
