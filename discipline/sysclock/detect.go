@@ -42,12 +42,12 @@ func DetectOther(ctx context.Context, watch time.Duration) (*Other, error) {
 
 // detectChange compares the kernel's clock state along the way.
 func detectChange(ctx context.Context, k kernel, span time.Duration) (*Other, error) {
-	first, err := readKernel(k)
+	h := host{k: k}
+	first, err := h.Kernel()
 	if err != nil {
 		return nil, err
 	}
-	var w watch
-	if _, err := readHost(k, &w); err != nil {
+	if _, err := h.Read(); err != nil {
 		return nil, err
 	}
 	const looks = 20
@@ -60,17 +60,17 @@ func detectChange(ctx context.Context, k kernel, span time.Duration) (*Other, er
 		case <-timer.C:
 			timer.Reset(span / looks)
 		}
-		now, err := readKernel(k)
+		now, err := h.Kernel()
 		if err != nil {
 			return nil, err
 		}
 		if what := changed(first, now); what != "" {
 			return &Other{What: what}, nil
 		}
-		if _, err := readHost(k, &w); err != nil {
+		if _, err := h.Read(); err != nil {
 			return nil, err
 		}
-		for _, i := range w.take() {
+		for _, i := range h.Interference() {
 			// One setting of the clock is an operator's date -s, not a daemon.
 			if i.Kind != KindSet {
 				return &Other{What: i.String()}, nil

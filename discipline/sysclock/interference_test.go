@@ -33,7 +33,7 @@ func TestWhatOthersDoIsTold(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k := newSimKernel()
-			s := &System{k: k}
+			s := &System{host: host{k: k}}
 			s.SetFrequency(25)
 			k.pass(time.Second)
 			s.Read()
@@ -76,7 +76,7 @@ func (k *leapingKernel) pair() discipline.HostReading {
 
 func TestALeapSecondInTheMiddleOfAReadingIsNobodysDoing(t *testing.T) {
 	k := &leapingKernel{simKernel: newSimKernel()}
-	s := &System{k: k}
+	s := &System{host: host{k: k}}
 	s.SetFrequency(25)
 	for i := range 4 {
 		k.pass(time.Second)

@@ -29,38 +29,71 @@ func (realKernel) pair() discipline.HostReading        { return ReadPair() }
 func (realKernel) now() discipline.Raw                 { return Now() }
 func (realKernel) suspended() time.Duration            { return Suspended() }
 
-// System is the host clock, which it sets. One goroutine owns it. Now and Suspended alone are
-// safe for concurrent use.
-type System struct {
+// host is what can be read of the host clock, whether it is set or not. One goroutine owns it.
+// Now, Suspended and ReadPair alone are safe for concurrent use.
+type host struct {
 	k     kernel
 	watch watch
+}
+
+// Now reads CLOCK_MONOTONIC_RAW.
+func (h *host) Now() discipline.Raw { return h.k.now() }
+
+// Suspended is how long the machine was suspended since boot.
+func (h *host) Suspended() time.Duration { return h.k.suspended() }
+
+// ReadPair reads REALTIME beside RAW, nothing else. Safe for concurrent use.
+func (h *host) ReadPair() discipline.HostReading { return h.k.pair() }
+
+// Read reads REALTIME beside RAW, and the frequency that the kernel applies.
+func (h *host) Read() (discipline.HostReading, error) {
+	var t kernelTimex
+	if _, err := h.k.adjtime(&t); err != nil {
+		return discipline.HostReading{}, wrap("reading the kernel's clock state", err)
+	}
+	r := h.k.pair()
+	// A leap second that passed between the two would look like somebody's setting of the clock.
+	for range 2 {
+		var after kernelTimex
+		if _, err := h.k.adjtime(&after); err != nil {
+			return discipline.HostReading{}, wrap("reading the kernel's clock state", err)
+		}
+		if after.tai == t.tai {
+			break
+		}
+		t, r = after, h.k.pair()
+	}
+	r.FrequencyPPM = joinFrequency(t.tick, t.freq)
+	h.watch.see(r, &t)
+	return r, nil
+}
+
+// Kernel returns what the kernel says of its clock.
+func (h *host) Kernel() (KernelState, error) {
+	var t kernelTimex
+	state, err := h.k.adjtime(&t)
+	if err != nil {
+		return KernelState{}, wrap("reading the kernel's clock state", err)
+	}
+	return decode(&t, state), nil
+}
+
+// Interference returns, and forgets, what others did to the clock since the last call.
+func (h *host) Interference() []Interference { return h.watch.take() }
+
+// System is the host clock, which it sets. One goroutine owns it. Now, Suspended and ReadPair
+// alone are safe for concurrent use.
+type System struct {
+	host
 	taken bool // the kernel's own loop was put out of action
 }
 
 // NewSystem returns the host clock. It sets nothing yet.
-func NewSystem() *System { return &System{k: realKernel{}} }
+func NewSystem() *System { return &System{host: host{k: realKernel{}}} }
 
 // CanSet reports true: this clock is one that is set. Whether the kernel agrees is what
 // MaySetTime says, and PermissionError at the first try.
 func (*System) CanSet() bool { return true }
-
-// Now reads CLOCK_MONOTONIC_RAW.
-func (s *System) Now() discipline.Raw { return s.k.now() }
-
-// Suspended is how long the machine was suspended since boot.
-func (s *System) Suspended() time.Duration { return s.k.suspended() }
-
-// Read reads REALTIME beside RAW, and the frequency that the kernel applies.
-func (s *System) Read() (discipline.HostReading, error) { return readHost(s.k, &s.watch) }
-
-// ReadPair reads REALTIME beside RAW, nothing else. Safe for concurrent use.
-func (s *System) ReadPair() discipline.HostReading { return s.k.pair() }
-
-// Kernel returns what the kernel says of its clock.
-func (s *System) Kernel() (KernelState, error) { return readKernel(s.k) }
-
-// Interference returns, and forgets, what others did to the clock since the last call.
-func (s *System) Interference() []Interference { return s.watch.take() }
 
 // SetFrequency makes REALTIME run (1 + ppm·10⁻⁶) times as fast as RAW, through freq up to
 // ±500 ppm and through tick and freq beyond, up to ±MaxFrequencyPPM. The resolution is
@@ -171,36 +204,15 @@ func (s *System) takeOver() error {
 	return nil
 }
 
-// Observer is the host clock, which it never sets. One goroutine owns it. Now and Suspended
-// alone are safe for concurrent use.
-type Observer struct {
-	k     kernel
-	watch watch
-}
+// Observer is the host clock, which it never sets. One goroutine owns it. Now, Suspended and
+// ReadPair alone are safe for concurrent use.
+type Observer struct{ host }
 
 // NewObserver returns the observing twin of System.
-func NewObserver() *Observer { return &Observer{k: realKernel{}} }
+func NewObserver() *Observer { return &Observer{host{k: realKernel{}}} }
 
 // CanSet reports false.
 func (*Observer) CanSet() bool { return false }
-
-// Now reads CLOCK_MONOTONIC_RAW.
-func (o *Observer) Now() discipline.Raw { return o.k.now() }
-
-// Suspended is how long the machine was suspended since boot.
-func (o *Observer) Suspended() time.Duration { return o.k.suspended() }
-
-// Read reads REALTIME beside RAW, and the frequency that the kernel applies.
-func (o *Observer) Read() (discipline.HostReading, error) { return readHost(o.k, &o.watch) }
-
-// ReadPair reads REALTIME beside RAW, nothing else. Safe for concurrent use.
-func (o *Observer) ReadPair() discipline.HostReading { return o.k.pair() }
-
-// Kernel returns what the kernel says of its clock.
-func (o *Observer) Kernel() (KernelState, error) { return readKernel(o.k) }
-
-// Interference returns, and forgets, what was done to the clock since the last call.
-func (o *Observer) Interference() []Interference { return o.watch.take() }
 
 // SetFrequency returns ErrObserver.
 func (*Observer) SetFrequency(float64) error { return ErrObserver }
@@ -210,34 +222,3 @@ func (*Observer) Step(time.Duration) error { return ErrObserver }
 
 // SetStatus returns ErrObserver.
 func (*Observer) SetStatus(KernelStatus) error { return ErrObserver }
-
-func readHost(k kernel, w *watch) (discipline.HostReading, error) {
-	var t kernelTimex
-	if _, err := k.adjtime(&t); err != nil {
-		return discipline.HostReading{}, wrap("reading the kernel's clock state", err)
-	}
-	h := k.pair()
-	// A leap second that passed between the two would look like somebody's setting of the clock.
-	for range 2 {
-		var after kernelTimex
-		if _, err := k.adjtime(&after); err != nil {
-			return discipline.HostReading{}, wrap("reading the kernel's clock state", err)
-		}
-		if after.tai == t.tai {
-			break
-		}
-		t, h = after, k.pair()
-	}
-	h.FrequencyPPM = joinFrequency(t.tick, t.freq)
-	w.see(h, &t)
-	return h, nil
-}
-
-func readKernel(k kernel) (KernelState, error) {
-	var t kernelTimex
-	state, err := k.adjtime(&t)
-	if err != nil {
-		return KernelState{}, wrap("reading the kernel's clock state", err)
-	}
-	return decode(&t, state), nil
-}

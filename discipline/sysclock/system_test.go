@@ -82,7 +82,7 @@ func TestSplitFrequency(t *testing.T) {
 func TestFrequencyIsAppliedAndReadBack(t *testing.T) {
 	for _, ppm := range []float64{0, 405, 600, -8960, 499.99, 90000} {
 		k := newSimKernel()
-		s := &System{k: k}
+		s := &System{host: host{k: k}}
 		if err := s.SetFrequency(ppm); err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +101,7 @@ func TestFrequencyIsAppliedAndReadBack(t *testing.T) {
 		}
 	}
 	for _, ppm := range []float64{90501, -1e9, math.NaN(), math.Inf(1)} {
-		if err := (&System{k: newSimKernel()}).SetFrequency(ppm); err == nil {
+		if err := (&System{host: host{k: newSimKernel()}}).SetFrequency(ppm); err == nil {
 			t.Errorf("%v ppm was taken", ppm)
 		}
 	}
@@ -110,7 +110,7 @@ func TestFrequencyIsAppliedAndReadBack(t *testing.T) {
 func TestStepMovesByExactlyThatMuch(t *testing.T) {
 	for _, d := range []time.Duration{3 * time.Second, -3*time.Second - 1, -1, 1, -999_999_999, 50 * 365 * 24 * time.Hour} {
 		k := newSimKernel()
-		s := &System{k: k}
+		s := &System{host: host{k: k}}
 		before := k.real()
 		if err := s.Step(d); err != nil {
 			t.Fatal(err)
@@ -127,7 +127,7 @@ func TestStepMovesByExactlyThatMuch(t *testing.T) {
 
 func TestStatusReachesTheKernel(t *testing.T) {
 	k := newSimKernel()
-	s := &System{k: k}
+	s := &System{host: host{k: k}}
 	want := KernelStatus{Synchronized: true, MaxError: 1234567, EstError: 1001, TAIOffset: 37, Leap: discipline.LeapInsert}
 	if err := s.SetStatus(want); err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestStatusReachesTheKernel(t *testing.T) {
 func TestTheKernelsOwnLoopIsPutOutOfAction(t *testing.T) {
 	k := newSimKernel()
 	k.t.status, k.t.offset = unix.STA_PLL|unix.STA_UNSYNC, 250_000
-	s := &System{k: k}
+	s := &System{host: host{k: k}}
 	if err := s.SetFrequency(1); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestTheKernelsOwnLoopIsPutOutOfAction(t *testing.T) {
 func TestPermissionIsATypedError(t *testing.T) {
 	k := newSimKernel()
 	k.deny = true
-	s := &System{k: k}
+	s := &System{host: host{k: k}}
 	var p *PermissionError
 	for op, err := range map[string]error{
 		"frequency": s.SetFrequency(1), "step": s.Step(1), "status": s.SetStatus(KernelStatus{}),
@@ -181,7 +181,7 @@ func TestPermissionIsATypedError(t *testing.T) {
 
 func TestObserverNeverSets(t *testing.T) {
 	k := newSimKernel()
-	o := &Observer{k: k}
+	o := &Observer{host{k: k}}
 	for _, err := range []error{o.SetFrequency(1), o.Step(1), o.SetStatus(KernelStatus{})} {
 		if !errors.Is(err, ErrObserver) {
 			t.Errorf("err = %v", err)
