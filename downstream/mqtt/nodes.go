@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 	"github.com/ntsgw/ntsgw/durable"
 )
@@ -45,6 +46,9 @@ type Node struct {
 	// a revoked name is enrolled again: nonces must not repeat under one key.
 	Generation uint32 `json:"generation"`
 	State      string `json:"state"` // active or revoked
+	// TopicPrefix is of the gateway that its secrets were made for, as it was called then: the node
+	// listens to no other. Empty in lists of versions that did not keep it.
+	TopicPrefix string `json:"topic_prefix,omitempty"`
 }
 
 // nodeFile is the file's whole content.
@@ -233,6 +237,27 @@ func (n *Nodes) List() []Node {
 	return out
 }
 
+// warning is about active nodes that listen to a name which this gateway had before.
+func (n *Nodes) warning() (discipline.Warning, bool) {
+	now := TopicPrefix(n.site, n.gateway)
+	var lost []Node
+	for _, node := range n.List() {
+		if node.State == NodeActive && node.TopicPrefix != "" && node.TopicPrefix != now {
+			lost = append(lost, node)
+		}
+	}
+	if len(lost) == 0 {
+		return discipline.Warning{}, false
+	}
+	first, who := lost[0], "Node "+lost[0].Name+" was"
+	if more := len(lost) - 1; more > 0 {
+		who = fmt.Sprintf("Node %s and %d more were", first.Name, more)
+	}
+	return discipline.Warning{ID: "nodes-of-another-name", Text: fmt.Sprintf(
+		"%s enrolled when this gateway's topics began with %s; now they begin with %s, which no such node listens to: set id in [gateway] and prefix in [mqtt] back, or make new secrets: ntsgw node rotate %s.",
+		who, first.TopicPrefix, now, first.Name)}, true
+}
+
 // Add enrols name and returns its secrets, which are not kept. A revoked name gets its next
 // generation.
 func (n *Nodes) Add(name string) (*Enrolment, error) {
@@ -273,7 +298,9 @@ func (n *Nodes) Revoke(name string) error {
 		if old.State == NodeRevoked {
 			return Node{}, fmt.Errorf("%s: %w already", name, ErrNodeRevoked)
 		}
-		return Node{Name: name, Generation: old.Generation, State: NodeRevoked}, nil
+		revoked := *old
+		revoked.State = NodeRevoked
+		return revoked, nil
 	})
 	return err
 }
@@ -304,6 +331,9 @@ func (n *Nodes) change(name string, f func(old *Node) (Node, error)) (*Enrolment
 	changed, err := f(old)
 	if err != nil {
 		return nil, err
+	}
+	if changed.State == NodeActive {
+		changed.TopicPrefix = TopicPrefix(n.site, n.gateway)
 	}
 	list := n.List()
 	if old == nil {

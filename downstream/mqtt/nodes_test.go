@@ -27,6 +27,69 @@ func openTestNodes(t testing.TB) (*Nodes, string) {
 	return n, dir
 }
 
+// A gateway that is called otherwise has lost its nodes, and says which and what to do.
+func TestNodesOfAnotherName(t *testing.T) {
+	n, dir := openTestNodes(t)
+	for _, name := range []string{"cellar", "kitchen", "roof"} {
+		if _, err := n.Add(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := n.Revoke("cellar"); err != nil {
+		t.Fatal(err)
+	}
+	if w, ok := n.warning(); ok {
+		t.Errorf("all is well, yet: %v", w)
+	}
+	for _, name := range []struct{ gateway, site, begin string }{{"gw2", "", "ntsgw/gw2/"}, {"gw1", "lab/", "lab/ntsgw/gw1/"}} {
+		other, err := OpenNodes(dir, name.gateway, name.site)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, ok := other.warning()
+		for _, part := range []string{"Node kitchen and 1 more were", "ntsgw/gw1/;", name.begin + ",", "node rotate kitchen"} {
+			if !ok || w.ID != "nodes-of-another-name" || !strings.Contains(w.Text, part) {
+				t.Errorf("warning %v lacks %q", w, part)
+			}
+		}
+	}
+	other, err := OpenNodes(dir, "gw2", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Rotate("kitchen"); err != nil {
+		t.Fatal(err)
+	}
+	if w, ok := other.warning(); !ok || !strings.Contains(w.Text, "Node roof was") {
+		t.Errorf("after the first rotation: %v", w)
+	}
+	if _, err := other.Rotate("roof"); err != nil {
+		t.Fatal(err)
+	}
+	if w, ok := other.warning(); ok {
+		t.Errorf("after both rotations: %v", w)
+	}
+}
+
+// A list that an older version wrote does not say what its nodes listen to: nothing is claimed.
+func TestNodesOfAnOldList(t *testing.T) {
+	n, dir := openTestNodes(t)
+	if _, err := n.Add("kitchen"); err != nil {
+		t.Fatal(err)
+	}
+	old := `{"version": 1, "nodes": [{"name": "kitchen", "generation": 1, "state": "active"}]}`
+	if err := os.WriteFile(filepath.Join(dir, nodesFile), []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other, err := OpenNodes(dir, "gw2", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w, ok := other.warning(); ok || other.lookup("kitchen") == nil {
+		t.Errorf("warning %v", w)
+	}
+}
+
 func TestNodesLife(t *testing.T) {
 	n, dir := openTestNodes(t)
 	a, err := n.Add("kitchen")
@@ -246,7 +309,7 @@ func TestEnrolmentForms(t *testing.T) {
 
 func TestMerge(t *testing.T) {
 	at, w := time.Unix(1e9, 0).UTC(), 0.012
-	got := Merge([]Node{{"a", 2, NodeActive}, {"b", 1, NodeRevoked}}, []NodeStatus{{Node: "a", Generation: 2, LastExchange: &at, HalfWidthSeconds: &w}})
+	got := Merge([]Node{{Name: "a", Generation: 2, State: NodeActive}, {Name: "b", Generation: 1, State: NodeRevoked}}, []NodeStatus{{Node: "a", Generation: 2, LastExchange: &at, HalfWidthSeconds: &w}})
 	b, _ := json.Marshal(got)
 	want := `[{"node":"a","generation":2,"state":"active","last_exchange":"2001-09-09T01:46:40Z","half_width_seconds":0.012},{"node":"b","generation":1,"state":"revoked","last_exchange":null,"half_width_seconds":null}]`
 	if string(b) != want {

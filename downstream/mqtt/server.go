@@ -142,6 +142,11 @@ func (s *Server) Warnings() []discipline.Warning {
 	if err := s.pub.renewalError(); err != nil {
 		w = append(w, discipline.Warning{ID: "signing-keys-not-renewed", Text: "The keys that sign beacons can't be renewed, and without a key there are no beacons: " + err.Error() + "."})
 	}
+	if s.opts.Nodes != nil {
+		if one, ok := s.opts.Nodes.warning(); ok {
+			w = append(w, one)
+		}
+	}
 	for _, e := range s.external {
 		if one, ok := e.warning(); ok {
 			w = append(w, one)
