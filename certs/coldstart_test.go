@@ -62,10 +62,10 @@ func (g *gateway) round() *discipline.Snapshot {
 		}
 		if err != nil {
 			g.refuse(name, reason(err))
-			g.d.SetSource(name, false, reason(err))
+			g.d.SetSource(name, discipline.Standing{Denied: reason(err)})
 			continue
 		}
-		g.d.SetSource(name, true, "")
+		g.d.SetSource(name, discipline.Standing{Reachable: true})
 		g.raw += discipline.Raw(time.Millisecond)
 		err = g.d.Update(discipline.Measurement{Source: name, At: g.raw, Authenticated: true, DatesDeferred: deferred,
 			Offset: g.pki.Now.Add(g.players[name].lie).UnixNano(), Delay: time.Millisecond, Precision: time.Microsecond, Stratum: 1, Poll: 16 * time.Second})

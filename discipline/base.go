@@ -18,6 +18,7 @@ func (d *Discipline) rebase(y float64) {
 	move := func(iv *interval) { *iv = interval{iv.lo - off, iv.hi - off}.grow(0) }
 	move(&d.truth)
 	move(&d.stated)
+	move(&d.clash.hull)
 	for i := range d.sources {
 		s := &d.sources[i]
 		move(&s.seen)

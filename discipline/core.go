@@ -50,7 +50,8 @@ type Discipline struct {
 type clash struct {
 	since   float64
 	samples int
-	gap     float64 // ns, signed: how far the majority lies from the timeline
+	gap     float64  // ns, signed: how far the majority lies from the timeline
+	hull    interval // what it said last, carried to heard
 }
 
 // Constants of the state machine.
@@ -79,7 +80,7 @@ func New(cfg Config) *Discipline {
 	d := &Discipline{cfg: cfg, byName: make(map[string]int, len(cfg.Sources))}
 	d.sources = make([]source, len(cfg.Sources))
 	for i, c := range cfg.Sources {
-		d.sources[i] = source{cfg: c, reachable: true, seen: everything()}
+		d.sources[i] = source{cfg: c, Standing: Standing{Reachable: true}, seen: everything()}
 		d.byName[c.Name] = i
 	}
 	if cfg.Assume.Asymmetry <= 0 {
@@ -127,21 +128,37 @@ func (d *Discipline) newEpoch() {
 // seconds is r on the discipline's own scale.
 func (d *Discipline) seconds(r Raw) float64 { return float64(r-d.t0) * 1e-9 }
 
-// SetSource tells whether a source answers at present, and why it is denied ("" when it isn't).
-// Names that are not configured are ignored.
-func (d *Discipline) SetSource(name string, reachable bool, denied string) {
+// SetSource tells what is known of a source beside its measurements. Names that are not configured are ignored.
+// Once more sources are revoked than may lie, nothing stands any more of what they decided.
+func (d *Discipline) SetSource(name string, s Standing) {
 	i, ok := d.byName[name]
 	if !ok {
 		return
 	}
-	s := &d.sources[i]
-	s.reachable, s.denied = reachable, denied
-	if denied != "" {
-		s.has, s.deferred = false, false
+	was := d.revoked()
+	src := &d.sources[i]
+	src.Standing = s
+	if s.Denied != "" {
+		src.has, src.deferred = false, false
 	}
-	if d.begun {
-		d.judge(false)
+	if !d.begun {
+		return
 	}
+	if f := tolerated(len(d.sources)); d.known && was <= f && d.revoked() > f {
+		d.restart()
+		d.state = Unsynchronized
+	}
+	d.judge(false)
+}
+
+// revoked counts the sources whose certificates were revoked.
+func (d *Discipline) revoked() (n int) {
+	for i := range d.sources {
+		if d.sources[i].Revoked {
+			n++
+		}
+	}
+	return n
 }
 
 // Advance tells the present raw time, so that intervals grow, sources fall silent and holdover
@@ -160,6 +177,7 @@ func (d *Discipline) Suspended(now Raw) {
 	if now > d.now {
 		d.now = now
 	}
+	d.since = d.now
 	if !d.begun {
 		return
 	}
@@ -168,7 +186,6 @@ func (d *Discipline) Suspended(now Raw) {
 	for i := range d.sources {
 		d.sources[i].has, d.sources[i].deferred = false, false
 	}
-	d.since = d.now
 }
 
 // restart ends the timeline: a new epoch, nothing known of the offset.
@@ -292,6 +309,7 @@ func (d *Discipline) take(i int, m Measurement, y float64) {
 		d.sources[j].carry(prior, dt)
 	}
 	d.truth = d.truth.carry(prior, dt)
+	d.clash.hull = d.clash.hull.carry(prior, dt)
 	s.enter(iv)
 	d.judge(true)
 }
@@ -320,7 +338,7 @@ func (d *Discipline) judge(fresh bool) {
 			break
 		}
 		d.begin(now, vote.hull)
-	case vote.agreed && d.stated.overlaps(vote.hull):
+	case vote.agreed && d.stated.overlaps(vote.hull) && !d.persists(vote.hull, v, dt):
 		d.stated = d.stated.and(vote.hull)
 		if fresh {
 			d.truth = d.stated
@@ -396,6 +414,12 @@ func (d *Discipline) residual(s *source) float64 {
 	return r
 }
 
+// persists reports whether a majority goes on saying what contradicted the timeline. That the timeline's bound has
+// grown since until the two meet is no agreement: what both allow need not hold truth.
+func (d *Discipline) persists(hull, rate interval, dt float64) bool {
+	return d.clash.samples > 0 && d.clash.hull.carry(rate, dt).overlaps(hull)
+}
+
 // contradict: a majority agrees with itself, but not with what was promised. Either they lie
 // together or a promise of ours was wrong; until that is known the bound covers both, or, where
 // they lie far apart, nothing is served.
@@ -406,6 +430,7 @@ func (d *Discipline) contradict(now float64, hull interval, fresh bool) {
 	d.clash.gap = hull.mid() - d.stated.mid()
 	if fresh {
 		d.clash.samples++
+		d.clash.hull = hull
 	}
 	if fresh && d.clash.samples >= clashSamples*max(1, d.selectedCount()) && now-d.clash.since >= clashSeconds {
 		if math.Abs(d.clash.gap) > float64(d.cfg.PanicThreshold) && !d.cfg.Observing {
@@ -413,6 +438,9 @@ func (d *Discipline) contradict(now float64, hull interval, fresh bool) {
 			d.steer.panicking = true
 			return
 		}
+		// Whether the clock jumped or its rate is not what was proved, nobody knows.
+		d.surprise()
+		d.rate.forget(now, rateUnknown)
 		d.restart()
 		d.begin(now, hull)
 		return
@@ -426,9 +454,17 @@ func (d *Discipline) contradict(now float64, hull interval, fresh bool) {
 	d.voted = now
 }
 
-// hold: no majority at present, but a timeline.
+// hold: no majority at present, but a timeline. What a majority contradicted before it fell silent stays
+// contradicted.
 func (d *Discipline) hold(now float64) {
 	d.state = Holdover
+	if d.clash.samples > 0 {
+		if math.Abs(d.clash.gap) > float64(d.cfg.StepThreshold) {
+			d.state = Unsynchronized
+		} else {
+			d.stated = d.stated.hull(d.clash.hull.carry(d.ahead(now), now-d.heard))
+		}
+	}
 	if h := d.cfg.HoldoverMax; h > 0 && now-d.voted > h.Seconds() {
 		d.restart()
 		d.state = Unsynchronized

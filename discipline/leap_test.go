@@ -283,3 +283,45 @@ func TestLeapEdgeIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// lastDay has servers tell UTC for ten minutes until just before the end of a June, with a list that ended before, and
+// returns by how much what is served as UTC goes beyond what is stated until some seconds after, if step seconds were inserted.
+func lastDay(t *testing.T, n int, insert []int, step int64) {
+	t.Helper()
+	const before = 600
+	d := discipline.New(discipline.Config{Sources: names(n), Leap: calendar{0, 0, edge - 90*86400}, Observing: true})
+	for k := range discipline.Raw(before/16 - 1) {
+		for i, announces := range insert {
+			m := discipline.Measurement{Source: string(rune('a' + i)), At: k*16e9 + discipline.Raw(i)*1e9 + 1, Offset: (edge - before) * 1e9, Delay: time.Millisecond, Precision: 1000,
+				Stratum: 1, Poll: 16 * time.Second, Authenticated: true, Leap: discipline.Leap(announces)}
+			if err := d.Update(m); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for k := int64(-3); k <= 4; k++ {
+		now := discipline.Raw((before + k) * 1e9)
+		d.Advance(now)
+		s := d.Snapshot()
+		for _, r := range []discipline.Raw{now + 1e6, now.Add(900 * time.Millisecond)} {
+			if !s.Serving() {
+				t.Fatal(s.State)
+			}
+			utc := int64(r) + (edge-before)*1e9
+			if utc >= edge*1e9 {
+				utc -= step * 1e9
+			}
+			if e := time.Duration(s.UTCAt(r).UnixNano() - utc); e.Abs() > s.MaxError(r) {
+				t.Errorf("%+.1f s: UTC off by %v, stated %v, %v, leap %d", float64(r)/1e9-before, e, s.MaxError(r), s.State, s.UTCAt(r).Leap)
+			}
+		}
+	}
+}
+
+// A half of a year ends of which nobody knows whether it has a leap second: the list ended, and of two servers one
+// announces it. In what is served as UTC a second more or less must be allowed from its first instant.
+func TestUTCAtAnUnknownLeap(t *testing.T) { lastDay(t, 2, []int{0, 1}, 1) }
+
+// Of five servers two lie, and only they and one more get through: that is the liars' time in a hull that holds
+// truth, and must not be the liars' leap second.
+func TestLiarsAnnounceALeap(t *testing.T) { lastDay(t, 5, []int{1, 1, 0}, 0) }

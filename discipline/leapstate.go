@@ -1,5 +1,7 @@
 package discipline
 
+import "time"
+
 // leapState keeps what is known of leap seconds beside the table: what a majority of the
 // servers announced after the table's end.
 type leapState struct {
@@ -22,6 +24,7 @@ const (
 	leapGuard        = 2  // seconds on either side of a leap in which a server's UTC is ambiguous
 	voteLasts        = 86400
 	mostMissed       = 255 // no payload says more
+	doubtAhead       = 120 // seconds before a month's end from which its doubt counts: no snapshot is served for longer
 )
 
 // at is the table with what was announced after its end.
@@ -129,24 +132,43 @@ func missed(t LeapTable, utc int64) (n int) {
 // fresh tells whether the vote is of the month's last day.
 func (l *leapState) fresh() bool { return l.vote != LeapUnknown && l.month-l.votedAt <= voteLasts }
 
+// unsettled reports whether the present month may end with a leap second of which nobody here has heard.
+func (l *leapState) unsettled(t LeapTable) bool {
+	if l.month == 0 || l.fresh() || !halfYearEnd(l.month) {
+		return false
+	}
+	if t == nil {
+		return true
+	}
+	_, _, _, valid := t.At(l.month)
+	return !valid
+}
+
+// doubtful counts the seconds by which UTC may be wrong until a snapshot of utc has aged.
+func (l *leapState) doubtful(t LeapTable, utc int64) int {
+	if l.unsettled(t) && utc >= l.month-doubtAhead {
+		return l.doubt + 1
+	}
+	return l.doubt
+}
+
 // endMonth closes the account of the month that ended.
 func (l *leapState) endMonth(d *Discipline) {
-	end := l.month
-	known := d.cfg.Leap == nil
+	end, listed := l.month, false
 	if d.cfg.Leap != nil {
-		_, _, _, known = d.cfg.Leap.At(end)
+		_, _, _, listed = d.cfg.Leap.At(end)
 	}
 	switch {
-	case known && d.cfg.Leap != nil:
+	case listed:
 	case l.fresh() && (l.vote == LeapInsert || l.vote == LeapDelete):
 		l.extra = append(l.extra, edit{end, int(l.vote)})
-	case !l.fresh() && !known && halfYearEnd(end):
+	case l.unsettled(d.cfg.Leap):
 		l.doubt++
 	}
 	l.month, l.vote = monthEnd(end), LeapUnknown
 }
 
-// announced is what more than half of the selected sources announce.
+// announced is what more than half of the selected sources announce, if they are as many as decide over the time.
 func (d *Discipline) announced() (Leap, bool) {
 	var n, none, insert, remove int
 	for i := range d.sources {
@@ -162,12 +184,13 @@ func (d *Discipline) announced() (Leap, bool) {
 			}
 		}
 	}
+	enough := max(n/2+1, d.quorum())
 	switch {
-	case 2*insert > n:
+	case insert >= enough:
 		return LeapInsert, true
-	case 2*remove > n:
+	case remove >= enough:
 		return LeapDelete, true
-	case 2*none > n:
+	case none >= enough:
 		return LeapNone, true
 	}
 	return LeapUnknown, false
@@ -182,8 +205,10 @@ func (l *leapState) describe(d *Discipline, s *Snapshot) {
 		}
 		return
 	}
-	_, s.TAIOffset, s.Leap, s.LeapAt = l.now(d.cfg.Leap, s.TAI)
-	if l.doubt > 0 {
+	var utc int64
+	utc, s.TAIOffset, s.Leap, s.LeapAt = l.now(d.cfg.Leap, s.TAI)
+	s.MaxErrorAt += time.Duration(l.doubtful(d.cfg.Leap, utc)) * time.Second
+	if l.doubtful(d.cfg.Leap, utc) > 0 {
 		s.Leap, s.LeapAt = LeapUnknown, 0
 	}
 	if !s.Serving() {

@@ -173,7 +173,7 @@ func FuzzUpdate(f *testing.F) {
 			case 4:
 				d.Advance(discipline.Raw(at))
 			case 5:
-				d.SetSource(string(rune('a'+int(op)%n)), x[0]&1 == 0, string(x[1:1+x[2]&1]))
+				d.SetSource(string(rune('a'+int(op)%n)), discipline.Standing{Reachable: x[0]&1 == 0, Denied: string(x[1 : 1+x[2]&1]), Revoked: x[0]&2 != 0})
 			case 6:
 				d.Suspended(discipline.Raw(at))
 			case 7:

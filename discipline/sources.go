@@ -16,10 +16,9 @@ const (
 
 // source is what is kept of one server.
 type source struct {
-	cfg       SourceConfig
-	reachable bool
-	denied    string
-	state     string
+	cfg SourceConfig
+	Standing
+	state string
 
 	any    bool // lastAt is set
 	lastAt Raw
@@ -72,7 +71,7 @@ func (s *source) enter(iv interval) {
 
 // fresh reports whether the source answers at present.
 func (s *source) fresh(now Raw) bool {
-	if !s.reachable || s.denied != "" || !s.any {
+	if !s.Reachable || s.Denied != "" || !s.any {
 		return false
 	}
 	poll := s.last.Poll
@@ -133,7 +132,7 @@ func (d *Discipline) vote(now float64) verdict {
 	for i := range d.sources {
 		s := &d.sources[i]
 		switch {
-		case s.denied != "":
+		case s.Denied != "":
 			s.state = stateDenied
 		case !s.fresh(d.now):
 			s.state = stateUnreachable

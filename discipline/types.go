@@ -73,6 +73,13 @@ type Measurement struct {
 	Poll          time.Duration // the present poll interval to this server
 }
 
+// Standing is what is known of a source beside its measurements.
+type Standing struct {
+	Reachable bool   // it answers at present
+	Denied    string // why it is denied; empty when it isn't
+	Revoked   bool   // its certificate was revoked, so what it said before may have been a lie
+}
+
 // State is the discipline's state.
 type State uint8
 
@@ -162,13 +169,8 @@ type Snapshot struct {
 	Warnings []Warning
 }
 
-// elapsed is the raw time since At, never negative.
-func (s *Snapshot) elapsed(now Raw) float64 {
-	if now <= s.At {
-		return 0
-	}
-	return float64(now - s.At)
-}
+// elapsed is the raw time between At and now, which may be before At: what the rate may have been differs as much.
+func (s *Snapshot) elapsed(now Raw) float64 { return math.Abs(float64(now - s.At)) }
 
 // TAIAt returns the timeline's TAI at now, nanoseconds since 1970 on the TAI scale.
 func (s *Snapshot) TAIAt(now Raw) int64 {

@@ -27,7 +27,7 @@ func (d *Discipline) Snapshot() *Snapshot {
 		s.FrequencyPPM = e.rate / nsPerPPM
 		s.MaxErrorPPM = math.Max(v.hi-e.rate, e.rate-v.lo) / nsPerPPM
 		s.RateBoundPPM = math.Max(end.hi-e.rate, e.rate-end.lo) / nsPerPPM
-		s.MaxErrorAt = time.Duration(math.Ceil(half)) + 2 + time.Duration(d.leap.doubt)*time.Second
+		s.MaxErrorAt = time.Duration(math.Ceil(half)) + 2
 		s.EstErrorAt = time.Duration(math.Ceil(math.Min(math.Sqrt(math.Max(e.pyy, 0)), half)))
 		s.EstErrorPPM = math.Min(math.Sqrt(math.Max(e.prr, 0))/nsPerPPM, s.RateBoundPPM)
 	}
@@ -116,7 +116,7 @@ func (d *Discipline) warn(s *Snapshot) []Warning {
 	if d.leap.expired {
 		w = append(w, Warning{"leap-list-expired", "the list of leap seconds is out of date: update tzdata or leap-seconds.list, then restart ntsgw"})
 	}
-	if d.leap.doubt > 0 {
+	if d.known && d.leap.doubtful(d.cfg.Leap, floorDiv(s.TAI, 1e9)-int64(s.TAIOffset)) > 0 {
 		w = append(w, Warning{"leap-unknown", "whether there was a leap second is not known, so a second is added to the bound: update leap-seconds.list"})
 	}
 	if d.rate.scale > 4 {

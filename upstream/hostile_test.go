@@ -49,7 +49,7 @@ func start(tb testing.TB, ca *upstreamtest.CA, address string, bend func(*upstre
 	opt := upstream.Options{
 		Name: "s", Address: address, MinPoll: time.Second, MaxPoll: 4 * time.Second, MaxSourceStratum: 1,
 		Trust: r.trust, Clock: sysclock.Reader{}, Out: r.out,
-		Changed: func(_ string, reachable bool, denied string) { r.changed <- change{reachable, denied} },
+		Changed: func(_ string, now discipline.Standing) { r.changed <- change{now.Reachable, now.Denied} },
 	}
 	if bend != nil {
 		bend(&opt)

@@ -50,9 +50,9 @@ type Options struct {
 	Clock Clock
 	// Out takes the measurements. Run waits for its reader.
 	Out chan<- discipline.Measurement
-	// Changed is told whether the server answers at present and why it is denied ("" when it is
-	// not), at the start and at each change. It is called from Run and must not wait. nil: none.
-	Changed func(name string, reachable bool, denied string)
+	// Changed is told at the start and at each change whether the server answers, and is denied or revoked.
+	// It is called from Run and must not wait. nil: none.
+	Changed func(name string, now discipline.Standing)
 	Log     *slog.Logger // nil: silent
 
 	// The rest is for tests; the zero values are the real ones.

@@ -72,6 +72,7 @@ type poller struct {
 
 	denied, lastError string
 	verdict           string // why Trust refused the server last, until it has accepted it in full
+	revoked           bool   // for its certificate's revocation
 	stratum           uint8
 	offset, delay     time.Duration
 	sentCount         uint64
@@ -177,7 +178,7 @@ func (p *poller) keysFailed(now discipline.Raw, f *failure) {
 	p.count(f.reason)
 	p.lastError, p.denied = f.text, ""
 	if f.denied {
-		p.denied, p.verdict = f.text, f.text
+		p.deny(f)
 	}
 	p.missed()
 	n := p.fails
@@ -211,10 +212,20 @@ func (p *poller) end(now discipline.Raw, why string) {
 func (p *poller) refuse(now discipline.Raw, f *failure) {
 	p.count(f.reason)
 	p.end(now, f.text)
-	p.denied, p.verdict = f.text, f.text
+	p.deny(f)
 	p.reach = 0
 	p.fails = max(p.fails, 1)
 	p.wake = max(p.wake, now.Add(p.pace.backoff(p.fails, false, p.rng)))
+}
+
+// deny notes what Trust says of the server.
+func (p *poller) deny(f *failure) {
+	p.denied, p.verdict = f.text, f.text
+	p.revoked = p.revoked || f.reason == ReasonRevoked
+}
+
+func (p *poller) standing() discipline.Standing {
+	return discipline.Standing{Reachable: p.reach != 0, Denied: p.denied, Revoked: p.revoked}
 }
 
 // redo ends a session whose certificate dates were not judged, now that they can be. What it

@@ -41,4 +41,5 @@ const (
 	ReasonTLS     = "ke-tls"
 	ReasonHost    = "host-not-allowed" // Trust.AllowHost without a word of its own
 	ReasonTrust   = "not-trusted"      // Trust without a word of its own
+	ReasonRevoked = "revoked"          // Trust's word for a certificate that its authority has taken back
 )

@@ -67,7 +67,7 @@ func (p *poller) receive(now discipline.Raw, b []byte, a arrival) (m discipline.
 	p.misses = 0
 	p.denied, p.lastError = "", ""
 	if !p.keys.deferred {
-		p.verdict = ""
+		p.verdict, p.revoked = "", false
 	}
 	p.stratum, p.delay = m.Stratum, m.Delay
 	p.offset = time.Duration(m.Offset - (a.pair.Real - int64(a.pair.Raw)))

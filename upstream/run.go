@@ -48,10 +48,9 @@ type runner struct {
 
 // told is what Changed and the log were told.
 type told struct {
+	discipline.Standing
 	any       bool
-	reachable bool
 	answers   bool // as the log has it: a session that is made again is no loss
-	denied    string
 	lastError string
 }
 
@@ -176,15 +175,13 @@ func (r *runner) follow(now discipline.Raw) {
 // tell reports what others must know, once a change.
 func (r *runner) tell() {
 	r.mu.Lock()
-	t := told{any: true, reachable: r.poller.reach != 0, denied: r.poller.denied, lastError: r.poller.lastError}
+	t := told{Standing: r.poller.standing(), any: true, lastError: r.poller.lastError}
 	r.mu.Unlock()
 	old := r.told
-	t.answers = t.reachable || old.answers && t.lastError == ""
+	t.answers = t.Reachable || old.answers && t.lastError == ""
 	r.told = t
-	if !old.any || t.reachable != old.reachable || t.denied != old.denied {
-		if r.opt.Changed != nil {
-			r.opt.Changed(r.opt.Name, t.reachable, t.denied)
-		}
+	if (!old.any || t.Standing != old.Standing) && r.opt.Changed != nil {
+		r.opt.Changed(r.opt.Name, t.Standing)
 	}
 	log := r.opt.Log.With("source", r.opt.Name)
 	switch {

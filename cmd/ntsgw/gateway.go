@@ -94,9 +94,9 @@ func (g *gateway) newSources(out chan<- discipline.Measurement, events chan<- lo
 			Name: s.Name, Address: s.Address, Operator: operatorOf(s), MinPoll: s.MinPoll, MaxPoll: s.MaxPoll,
 			Builtin: g.cfg.BuiltinServers, MaxSourceStratum: g.cfg.Trust.MaxSourceStratum, RecheckEvery: g.cfg.Trust.RevocationCheck,
 			Floor: g.floor.Hard().UnixNano(), Trust: g.policy, Clock: g.read, Out: out, Log: g.log,
-			Changed: func(name string, reachable bool, denied string) {
+			Changed: func(name string, now discipline.Standing) {
 				select {
-				case events <- loop.SourceEvent{Name: name, Reachable: reachable, Denied: denied}:
+				case events <- loop.SourceEvent{Name: name, Standing: now}:
 				default:
 					g.log.Error("a source event was lost", "source", name)
 				}

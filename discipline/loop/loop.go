@@ -50,7 +50,7 @@ type Clock interface {
 // Engine is what decides: *discipline.Discipline. Run's goroutine owns it.
 type Engine interface {
 	Update(discipline.Measurement) error
-	SetSource(name string, reachable bool, denied string)
+	SetSource(name string, s discipline.Standing)
 	Advance(now discipline.Raw)
 	Temperature(now discipline.Raw, celsius float64)
 	Suspended(now discipline.Raw)
@@ -62,9 +62,8 @@ type Engine interface {
 
 // SourceEvent tells that a source began or ceased to answer, or is denied.
 type SourceEvent struct {
-	Name      string
-	Reachable bool
-	Denied    string // why it is denied; empty when it isn't
+	Name string
+	discipline.Standing
 }
 
 // Store keeps what outlives the process; *Files does. Each is called rarely, from one goroutine.

@@ -65,7 +65,7 @@ func (l *Loop) Run(ctx context.Context) error {
 				l.o.Sources = nil
 				continue
 			}
-			l.o.Engine.SetSource(e.Name, e.Reachable, e.Denied)
+			l.o.Engine.SetSource(e.Name, e.Standing)
 		case r := <-l.o.Temperatures:
 			l.o.Engine.Temperature(r.At, r.Celsius)
 		case c := <-decided:
