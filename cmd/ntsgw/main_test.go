@@ -2,16 +2,22 @@ package main
 
 import (
 	"context"
+	"net"
 	"os"
 	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 func TestMain(m *testing.M) {
@@ -47,37 +53,73 @@ func TestScripts(t *testing.T) {
 
 // TestSignalsEndWhatReadsItsInput holds a verb to end while it waits for somebody to type.
 func TestSignalsEndWhatReadsItsInput(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		if signal.Ignored(sig) {
+			continue // as a shell has it for what it starts in the background: the verb inherits that, and should
+		}
+		never, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer never.Close()
+		defer w.Close()
+		cmd := verbAlone(t, "beacon", "verify", "-gateway", "gw1", "-key", "58"+strings.Repeat("66", 31))
+		cmd.Stdin = never
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		tick, deadline := time.NewTicker(50*time.Millisecond), time.After(time.Minute)
+		defer tick.Stop()
+		for waits := true; waits; {
+			select {
+			case <-ended:
+				waits = false
+			case <-tick.C:
+				cmd.Process.Signal(sig)
+			case <-deadline:
+				cmd.Process.Kill()
+				<-ended
+				t.Fatalf("%v: it goes on waiting", sig)
+			}
+		}
+	}
+}
+
+// TestWhoEndsWaitIsToldHowLongItWaited interrupts it once it has asked, so that it hears the signal.
+func TestWhoEndsWaitIsToldHowLongItWaited(t *testing.T) {
+	path := filepath.Join(program.Folder(t), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	cmd, says := verbAlone(t, "wait", "-socket", path), &program.Buffer{}
+	cmd.Stderr = says
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	cmd.Process.Signal(os.Interrupt)
+	cmd.Wait()
+	told := regexp.MustCompile(`no gateway answered on ` + regexp.QuoteMeta(path) + ` when it was interrupted after [0-9.]+ [mµ]?s\n`)
+	if code := cmd.ProcessState.ExitCode(); code != exitNotSynced || !told.MatchString(says.String()) {
+		t.Errorf("exit code %d: %s", code, says)
+	}
+}
+
+// verbAlone is a verb as a process of its own.
+func verbAlone(t *testing.T, args ...string) *exec.Cmd {
 	path, err := exec.LookPath("ntsgw") // testscript.Main put it there
 	if err != nil {
 		t.Fatal(err)
 	}
-	never, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer never.Close()
-	defer w.Close()
-	cmd := exec.Command(path, "beacon", "verify", "-gateway", "gw1", "-key", "58"+strings.Repeat("66", 31))
-	cmd.Stdin = never
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	tick, deadline := time.NewTicker(50*time.Millisecond), time.After(10*time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ended:
-			return
-		case <-tick.C:
-			cmd.Process.Signal(os.Interrupt)
-		case <-deadline:
-			cmd.Process.Kill()
-			<-ended
-			t.Fatal("it goes on waiting")
-		}
-	}
+	return exec.Command(path, args...)
 }
 
 // TestPackagedConfigurations holds every configuration in the repository to the program's own check.
