@@ -16,6 +16,7 @@ import (
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 	"github.com/ntsgw/ntsgw/tests/program"
 )
 
@@ -43,7 +44,7 @@ func TestATakenPortIsNamedWithItsKey(t *testing.T) {
 
 // TestThePageTakesNothingWithIt holds a page that can't listen to be warned of and tried again, while the gateway runs.
 func TestThePageTakesNothingWithIt(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := net.Listen("tcp", loopback.Free(t)) // a port that no other connection is given while it is free
 	if err != nil {
 		t.Fatal(err)
 	}
