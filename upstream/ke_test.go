@@ -71,13 +71,6 @@ func TestKeyExchangesThatFail(t *testing.T) {
 		cookie  = ntske.Record{Type: ntske.TypeNewCookie, Body: make([]byte, 100)}
 		oversea = ntske.Record{Critical: true, Type: ntske.TypeNTPv4Server, Body: []byte("elsewhere.example")}
 	)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := closed.Addr().String()
-	closed.Close()
-
 	for _, c := range []struct {
 		name    string
 		address string
@@ -87,7 +80,7 @@ func TestKeyExchangesThatFail(t *testing.T) {
 		denied  bool
 	}{
 		{name: "name that does not resolve", address: "nowhere.invalid:4460", reason: upstream.ReasonName, says: "does not resolve"},
-		{name: "nobody listens", address: nobody, reason: upstream.ReasonRefused, says: "nothing listens there"},
+		{name: "nobody listens", address: loopback.Free(t), reason: upstream.ReasonRefused, says: "nothing listens there"},
 		{name: "another service", address: listen(t, nil, func(c net.Conn) { io.WriteString(c, "220 mail.example ESMTP\r\n"); io.Copy(io.Discard, c) }),
 			reason: upstream.ReasonTLS, says: "does not speak TLS"},
 		{name: "closed at once", address: listen(t, nil, func(net.Conn) {}), reason: upstream.ReasonTLS, says: "closed the connection"},
@@ -186,7 +179,7 @@ func TestRunEndsInTheMiddleOfAKeyExchange(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(3 * time.Second):
+	case <-time.After(patience):
 		t.Error("Run goes on")
 	}
 }

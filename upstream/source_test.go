@@ -444,7 +444,7 @@ func TestHostClockIsSteppedInMidExchange(t *testing.T) {
 		t.Run(c.reason, func(t *testing.T) {
 			clock, seen := &steps{}, 0
 			r := start(t, ca, server.Address, func(opt *upstream.Options) {
-				opt.Clock, opt.MinPoll, opt.MaxPoll = clock, 3*time.Second, 3*time.Second
+				opt.Clock = clock
 				opt.Open = func(peer netip.AddrPort) (upstream.Socket, error) {
 					s, err := ntp.Dial(peer)
 					return stepper{s, clock, c.do, &seen}, err
