@@ -114,7 +114,7 @@ func TestACL(t *testing.T) {
 		"a user with a slash": with(at, "-u", "node-a/1", "-P", a.MQTTPassword),
 	} {
 		before := l.server.Status().Refused
-		out, err := exec.Command("mosquitto_sub", with(who, "-t", "#", "-C", "1", "-W", "3")...).CombinedOutput()
+		out, err := exec.Command("mosquitto_sub", with(who, "-t", "#", "-C", "1", "-W", "30")...).CombinedOutput()
 		if err == nil {
 			t.Errorf("%s: let in: %s", name, out)
 		}
@@ -177,7 +177,7 @@ func TestOversize(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Write(b)
-		c.SetReadDeadline(time.Now().Add(3 * time.Second))
+		c.SetReadDeadline(time.Now().Add(program.Busy * 3 * time.Second))
 		if _, err := c.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
 			t.Errorf("% x: the connection stays: %v", b[:3], err)
 		}
@@ -204,7 +204,7 @@ func TestConnectionLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetReadDeadline(time.Now().Add(3 * time.Second))
+	c.SetReadDeadline(time.Now().Add(program.Busy * 3 * time.Second))
 	if _, err := c.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
 		t.Errorf("one too many is kept: %v", err)
 	}
@@ -217,8 +217,9 @@ func TestConnectionLimit(t *testing.T) {
 }
 
 // stuff connects a client that never says when it is there (keep-alive 0), asks without end and takes
-// in nothing; it returns once the broker stands still. What the system keeps for it on the way back is made small.
-func stuff(t testing.TB, l *lab) {
+// in nothing; it returns once the broker stands still, and since when. What the system keeps for it on the way back is
+// made small.
+func stuff(t testing.TB, l *lab) (moved time.Time) {
 	t.Helper()
 	c, err := net.Dial("tcp", l.addr())
 	if err != nil {
@@ -235,10 +236,25 @@ func stuff(t testing.TB, l *lab) {
 	ln.mu.Unlock()
 	connect := []byte{0x10, 13, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 0, 0, 1, 'x'}
 	pings := bytes.Repeat([]byte{0xc0, 0}, 2048)
-	for b := connect; err == nil; b = pings {
-		c.SetWriteDeadline(time.Now().Add(time.Second))
-		_, err = c.Write(b)
+	if _, err = c.Write(connect); err != nil {
+		t.Fatal(err)
 	}
+	// It stands still when nothing moves for half a second twice: the first may be this process that stood.
+	for b, still := pings, 0; still < 2; {
+		began := time.Now()
+		c.SetWriteDeadline(began.Add(time.Second / 2))
+		n, err := c.Write(b)
+		if err != nil && !os.IsTimeout(err) {
+			break // it has been let go already
+		}
+		if still++; n > 0 {
+			still, moved = 0, began
+		}
+		if b = b[n:]; len(b) == 0 {
+			b = pings
+		}
+	}
+	return moved
 }
 
 // TestClientThatReadsNothing is let go, and holds up neither the others nor the end.
@@ -253,13 +269,18 @@ func TestClientThatReadsNothing(t *testing.T) {
 	})
 	t.Run("at the end", func(t *testing.T) {
 		t.Parallel()
-		l := startLab(t, nil)
-		stuff(t, l)
-		began := time.Now()
-		l.stop()
-		if d := time.Since(began); d >= 3*embeddedGoodbye {
-			t.Errorf("the end took %v", d)
+		var took []time.Duration
+		for len(took) < 3 { // a busy machine makes one end late, not all of them
+			l := startLab(t, nil)
+			still := stuff(t, l)
+			l.stop()
+			d := time.Since(still)
+			if d < embeddedWrite-time.Second { // by then it would be let go anyhow
+				return
+			}
+			took = append(took, d)
 		}
+		t.Errorf("the end came %v after the client stood still", took)
 	})
 }
 
@@ -295,7 +316,7 @@ func TestTLSListener(t *testing.T) {
 	_, port, _ := net.SplitHostPort(l.server.Addresses()[1])
 	args := []string{"-h", "127.0.0.1", "-p", port, "--cafile", p.ca, "-t", "#"}
 	before := l.server.Status().Refused
-	if out, err := exec.Command("mosquitto_sub", append(args, "-C", "1", "-W", "3")...).CombinedOutput(); err == nil {
+	if out, err := exec.Command("mosquitto_sub", append(args, "-C", "1", "-W", "30")...).CombinedOutput(); err == nil {
 		t.Errorf("anonymous off loopback: %s", out)
 	}
 	l.refused("anonymous off loopback", before, map[string]uint64{"anonymous": 1})
@@ -370,7 +391,7 @@ func TestPlainOffLoopback(t *testing.T) {
 	l := startLab(t, func(c *configs.MQTT) { c.Listen = "0.0.0.0:0" })
 	_, port, _ := net.SplitHostPort(l.addr())
 	before := l.server.Status().Refused
-	if out, err := exec.Command("mosquitto_sub", "-h", "127.0.0.1", "-p", port, "-t", "#", "-C", "1", "-W", "3").CombinedOutput(); err == nil {
+	if out, err := exec.Command("mosquitto_sub", "-h", "127.0.0.1", "-p", port, "-t", "#", "-C", "1", "-W", "30").CombinedOutput(); err == nil {
 		t.Errorf("let in: %s", out)
 	}
 	l.refused("anonymous", before, map[string]uint64{"anonymous": 1})
@@ -395,7 +416,7 @@ func TestRotationEndsConnections(t *testing.T) {
 	}
 	until(t, "the connection ends", 3*time.Second, func() bool { return !n.client.IsConnectionOpen() })
 	before := l.server.Status().Refused
-	if err := exec.Command("mosquitto_sub", append(hostPort(l.addr()), "-u", a.MQTTUser, "-P", a.MQTTPassword, "-t", "#", "-C", "1", "-W", "3")...).Run(); err == nil {
+	if err := exec.Command("mosquitto_sub", append(hostPort(l.addr()), "-u", a.MQTTUser, "-P", a.MQTTPassword, "-t", "#", "-C", "1", "-W", "30")...).Run(); err == nil {
 		t.Error("the old password is still good")
 	}
 	l.refused("old password", before, map[string]uint64{"login": 1})

@@ -16,6 +16,7 @@ import (
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 	"github.com/ntsgw/ntsgw/downstream/suspend"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // testNode is a node with an MQTT client of its own.
@@ -52,13 +53,13 @@ func connect(t testing.TB, addr, user, password, filter string, got func(topic s
 	o.SetAutoReconnect(false)
 	o.SetProtocolVersion(4)
 	c := paho.NewClient(o)
-	if err := await(t.Context(), c.Connect(), 5*time.Second); err != nil {
+	if err := await(t.Context(), c.Connect(), program.Busy*5*time.Second); err != nil {
 		t.Fatalf("connect as %q: %v", user, err)
 	}
 	t.Cleanup(func() { c.Disconnect(10) })
 	if filter != "" {
 		tok := c.Subscribe(filter, 0, func(_ paho.Client, m paho.Message) { got(m.Topic(), m.Payload()) })
-		if err := await(t.Context(), tok, 5*time.Second); err != nil {
+		if err := await(t.Context(), tok, program.Busy*5*time.Second); err != nil {
 			t.Fatalf("subscribe to %s: %v", filter, err)
 		}
 	}
@@ -78,7 +79,7 @@ func newTestNode(t testing.TB, addr string, e *Enrolment, login bool) *testNode 
 
 func (n *testNode) send(topic string, b []byte) {
 	n.t.Helper()
-	if err := await(n.t.Context(), n.client.Publish(topic, 0, false, b), 5*time.Second); err != nil {
+	if err := await(n.t.Context(), n.client.Publish(topic, 0, false, b), program.Busy*5*time.Second); err != nil {
 		n.t.Fatal(err)
 	}
 }
@@ -96,7 +97,7 @@ func (n *testNode) exchange(l *lab) beacon.Response {
 	req.HalfWidth, req.HasHalfWidth = 12345, true
 	m1 := time.Now()
 	n.send("ntsgw/gw1/req/"+n.name, req.AppendSealed(nil, n.key))
-	end := time.After(5 * time.Second)
+	end := time.After(program.Busy * 5 * time.Second)
 	for {
 		select {
 		case b := <-n.got:
@@ -128,7 +129,7 @@ func (n *testNode) exchange(l *lab) beacon.Response {
 // refused waits until exactly one more refusal for each of reasons is counted, and no other.
 func (l *lab) refused(what string, before map[string]uint64, reasons map[string]uint64) {
 	l.t.Helper()
-	end := time.Now().Add(5 * time.Second)
+	end := time.Now().Add(program.Busy * 5 * time.Second)
 	for {
 		now := l.server.Status().Refused
 		all := true
@@ -210,9 +211,7 @@ func TestExchange(t *testing.T) {
 			if through == "embedded" {
 				until(t, "the connection ends", 3*time.Second, func() bool { return !n.client.IsConnectionOpen() })
 			}
-			if got := len(l.server.Status().Nodes); got != 0 {
-				t.Errorf("%d nodes remembered after the revocation", got)
-			}
+			until(t, "the node is forgotten", 3*time.Second, func() bool { return len(l.server.Status().Nodes) == 0 })
 		})
 	}
 }
@@ -341,33 +340,31 @@ func TestRateAndFlood(t *testing.T) {
 	t.Parallel()
 	l := startLab(t, nil) // 1/s, burst 8
 	a, b := newTestNode(t, l.addr(), enrol(t, l.nodes, "node-a"), true), newTestNode(t, l.addr(), enrol(t, l.nodes, "node-b"), true)
-	for range 12 {
-		a.send("ntsgw/gw1/req/node-a", newRequest().AppendSealed(nil, a.key))
+	// flood asks 12 times with all tokens there: 8 are answered, and one more for each second that it takes.
+	flood := func(what string) {
+		t.Helper()
+		before, began := l.server.Status(), time.Now()
+		var st Status
+		for range 12 {
+			a.send("ntsgw/gw1/req/node-a", newRequest().AppendSealed(nil, a.key))
+		}
+		until(t, "12 are judged", 5*time.Second, func() bool {
+			st = l.server.Status()
+			return st.Answered-before.Answered+st.Refused["rate"]-before.Refused["rate"] == 12
+		})
+		n, most := st.Answered-before.Answered, uint64(8+1+time.Since(began)/time.Second)
+		if n < 8 || n > most {
+			t.Errorf("%s: %d answers, want 8 to %d", what, n, most)
+		}
+		if most >= 12 {
+			t.Log("this machine is so slow that no token is missing")
+		}
 	}
-	until(t, "12 are judged", 5*time.Second, func() bool {
-		st := l.server.Status()
-		return st.Answered+st.Refused["rate"] == 12
-	})
-	if st := l.server.Status(); st.Answered < 8 || st.Answered > 9 {
-		t.Errorf("%d answers, want 8 (or 9)", st.Answered)
-	}
+	flood("at first")
 	b.exchange(l)
 	l.clock.offset.Add(int64(20 * time.Second)) // tokens come back, at most the burst
 	l.timeline.set(l.clock, discipline.Synchronized, l.timeline.Snapshot().Epoch)
-	answered := l.server.Status().Answered
-	for len(a.got) > 0 {
-		<-a.got
-	}
-	for range 12 {
-		a.send("ntsgw/gw1/req/node-a", newRequest().AppendSealed(nil, a.key))
-	}
-	until(t, "12 more are judged", 5*time.Second, func() bool {
-		st := l.server.Status()
-		return st.Answered-answered+st.Refused["rate"] >= 15
-	})
-	if got := l.server.Status().Answered - answered; got < 8 || got > 9 {
-		t.Errorf("%d answers after the pause, want 8 (or 9)", got)
-	}
+	flood("after the pause")
 }
 
 // TestForgedFloodSpendsNoTokens floods with requests whose MAC is wrong, in the name of a node that
@@ -387,7 +384,7 @@ func TestForgedFloodSpendsNoTokens(t *testing.T) {
 	const total = 10_000
 	start := time.Now()
 	for i := range total {
-		if err := await(t.Context(), attacker.Publish("ntsgw/gw1/req/node-a", 0, false, forged), 5*time.Second); err != nil {
+		if err := await(t.Context(), attacker.Publish("ntsgw/gw1/req/node-a", 0, false, forged), program.Busy*5*time.Second); err != nil {
 			t.Fatal(err)
 		}
 		if i%2500 == 1250 {
@@ -459,8 +456,9 @@ func TestTimelineRules(t *testing.T) {
 	if why != "" || resp.State != discipline.Holdover {
 		t.Errorf("holdover: %q %+v", why, resp)
 	}
+	began := clock.Now()
 	resp, why = ask(func() { clock.offset.Add(int64(4 * time.Second)) })
-	if why != "" || resp.Turnaround < 3*time.Second || resp.Turnaround > 4*time.Second+100*time.Millisecond {
+	if why != "" || resp.Turnaround < 3*time.Second || resp.Turnaround > clock.Now().Sub(began) {
 		t.Errorf("slow answer: %q, turnaround %v", why, resp.Turnaround)
 	}
 	if _, why := ask(func() { clock.offset.Add(1 << 32) }); why != "too-slow" {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // testClock is the machine's monotonic clock as a raw clock, with a suspend on demand.
@@ -54,9 +55,14 @@ func newTestEpoch() (e discipline.Epoch) {
 
 // set puts the timeline on the host's time, give or take 1 ms.
 func (t *testTimeline) set(c *testClock, s discipline.State, e discipline.Epoch) *discipline.Snapshot {
+	// Both are read at once, also where the machine does something else between two readings.
+	at, now := c.Now(), time.Now()
+	for c.Now().Sub(at) > 500*time.Microsecond {
+		at, now = c.Now(), time.Now()
+	}
 	snap := &discipline.Snapshot{
 		State: s, Epoch: e,
-		At: c.Now(), TAI: time.Now().UnixNano() + 37e9,
+		At: at, TAI: now.UnixNano() + 37e9,
 		FrequencyPPM: 12.5, RateBoundPPM: 20,
 		MaxErrorAt: time.Millisecond, MaxErrorPPM: 20, EstErrorAt: 50 * time.Microsecond, EstErrorPPM: 1,
 		TAIOffset: 37, Leap: discipline.LeapNone, Stratum: 2, SourceStratum: 1, NTS: true,
@@ -141,7 +147,7 @@ func startLabWith(t testing.TB, change func(*configs.MQTT), opts func(*Options))
 			if err != nil {
 				t.Errorf("Run: %v", err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(program.Busy * 10 * time.Second):
 			t.Error("Run did not end")
 		}
 	}
@@ -151,9 +157,10 @@ func startLabWith(t testing.TB, change func(*configs.MQTT), opts func(*Options))
 
 func (l *lab) addr() string { return l.server.Addresses()[0] }
 
-// until polls cond; it is for conditions that nothing announces.
+// until polls cond; it is for conditions that nothing announces. They come within d on a machine that does nothing else.
 func until(t testing.TB, what string, d time.Duration, cond func() bool) {
 	t.Helper()
+	d *= program.Busy
 	end := time.Now().Add(d)
 	for !cond() {
 		if time.Now().After(end) {
@@ -224,7 +231,7 @@ func (m *mosquitto) start() {
 	case <-up:
 	case s := <-end:
 		m.t.Fatalf("mosquitto ended: %s", s)
-	case <-time.After(10 * time.Second):
+	case <-time.After(program.Busy * 10 * time.Second):
 		m.t.Fatal("mosquitto did not come up")
 	}
 }
@@ -301,7 +308,7 @@ func subscribe(t testing.TB, args ...string) *subscriber {
 	select {
 	case <-up:
 	case <-s.ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(program.Busy * 10 * time.Second):
 		t.Fatal("mosquitto_sub did not subscribe")
 	}
 	return s
@@ -320,9 +327,10 @@ func (s *subscriber) output() string {
 	return ""
 }
 
-// next returns the next message on topic.
+// next returns the next message on topic, which comes within d on a machine that does nothing else.
 func (s *subscriber) next(topic string, d time.Duration) received {
 	s.t.Helper()
+	d *= program.Busy
 	end := time.After(d)
 	for {
 		select {

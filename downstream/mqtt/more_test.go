@@ -11,6 +11,7 @@ import (
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/suspend"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // TestNonceMemory: a replay among a node's last 1,024 requests is refused, whatever came between.
@@ -100,7 +101,7 @@ func TestRetainedRequest(t *testing.T) {
 	nodes, dir := openTestNodes(t)
 	e := enrol(t, nodes, "node-a")
 	planter := connect(t, fmt.Sprintf("127.0.0.1:%d", port), "", "", "", nil)
-	if err := await(t.Context(), planter.Publish("ntsgw/gw1/req/node-a", 1, true, newRequest().AppendSealed(nil, macKey(t, e))), 5*time.Second); err != nil {
+	if err := await(t.Context(), planter.Publish("ntsgw/gw1/req/node-a", 1, true, newRequest().AppendSealed(nil, macKey(t, e))), program.Busy*5*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	shared, err := OpenNodes(dir, "gw1", "")
@@ -123,7 +124,7 @@ func TestDiscovery(t *testing.T) {
 		var r received
 		select {
 		case r = <-s.got:
-		case <-time.After(5 * time.Second):
+		case <-time.After(program.Busy * 5 * time.Second):
 			t.Fatalf("%s is not announced", topic)
 		}
 		var m map[string]any

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 func openTestNodes(t testing.TB) (*Nodes, string) {
@@ -223,7 +224,7 @@ func TestNodesRefused(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "not a regular file") {
 				t.Errorf("%s is a pipe: %v", f, err)
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(program.Busy * 5 * time.Second):
 			t.Fatalf("%s is a pipe: no answer", f)
 		}
 		if err := os.Rename(path+".away", path); err != nil {

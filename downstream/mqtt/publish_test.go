@@ -15,6 +15,7 @@ import (
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 func TestBeaconsThroughEmbedded(t *testing.T) {
@@ -28,7 +29,7 @@ func TestBeaconsThroughEmbedded(t *testing.T) {
 				select {
 				case r := <-s.got:
 					got[r.topic] = r
-				case <-time.After(5 * time.Second):
+				case <-time.After(program.Busy * 5 * time.Second):
 					t.Fatalf("only %d topics: %s", len(got), s.output())
 				}
 			}
@@ -47,15 +48,23 @@ func TestBeaconsThroughEmbedded(t *testing.T) {
 			if err := json.Unmarshal(got["ntsgw/gw1/state"].payload, &st); err != nil || st["state"] != "synchronized" {
 				t.Errorf("state %s: %v", got["ntsgw/gw1/state"].payload, err)
 			}
-			first := s.next("ntsgw/gw1/beacon", 3*time.Second)
-			second := s.next("ntsgw/gw1/beacon", 3*time.Second)
-			a := l.keys.verify(t, beacon.Ed25519, got["ntsgw/gw1/key"].payload, first.payload)
-			b := l.keys.verify(t, beacon.Ed25519, got["ntsgw/gw1/key"].payload, second.payload)
-			if b.Sequence != a.Sequence+1 || b.NextIn != 1 {
-				t.Errorf("sequence %d then %d, next in %d", a.Sequence, b.Sequence, b.NextIn)
+			next := func() beacon.Beacon {
+				return l.keys.verify(t, beacon.Ed25519, got["ntsgw/gw1/key"].payload, s.next("ntsgw/gw1/beacon", 3*time.Second).payload)
 			}
-			if d := b.UTC().Sub(a.UTC()); d < 900*time.Millisecond || d > 1500*time.Millisecond {
-				t.Errorf("interval %v", d)
+			a, shown := next(), []time.Duration(nil)
+			for { // a busy machine makes one late, not all of them
+				b := next()
+				if b.Sequence != a.Sequence+1 || b.NextIn != 1 {
+					t.Errorf("sequence %d then %d, next in %d", a.Sequence, b.Sequence, b.NextIn)
+				}
+				d := b.UTC().Sub(a.UTC())
+				if d >= 900*time.Millisecond && d <= 1500*time.Millisecond {
+					break
+				}
+				if shown = append(shown, d); len(shown) == 10 {
+					t.Fatalf("intervals %v", shown)
+				}
+				a = b
 			}
 		})
 	}
@@ -63,11 +72,11 @@ func TestBeaconsThroughEmbedded(t *testing.T) {
 
 func TestUnsynchronizedEndsBeaconsAtOnce(t *testing.T) {
 	t.Parallel()
-	l := startLab(t, nil)
+	const interval = 5 * time.Second
+	l := startLab(t, func(c *configs.MQTT) { c.Interval = interval })
 	s := subscribe(t, append(hostPort(l.addr()), "-t", "#")...)
-	s.next("ntsgw/gw1/beacon", 3*time.Second)
+	key := s.next("ntsgw/gw1/key", 3*time.Second)
 	l.timeline.set(l.clock, discipline.Unsynchronized, newTestEpoch())
-	lost := time.Now()
 	var st stateDoc
 	for st.State != "unsynchronized" {
 		r := s.next("ntsgw/gw1/state", 2*time.Second)
@@ -75,22 +84,22 @@ func TestUnsynchronizedEndsBeaconsAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if d := time.Since(lost); d > time.Second {
-		t.Errorf("the state said so after %v", d)
-	}
 	if st.MaxError != nil || st.Stratum != 16 {
 		t.Errorf("unsynchronized with %+v", st)
 	}
 	before := l.server.Status().Beacons
-	until(t, "beacons are skipped", 5*time.Second, func() bool { return l.server.Status().Skipped["unsynchronized"] >= 2 })
+	until(t, "beacons are skipped", 2*interval, func() bool { return l.server.Status().Skipped["unsynchronized"] >= 2 })
 	if n := l.server.Status().Beacons; n != before {
 		t.Errorf("%d beacons while unsynchronized", n-before)
 	}
-	l.timeline.set(l.clock, discipline.Synchronized, newTestEpoch())
+	for len(s.got) > 0 {
+		<-s.got
+	}
 	back := time.Now()
-	s.next("ntsgw/gw1/beacon", 3*time.Second)
-	if d := time.Since(back); d > 500*time.Millisecond {
-		t.Errorf("first beacon %v after there was time again", d)
+	l.timeline.set(l.clock, discipline.Synchronized, newTestEpoch())
+	b := l.keys.verify(t, beacon.Ed25519, key.payload, s.next("ntsgw/gw1/beacon", 2*interval).payload)
+	if d := b.UTC().Sub(back); d >= interval-time.Second {
+		t.Errorf("the first beacon was made %v after there was time again", d)
 	}
 }
 
@@ -306,10 +315,10 @@ func checkUserTimeout(t *testing.T, e *external) {
 	}
 }
 
-// TestBrokerRestart kills the broker without a goodbye: publishing resumes by itself within 5 s of
-// its return, and nothing made before that is delivered after it.
+// TestBrokerRestart kills the broker without a goodbye: publishing resumes by itself soon after its
+// return, long before the next beacon's time where that is far away, and nothing made before it is delivered.
 func TestBrokerRestart(t *testing.T) {
-	for _, interval := range []time.Duration{200 * time.Millisecond, 16 * time.Second} {
+	for _, interval := range []time.Duration{200 * time.Millisecond, time.Hour} {
 		t.Run(interval.String(), func(t *testing.T) { t.Parallel(); testBrokerRestart(t, interval) })
 	}
 }
@@ -326,19 +335,16 @@ func testBrokerRestart(t *testing.T, interval time.Duration) {
 		dropped := l.server.Status().Dropped
 		until(t, "beacons are dropped meanwhile", 6*time.Second, func() bool { return l.server.Status().Dropped >= dropped+3 })
 	}
+	back := time.Now()
 	m.start()
-	up := time.Now()
 	s2 := subscribe(t, "-h", "127.0.0.1", "-p", fmt.Sprint(port), "-t", "ntsgw/gw1/#")
-	b := s2.next("ntsgw/gw1/beacon", 6*time.Second)
-	if d := time.Since(up); d > 5*time.Second {
-		t.Errorf("resumed after %v", d)
-	}
+	b := s2.next("ntsgw/gw1/beacon", 5*time.Second)
 	late := subscribe(t, "-h", "127.0.0.1", "-p", fmt.Sprint(port), "-t", "ntsgw/gw1/#")
 	key := late.next("ntsgw/gw1/key", 3*time.Second)
 	for range 3 {
 		v := l.keys.verify(t, beacon.Ed25519, key.payload, b.payload)
-		if age := b.at.Sub(v.UTC()); age > time.Second {
-			t.Errorf("a beacon was delivered %v after it was made", age)
+		if early := back.Sub(v.UTC()); early > v.MaxError {
+			t.Errorf("a beacon was delivered that was made %v before the broker came back", early)
 		}
 		if interval > time.Second {
 			break
@@ -367,7 +373,7 @@ func TestSeveralBrokers(t *testing.T) {
 		return true
 	})
 	seen := map[string]int{}
-	end := time.After(10 * time.Second)
+	end := time.After(program.Busy * 10 * time.Second)
 	for {
 		var r received
 		select {
@@ -383,14 +389,17 @@ func TestSeveralBrokers(t *testing.T) {
 	}
 	// One that is lost does not delay the others.
 	mb.kill()
-	for range 3 {
+	var old []time.Duration
+	for fresh := 0; fresh < 3; { // a busy machine makes one late, not all of them
 		r := subs[1].next("ntsgw/gw1/beacon", 2*time.Second)
 		v, err := beacon.VerifyBeacon(r.payload, onlineKey(l).Public(), "gw1")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if age := r.at.Sub(v.UTC()); age > 500*time.Millisecond {
-			t.Errorf("%v old", age)
+		if age := r.at.Sub(v.UTC()); age <= 500*time.Millisecond {
+			fresh++
+		} else if old = append(old, age); len(old) > 30 {
+			t.Fatalf("%v old", old)
 		}
 	}
 }

@@ -64,7 +64,7 @@ func TestStoreRotation(t *testing.T) {
 	follow := func(serial uint32) {
 		t.Helper()
 		done := map[beacon.Alg]bool{}
-		end := time.After(10 * time.Second)
+		end := time.After(program.Busy * 10 * time.Second)
 		for len(done) < 2 {
 			select {
 			case r := <-s.got:
