@@ -313,6 +313,7 @@ func TestOnlyALossIsWarnedOf(t *testing.T) {
 	r := start(t, ca, server.Address, func(opt *upstream.Options) {
 		opt.Trust.(*upstreamtest.Trust).Defer(true)
 		opt.Log = slog.New(slog.NewTextHandler(&log, nil))
+		opt.MinPoll = time.Second // eight silent polls are a loss
 	})
 	r.next()
 	r.trust.Defer(false)
@@ -486,7 +487,7 @@ func TestSetPollWakes(t *testing.T) {
 	ca := upstreamtest.NewCA(t)
 	server := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
 	r := start(t, ca, server.Address, func(opt *upstream.Options) { opt.MaxPoll = time.Hour })
-	for range 9 {
+	for range 12 {
 		r.next() // through the burst
 	}
 	r.SetPoll(time.Hour)
@@ -495,7 +496,7 @@ func TestSetPollWakes(t *testing.T) {
 	}
 	r.next() // its time was set before
 	r.SetPoll(0)
-	if m := r.next(); m.Poll != time.Second {
+	if m := r.next(); m.Poll != 3*time.Second {
 		t.Errorf("poll %v", m.Poll)
 	}
 }
