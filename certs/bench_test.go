@@ -21,7 +21,7 @@ func BenchmarkVerify(b *testing.B) {
 	spare := certs.PinOf(certstest.NewRoot(b, "spare", pki.Now).Cert).String()
 	server := configs.Server{Name: "a", Address: addr, CA: pki.CAFile(b), Revocation: "require",
 		Pins: []string{spare, certs.PinOf(pki.Intermediate.Cert).String()}}
-	p := quick(b, knows(pki.Now), configs.Trust{}, server)
+	p := responsive(b, knows(pki.Now), configs.Trust{}, server)
 	cs, err := connect(b, p, "a", addr)
 	if err != nil {
 		b.Fatal(err)

@@ -46,7 +46,7 @@ func newGateway(t *testing.T, pki *certstest.PKI, floor certs.Floor, players ...
 	g.d = discipline.New(cfg)
 	clock := certs.ClockOf(g.d.Snapshot, func() discipline.Raw { return g.raw },
 		func() time.Time { t, _ := floor.At(time.Duration(g.raw)); return t })
-	g.policy = quick(t, clock, configs.Trust{Revocation: "prefer"}, servers...)
+	g.policy = responsive(t, clock, configs.Trust{Revocation: "prefer"}, servers...)
 	return g
 }
 
@@ -177,7 +177,7 @@ func TestHostClockIsNotAsked(t *testing.T) {
 		pki := certstest.NewAt(t, time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC))
 		addr := certstest.Serve(t, certstest.ServerConfig(pki.Issue(t, certstest.Leaf{})))
 		other := certstest.Serve(t, certstest.ServerConfig(present.Issue(t, certstest.Leaf{})))
-		p := quick(t, knows(pki.Now), configs.Trust{},
+		p := responsive(t, knows(pki.Now), configs.Trust{},
 			configs.Server{Name: "a", Address: addr, CA: pki.CAFile(t), Revocation: "require"},
 			configs.Server{Name: "b", Address: other, CA: present.CAFile(t), Revocation: "off"})
 		if _, err := connect(t, p, "a", addr); err != nil {

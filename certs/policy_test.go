@@ -48,7 +48,7 @@ func connect(t testing.TB, p *certs.Policy, name, addr string) (*tls.ConnectionS
 	if err != nil {
 		return nil, err
 	}
-	d := tls.Dialer{Config: cfg, NetDialer: &net.Dialer{Timeout: 10 * time.Second}}
+	d := tls.Dialer{Config: cfg, NetDialer: &net.Dialer{Timeout: time.Minute}}
 	c, err := d.DialContext(t.Context(), "tcp", addr)
 	if err != nil {
 		return nil, err

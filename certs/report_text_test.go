@@ -34,7 +34,7 @@ func TestReportText(t *testing.T) {
 	servers := []configs.Server{pinned, serve("revoked", certstest.Leaf{}),
 		serve("expired", certstest.Leaf{NotAfter: pki.Now.Add(-time.Minute)}),
 		serve("last day", certstest.Leaf{NotAfter: pki.Now.Add(20 * time.Hour)})}
-	p := quick(t, knows(pki.Now), configs.Trust{}, servers...)
+	p := responsive(t, knows(pki.Now), configs.Trust{}, servers...)
 	for i, c := range []struct {
 		name, why string
 		says      []string

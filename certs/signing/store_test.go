@@ -427,7 +427,7 @@ func TestHeldLockStopsNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer time.AfterFunc(20*time.Second, unlock).Stop() // so that the test ends in any case
+	defer time.AfterFunc(time.Minute, unlock).Stop() // so that the test ends in any case
 	later := noon().Add(16 * 24 * time.Hour)
 	renewed := make(chan error, 1)
 	go func() {
@@ -446,7 +446,7 @@ func TestHeldLockStopsNobody(t *testing.T) {
 			pages++
 		}
 	}
-	if pages < 5 {
+	if pages < 2 { // the first may have waited for the renewal
 		t.Errorf("%d pages were shown in the time that the renewal waited", pages)
 	}
 	verifies(t, s, noon())
@@ -820,7 +820,7 @@ func TestPipeIsNoKey(t *testing.T) {
 		if e := (*Error)(nil); !errors.As(err, &e) || e.Why != WhyBad {
 			t.Error(err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("it waits for somebody to write")
 	}
 }
