@@ -109,7 +109,7 @@ func (l *lab) establish(config *tls.Config, opt ntske.ClientOptions) (*ntske.Ses
 		l.t.Fatal(err)
 	}
 	defer tcp.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return ntske.Client(ctx, tls.Client(tcp, config), opt)
 }
@@ -195,7 +195,7 @@ func (n *node) ask() exchange {
 // becomes waits for the counters to say so.
 func (l *lab) becomes(what string, ok func(Status) bool) {
 	l.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for tick := time.NewTicker(time.Millisecond); ; {
 		if ok(l.server.Status()) {

@@ -20,11 +20,12 @@ func TestPageInABrowser(t *testing.T) {
 	}
 	g := synced()
 	base, _ := start(t, g)
-	alloc, cancel := chromedp.NewExecAllocator(context.Background(), chromedp.ExecPath("chromium"), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1100, 1000))
+	alloc, cancel := chromedp.NewExecAllocator(context.Background(), chromedp.ExecPath("chromium"), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1100, 1000),
+		chromedp.WSURLReadTimeout(5*time.Minute))
 	defer cancel()
 	ctx, cancel := chromedp.NewContext(alloc)
 	defer cancel()
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 
 	if err := chromedp.Do(ctx, chromedp.Navigate(base)); err != nil {

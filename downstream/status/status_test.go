@@ -313,7 +313,7 @@ func TestWait(t *testing.T) {
 	if _, err := Wait(context.Background(), socket, 3*time.Millisecond); err != nil {
 		t.Errorf("a bound that holds: %v", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	if r, err := Wait(ctx, socket, time.Millisecond); !errors.Is(err, context.DeadlineExceeded) || r == nil {
 		t.Errorf("a bound that does not: %v %v", r, err)
