@@ -204,17 +204,20 @@ func TestHostileMessages(t *testing.T) {
 func TestFlood(t *testing.T) {
 	t.Parallel()
 	g, n := serving(t)
-	before := g.port()
-	seconds := 3
-	for end := time.Now().Add(time.Duration(seconds) * time.Second); time.Now().Before(end); {
-		for range 50 {
-			n.send(n.delayReq())
+	before, began := g.port(), time.Now()
+	after, refused := before, uint64(0)
+	program.Eventually(t, 10*time.Second, "the rest is refused", func() bool {
+		for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			for range 50 {
+				n.send(n.delayReq())
+			}
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	after := g.port()
-	if answered := after.Answered - before.Answered; answered > uint64(32*(seconds+2)) || after.Refused["rate"]-before.Refused["rate"] < 1000 {
-		t.Errorf("%d were answered in %d s, %d refused", answered, seconds, after.Refused["rate"])
+		after = g.port()
+		refused = after.Refused["rate"] - before.Refused["rate"]
+		return refused >= 1000
+	})
+	if answered, took := after.Answered-before.Answered, time.Since(began); answered > uint64(32*(took.Seconds()+2)) {
+		t.Errorf("%d were answered in %v, %d refused", answered, took, refused)
 	}
 	program.Eventually(t, 5*time.Second, "Sync goes on", func() bool { return g.port().Synced > after.Synced })
 	time.Sleep(time.Second)
@@ -281,12 +284,13 @@ func TestNothingWithoutTime(t *testing.T) {
 			t.Errorf("%v sends %x without time", from, b[:size])
 		}
 	}
-	if p := g.port(); p.Refused["unsynchronized"] != 5 || p.Announced+p.Synced+p.Answered != 0 {
+	program.Eventually(t, 2*time.Second, "the requests are refused", func() bool { return g.port().Refused["unsynchronized"] == 5 })
+	if p := g.port(); p.Announced+p.Synced+p.Answered != 0 {
 		t.Errorf("%+v", p)
 	}
 	l.startServer()
 	g.waitState(20*time.Second, ptp.StateServing)
-	n.general.SetReadDeadline(time.Now().Add(10 * time.Second))
+	n.general.SetReadDeadline(time.Now().Add(program.Busy * 10 * time.Second))
 	for {
 		size, _, err := n.general.ReadFromUDP(b)
 		if err != nil {
@@ -301,7 +305,7 @@ func TestNothingWithoutTime(t *testing.T) {
 			binary.BigEndian.Uint32(a[64:]) != 0x40010054 || bound < 50*time.Microsecond || bound > 100*time.Millisecond {
 			t.Errorf("Announce %x with a bound of %v", a, bound)
 		}
-		if off := time.Until(stamp(a[34:]).Add(-ahead)); off.Abs() > 5*time.Second {
+		if off := time.Until(stamp(a[34:]).Add(-ahead)); off.Abs() > 20*time.Second {
 			t.Errorf("Announce of %v", stamp(a[34:]))
 		}
 		break

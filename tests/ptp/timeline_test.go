@@ -107,9 +107,16 @@ func TestJumpIsSilent(t *testing.T) {
 		t.Errorf("it was silent for %v: a receiver waits for up to 8 s since the last Announce", quiet)
 	}
 	var answer []byte
-	program.Eventually(t, 5*time.Second, "requests are answered", func() bool { n.send(n.delayReq()); answer = n.answer(300 * time.Millisecond); return answer != nil })
-	if off := time.Until(stamp(answer[34:])) - time.Second; off.Abs() > 500*time.Millisecond {
-		t.Errorf("the answer is %v off the other timeline", off)
+	var asked time.Time
+	program.Eventually(t, 5*time.Second, "requests are answered", func() bool {
+		asked = time.Now()
+		n.send(n.delayReq())
+		answer = n.answer(300 * time.Millisecond)
+		return answer != nil
+	})
+	const slack = 100 * time.Millisecond
+	if at := stamp(answer[34:]).Add(-time.Second); at.Before(asked.Add(-slack)) || at.After(time.Now().Add(slack)) {
+		t.Errorf("asked at %v, and the answer says %v of the other timeline", asked, at)
 	}
 }
 
@@ -124,7 +131,7 @@ func TestBoundGrowsBetweenAnnounces(t *testing.T) {
 		b := make([]byte, 1500)
 		var bound time.Duration
 		moved, times := false, 0
-		n.general.SetReadDeadline(time.Now().Add(20 * time.Second))
+		n.general.SetReadDeadline(time.Now().Add(program.Busy * 20 * time.Second))
 		for times < 2 {
 			size, _, err := n.general.ReadFromUDP(b)
 			if err != nil {
@@ -142,8 +149,9 @@ func TestBoundGrowsBetweenAnnounces(t *testing.T) {
 				}
 			case moved && (kind == 8 || kind == 9):
 				times++
-				if off := time.Until(stamp(b[34:])).Abs(); off > bound+200*time.Millisecond {
-					t.Errorf("a message of type %d is %v off, %v was announced", kind, off, bound)
+				// The timeline was moved ahead. Who reads this late, on a machine that does something else, finds less.
+				if off := time.Until(stamp(b[34:])); off > bound+200*time.Millisecond {
+					t.Errorf("a message of type %d is %v ahead, %v was announced", kind, off, bound)
 				}
 			}
 		}

@@ -92,7 +92,7 @@ func (s *server) start(t *testing.T) {
 	open := func() (err error) {
 		// Others look for free ports too, and hold for a moment what they find.
 		for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-			if made, err = nts.New(opt); err == nil || time.Since(begun) > 5*time.Second {
+			if made, err = nts.New(opt); err == nil || time.Since(begun) > patience {
 				return err
 			}
 			if s.ke == "" {
