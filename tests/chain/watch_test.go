@@ -25,7 +25,7 @@ func TestWatchSaysThatOldSecretsAreRefused(t *testing.T) {
 		t.Fatalf("node rotate: %d\n%s", code, out)
 	}
 	for _, when := range []string{"just after", "later"} {
-		out, code := watch("4s")
+		out, code := watch("8s")
 		if code != 1 || !strings.Contains(out, "refuses the name and password of f;") || !strings.Contains(out, "ntsgw node rotate f -form json -out FILE") || strings.Contains(out, "1970") {
 			t.Errorf("%s: exit code %d\n%s", when, code, out)
 		}

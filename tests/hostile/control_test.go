@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // rejected reads the page's own counters from its metrics.
@@ -67,7 +69,7 @@ func TestItsPageAndSocket(t *testing.T) {
 				c, err := net.Dial(network, address)
 				must(t, err)
 				defer c.Close()
-				c.SetDeadline(time.Now().Add(5 * time.Second))
+				c.SetDeadline(time.Now().Add(program.Busy * 5 * time.Second))
 				go c.Write(tt.send)
 				resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 				must(t, err)

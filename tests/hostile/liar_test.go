@@ -124,7 +124,8 @@ func TestOneLiarOfFour(t *testing.T) {
 				t.Errorf("nothing is counted as %s: %v", tt.refused, have)
 			}
 			for reason, n := range have {
-				if reason != tt.refused && n > had[reason] {
+				// A machine that stands still for a second loses a reply of its own.
+				if reason != tt.refused && reason != "no-reply" && n > had[reason] {
 					t.Errorf("%d counted as %s", n-had[reason], reason)
 				}
 			}

@@ -88,7 +88,7 @@ func (g *gateway) raw() *client {
 	c, err := net.Dial("tcp", g.broker)
 	must(g.t, err)
 	g.t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(program.Busy * 20 * time.Second))
 	return &client{g.t, c}
 }
 
@@ -211,10 +211,10 @@ func newRequest(t testing.TB) *beacon.Request {
 func (n *node) exchange() beacon.Response {
 	n.g.t.Helper()
 	q := newRequest(n.g.t)
-	n.conn.SetDeadline(time.Now().Add(20 * time.Second))
+	n.conn.SetDeadline(time.Now().Add(program.Busy * 20 * time.Second))
 	m1 := time.Now()
 	n.send(publication(n.e.TopicPrefix+"req/"+n.e.Node, 0, false, q.AppendSealed(nil, n.key)))
-	_, b, _, err := n.message(5 * time.Second)
+	_, b, _, err := n.message(program.Busy * 5 * time.Second)
 	m4 := time.Now()
 	if err != nil {
 		n.g.t.Fatalf("no answer: %v; refused: %v", err, n.g.refusals("mqtt"))
@@ -247,7 +247,7 @@ func TestItsExchanges(t *testing.T) {
 	const req = "ntsgw/gw1/req/"
 	spent := newRequest(t).AppendSealed(nil, n.key)
 	n.send(publication(req+"node-a", 0, false, spent))
-	_, answer, _, err := n.message(5 * time.Second)
+	_, answer, _, err := n.message(program.Busy * 5 * time.Second)
 	must(t, err)
 	fresh := func(k *beacon.MACKey) []byte { return newRequest(t).AppendSealed(nil, k) }
 	flip := func(b []byte, bit int) []byte { b = slices.Clone(b); b[bit/8] ^= 1 << (bit % 8); return b }
@@ -327,7 +327,7 @@ func TestItsBroker(t *testing.T) {
 		found := map[string]bool{}
 		lacks := func(topic string) bool { return !found["ntsgw/gw1/"+topic] }
 		for slices.ContainsFunc(append(topics, "key", "status", "state"), lacks) {
-			topic, payload, retained, err := late.message(5 * time.Second)
+			topic, payload, retained, err := late.message(program.Busy * 5 * time.Second)
 			if err != nil {
 				g.t.Fatalf("found only %v: %v", found, err)
 			}

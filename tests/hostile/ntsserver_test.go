@@ -40,7 +40,7 @@ func (g *gateway) tlsConfig() *tls.Config {
 
 // keys makes a key exchange.
 func (g *gateway) keys() (*ntske.Session, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), program.Busy*5*time.Second)
 	defer cancel()
 	tcp, err := (&net.Dialer{}).DialContext(ctx, "tcp", g.ke)
 	if err != nil {
@@ -83,7 +83,7 @@ func (d *device) ask() {
 	_, err := d.conn.Write(packet)
 	must(d.g.t, err)
 	b := make([]byte, 2048)
-	must(d.g.t, d.conn.SetReadDeadline(time.Now().Add(5*time.Second)))
+	must(d.g.t, d.conn.SetReadDeadline(time.Now().Add(program.Busy*5*time.Second)))
 	n, err := d.conn.Read(b)
 	must(d.g.t, err)
 	answered := time.Now()
@@ -175,7 +175,7 @@ func TestItsNTSServer(t *testing.T) {
 			g.rises("nts", before, tt.want)
 			if tt.nak {
 				b := make([]byte, 2048)
-				must(t, d.conn.SetReadDeadline(time.Now().Add(5*time.Second)))
+				must(t, d.conn.SetReadDeadline(time.Now().Add(program.Busy*5*time.Second)))
 				n, err := d.conn.Read(b)
 				var h ntp.Packet
 				if err != nil || h.UnmarshalBinary(b[:n]) != nil || h.Kiss() != "NTSN" || h.TransmitTime != 0 || h.ReceiveTime != 0 || n > len(packet) {
@@ -236,7 +236,7 @@ func TestItsKeyExchange(t *testing.T) {
 			tcp, err := net.Dial("tcp", g.ke)
 			must(t, err)
 			defer tcp.Close()
-			tcp.SetDeadline(time.Now().Add(5 * time.Second))
+			tcp.SetDeadline(time.Now().Add(program.Busy * 5 * time.Second))
 			if tt.raw != nil {
 				tcp.Write(tt.raw)
 			} else {
