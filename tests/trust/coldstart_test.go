@@ -204,7 +204,9 @@ func (c coldCase) judged(t *testing.T, g *gateway, epoch string, p player, name 
 	r := g.await(t, name+" is used", func(r *status.Report) bool { return believed(source(t, r, name)) })
 	holds(t, r, epoch, c.truth)
 	rejected := source(t, r, name).Rejected
-	delete(rejected, "no-reply") // of a machine that stood still for a second
+	for _, reason := range []string{"no-reply", "late"} { // of a machine that stood still for a second
+		delete(rejected, reason)
+	}
 	if p.why == "" && !c.stuck && len(rejected) > 0 {
 		t.Errorf("%s: %v", name, rejected)
 	}
