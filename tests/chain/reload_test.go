@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/status"
@@ -40,7 +39,7 @@ func TestTheConfigurationIsReadAgain(t *testing.T) {
 	source := func() status.Source { return g.mustReport().Sources[0] }
 
 	replace(string(good) + "\nmin_pol = 3\n")
-	program.Eventually(t, 5*time.Second, "the bad file is refused", warned("configuration-refused"))
+	program.Eventually(t, program.Noticed, "the bad file is refused", warned("configuration-refused"))
 	if w := g.mustReport().Warnings; !slices.ContainsFunc(w, func(w discipline.Warning) bool { return strings.Contains(w.Text, "one with 1 mistake and") }) {
 		t.Errorf("the number of mistakes: %+v", w)
 	}
@@ -49,7 +48,7 @@ func TestTheConfigurationIsReadAgain(t *testing.T) {
 	}
 
 	replace(string(good) + "pins = [\"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"]\n")
-	program.Eventually(t, 10*time.Second, "the pin ends the session", func() bool {
+	program.Eventually(t, program.Noticed, "the pin ends the session", func() bool {
 		return source().Rejected["pin-mismatch"] > 0 && source().Cookies == 0
 	})
 	if warned("configuration-refused")() {
@@ -57,7 +56,7 @@ func TestTheConfigurationIsReadAgain(t *testing.T) {
 	}
 
 	replace(string(good))
-	program.Eventually(t, 30*time.Second, "the server is accepted again", func() bool { return source().Cookies > 0 && source().State == "selected" })
+	program.Eventually(t, 3*program.Noticed, "the server is accepted again", func() bool { return source().Cookies > 0 && source().State == "selected" })
 	if r := g.mustReport(); r.Epoch != before.Epoch {
 		t.Errorf("epoch %s after %s", r.Epoch, before.Epoch)
 	}
@@ -65,14 +64,14 @@ func TestTheConfigurationIsReadAgain(t *testing.T) {
 	// Trust does not wait for what does.
 	slower := strings.Replace(string(good), "interval = \"1s\"", "interval = \"2s\"", 1)
 	replace(slower + "pins = [\"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"]\n")
-	program.Eventually(t, 10*time.Second, "the pin ends the session, though a restart is needed for the rest", func() bool {
+	program.Eventually(t, program.Noticed, "the pin ends the session, though a restart is needed for the rest", func() bool {
 		return source().Cookies == 0 && warned("configuration-needs-restart")()
 	})
 	replace(slower)
-	program.Eventually(t, 30*time.Second, "the server is accepted once more", func() bool { return source().Cookies > 0 })
+	program.Eventually(t, 3*program.Noticed, "the server is accepted once more", func() bool { return source().Cookies > 0 })
 	if !warned("configuration-needs-restart")() {
 		t.Error("no restart is asked for, though the interval is another")
 	}
 	replace(string(good))
-	program.Eventually(t, 5*time.Second, "nothing waits any longer", func() bool { return !warned("configuration-needs-restart")() })
+	program.Eventually(t, program.Noticed, "nothing waits any longer", func() bool { return !warned("configuration-needs-restart")() })
 }

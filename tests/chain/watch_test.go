@@ -4,7 +4,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ntsgw/ntsgw/tests/program"
 )
@@ -20,12 +19,13 @@ func TestWatchSaysThatOldSecretsAreRefused(t *testing.T) {
 	watch := func(d string) (string, int) {
 		return g.run("", "beacon", "watch", "-node", file, "-config", g.config, "-for", d)
 	}
-	program.Eventually(t, 10*time.Second, "the node is let in", func() bool { _, code := watch("1500ms"); return code == 0 })
+	program.Eventually(t, program.Noticed, "the node is let in", func() bool { _, code := watch("3s"); return code == 0 })
 	if out, code := g.run("", "node", "rotate", "f", "-config", g.config); code != 0 {
 		t.Fatalf("node rotate: %d\n%s", code, out)
 	}
 	for _, when := range []string{"just after", "later"} {
-		out, code := watch("8s")
+		out, code := "", 0
+		program.Eventually(t, program.Noticed, "the node is refused", func() bool { out, code = watch("4s"); return code == 1 })
 		if code != 1 || !strings.Contains(out, "refuses the name and password of f;") || !strings.Contains(out, "ntsgw node rotate f -form json -out FILE") || strings.Contains(out, "1970") {
 			t.Errorf("%s: exit code %d\n%s", when, code, out)
 		}

@@ -240,7 +240,7 @@ func TestItsExchanges(t *testing.T) {
 		t.Fatalf("%d %s", code, out)
 	}
 	// The last change is noticed when the one before it is and node-d is out.
-	program.Eventually(t, 5*time.Second, "the changes are noticed", func() bool { return g.letsIn(rotated) && !g.letsIn(gone) })
+	program.Eventually(t, program.Noticed, "the changes are noticed", func() bool { return g.letsIn(rotated) && !g.letsIn(gone) })
 	g.node(b)
 	n := g.node(a)
 	n.exchange()
@@ -315,7 +315,7 @@ func TestItsBroker(t *testing.T) {
 	g := newGateway(t, []*peer{newPeer(t, "s0")}, options{mqtt: "request_rate = 100\nrequest_burst = 100\n"}).start()
 	line := g.synced(15 * time.Second)
 	a := g.enrol("node-a")
-	program.Eventually(t, 5*time.Second, "the enrolment is noticed", func() bool { return g.letsIn(a) })
+	program.Eventually(t, program.Noticed, "the enrolment is noticed", func() bool { return g.letsIn(a) })
 	n := g.node(a)
 	watcher := g.connect(login("watcher", "", "", ""))
 	watcher.send(subscription("#", "$SYS/#"))

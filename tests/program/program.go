@@ -178,6 +178,10 @@ func Tail(s string, n int) string {
 // Busy is how many times as long things may take on a machine that does something else as well.
 const Busy = 10
 
+// Noticed is how long it takes on such a machine until a changed file is read. Where the kernel has no notices left to
+// give, as many gateways at once use up what it gives a user, files are looked at once a minute: Busy times this is more.
+const Noticed = 10 * time.Second
+
 // Eventually waits until f says that it holds: within the time on a machine that does nothing else, and Busy
 // times that on any.
 func Eventually(t testing.TB, within time.Duration, what string, f func() bool) {
