@@ -85,7 +85,7 @@ func TestReload(t *testing.T) {
 		t.Helper()
 		select {
 		case <-reloaded:
-		case <-time.After(time.Minute):
+		case <-time.After(program.Busy * program.Noticed):
 			t.Fatal("not noticed\n" + log.String())
 		}
 	}

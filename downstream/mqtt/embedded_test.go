@@ -358,13 +358,13 @@ func TestTLSListener(t *testing.T) {
 		{next.key, p.key, 0o644, "open to every user"},
 	} {
 		replace(c.from, c.to, c.mode)
-		until(t, "the change is refused", 5*time.Second, func() bool { return strings.Contains(log.String(), c.says) })
+		until(t, "the change is refused", program.Noticed, func() bool { return strings.Contains(log.String(), c.says) })
 		if serial() != first {
 			t.Errorf("change %d is used", i)
 		}
 	}
 	replace(next.key, p.key, 0o600)
-	until(t, "the new certificate is used", 5*time.Second, func() bool { return serial() != first })
+	until(t, "the new certificate is used", program.Noticed, func() bool { return serial() != first })
 }
 
 // TestKeysThatOthersMayRead are not used, towards nodes or towards a broker.
@@ -414,7 +414,7 @@ func TestRotationEndsConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the connection ends", 3*time.Second, func() bool { return !n.client.IsConnectionOpen() })
+	until(t, "the connection ends", program.Noticed, func() bool { return !n.client.IsConnectionOpen() })
 	before := l.server.Status().Refused
 	if err := exec.Command("mosquitto_sub", append(hostPort(l.addr()), "-u", a.MQTTUser, "-P", a.MQTTPassword, "-t", "#", "-C", "1", "-W", "30")...).Run(); err == nil {
 		t.Error("the old password is still good")

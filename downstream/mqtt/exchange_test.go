@@ -184,7 +184,7 @@ func TestExchange(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := enrol(t, other, "kitchen")
-			until(t, "the enrolment is noticed", 3*time.Second, func() bool { return l.nodes.lookup("kitchen") != nil })
+			until(t, "the enrolment is noticed", program.Noticed, func() bool { return l.nodes.lookup("kitchen") != nil })
 			n := newTestNode(t, addr, e, true)
 			for range 3 {
 				r := n.exchange(l)
@@ -207,7 +207,7 @@ func TestExchange(t *testing.T) {
 			if err := other.Revoke("kitchen"); err != nil {
 				t.Fatal(err)
 			}
-			until(t, "the revocation is noticed", 3*time.Second, func() bool { return l.nodes.lookup("kitchen").State == NodeRevoked })
+			until(t, "the revocation is noticed", program.Noticed, func() bool { return l.nodes.lookup("kitchen").State == NodeRevoked })
 			if through == "embedded" {
 				until(t, "the connection ends", 3*time.Second, func() bool { return !n.client.IsConnectionOpen() })
 			}

@@ -165,5 +165,5 @@ func TestListChangedBeforeTheWatch(t *testing.T) {
 		}
 		enrol(t, other, "kitchen")
 	})
-	until(t, "the node", 3*time.Second, func() bool { return l.nodes.lookup("kitchen") != nil })
+	until(t, "the node", program.Noticed, func() bool { return l.nodes.lookup("kitchen") != nil })
 }
