@@ -60,7 +60,14 @@ const (
 	mostKept  = 64
 )
 
-// own takes a reading made right after this process set something.
+// after takes a reading made right after this process set something, which moved the clock by so much at once. What
+// moved it else since the reading just before that was somebody else.
+func (w *watch) after(h discipline.HostReading, t *kernelTimex, by time.Duration) {
+	w.compare(h, t, by)
+	w.own(h, t)
+}
+
+// own takes a reading as what the next one is compared with.
 func (w *watch) own(h discipline.HostReading, t *kernelTimex) {
 	w.begun, w.last, w.tick, w.freq, w.tai = true, h, t.tick, t.freq, t.tai
 }
@@ -71,8 +78,6 @@ func (w *watch) see(h discipline.HostReading, t *kernelTimex) {
 		w.own(h, t)
 		return
 	}
-	dt := float64(h.Raw - w.last.Raw)
-	ppm := joinFrequency(w.tick, w.freq)
 	if t.tick != w.tick || t.freq != w.freq {
 		now := joinFrequency(t.tick, t.freq)
 		w.note(Interference{Kind: KindFrequency, At: h.Raw, PPM: now})
@@ -83,7 +88,15 @@ func (w *watch) see(h discipline.HostReading, t *kernelTimex) {
 			w.note(Interference{Kind: KindPhase, At: h.Raw})
 		}
 	}
-	moved := time.Duration(h.Real - w.last.Real - int64(math.Round(dt*(1+ppm*1e-6))))
+	w.compare(h, t, 0)
+	w.own(h, t)
+}
+
+// compare notes it when the clock was set since the last reading, by more than what this process did.
+func (w *watch) compare(h discipline.HostReading, t *kernelTimex, own time.Duration) {
+	dt := float64(h.Raw - w.last.Raw)
+	ppm := joinFrequency(w.tick, w.freq)
+	moved := time.Duration(h.Real-w.last.Real-int64(math.Round(dt*(1+ppm*1e-6)))) - own
 	slack := jumpFloor + h.Width + w.last.Width + time.Duration(dt*jumpRate)
 	if t.tick != w.tick || t.freq != w.freq {
 		slack += time.Duration(dt * math.Abs(joinFrequency(t.tick, t.freq)-ppm) * 1e-6)
@@ -94,7 +107,6 @@ func (w *watch) see(h discipline.HostReading, t *kernelTimex) {
 	if moved.Abs() > slack {
 		w.note(Interference{Kind: KindSet, At: h.Raw, By: moved})
 	}
-	w.own(h, t)
 }
 
 func (w *watch) note(i Interference) {

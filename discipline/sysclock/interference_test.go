@@ -59,6 +59,52 @@ func TestWhatOthersDoIsTold(t *testing.T) {
 	}
 }
 
+// meddledKernel is set by somebody else just before it does what it is told.
+type meddledKernel struct {
+	*simKernel
+	by time.Duration
+}
+
+func (k *meddledKernel) adjtime(t *kernelTimex) (int, error) {
+	if t.modes != 0 {
+		k.set(k.by)
+		k.by = 0
+	}
+	return k.simKernel.adjtime(t)
+}
+
+func TestASettingInTheMomentOfOurOwnIsTold(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(*System) error
+	}{
+		{"frequency", func(s *System) error { return s.SetFrequency(-120) }},
+		{"a large frequency", func(s *System) error { return s.SetFrequency(90000) }},
+		{"step", func(s *System) error { return s.Step(-3 * time.Second) }},
+	} {
+		for _, by := range []time.Duration{0, 6 * time.Millisecond, -2 * time.Second} {
+			k := &meddledKernel{simKernel: newSimKernel()}
+			s := &System{host: host{k: k}}
+			s.SetFrequency(25)
+			k.pass(time.Second)
+			s.Read()
+			k.by = by
+			if err := c.do(s); err != nil {
+				t.Fatal(err)
+			}
+			k.pass(time.Second)
+			s.Read()
+			events := s.Interference()
+			if by == 0 && len(events) == 0 {
+				continue
+			}
+			if len(events) != 1 || events[0].Kind != KindSet || (events[0].By-by).Abs() > 200*time.Microsecond {
+				t.Errorf("%s, set by %v meanwhile: reported %+v", c.name, by, events)
+			}
+		}
+	}
+}
+
 // leapingKernel inserts a second between the reading of its state and that of its clocks, once.
 type leapingKernel struct {
 	*simKernel

@@ -47,21 +47,9 @@ func (h *host) ReadPair() discipline.HostReading { return h.k.pair() }
 
 // Read reads REALTIME beside RAW, and the frequency that the kernel applies.
 func (h *host) Read() (discipline.HostReading, error) {
-	var t kernelTimex
-	if _, err := h.k.adjtime(&t); err != nil {
+	r, t, err := reading(h.k)
+	if err != nil {
 		return discipline.HostReading{}, wrap("reading the kernel's clock state", err)
-	}
-	r := h.k.pair()
-	// A leap second that passed between the two would look like somebody's setting of the clock.
-	for range 2 {
-		var after kernelTimex
-		if _, err := h.k.adjtime(&after); err != nil {
-			return discipline.HostReading{}, wrap("reading the kernel's clock state", err)
-		}
-		if after.tai == t.tai {
-			break
-		}
-		t, r = after, h.k.pair()
 	}
 	r.FrequencyPPM = joinFrequency(t.tick, t.freq)
 	h.watch.see(r, &t)
@@ -106,18 +94,13 @@ func (s *System) SetFrequency(ppm float64) error {
 	if err := s.takeOver(); err != nil {
 		return wrap(op, err)
 	}
-	var t kernelTimex
-	if _, err := s.k.adjtime(&t); err != nil {
+	h, t, err := reading(s.k)
+	if err != nil {
 		return wrap(op, err)
 	}
-	s.watch.see(s.k.pair(), &t)
+	s.watch.see(h, &t)
 	tick, freq := splitFrequency(ppm, t.tick)
-	t = kernelTimex{modes: unix.ADJ_FREQUENCY | unix.ADJ_TICK, tick: tick, freq: freq}
-	if _, err := s.k.adjtime(&t); err != nil {
-		return wrap(op, err)
-	}
-	s.watch.own(s.k.pair(), &t)
-	return nil
+	return wrap(op, s.set(kernelTimex{modes: unix.ADJ_FREQUENCY | unix.ADJ_TICK, tick: tick, freq: freq}, 0))
 }
 
 // Step moves REALTIME by d at once. The kernel then calls its clock unsynchronized until
@@ -127,21 +110,29 @@ func (s *System) Step(d time.Duration) error {
 	if err := s.takeOver(); err != nil {
 		return wrap(op, err)
 	}
-	var t kernelTimex
-	if _, err := s.k.adjtime(&t); err != nil {
+	h, t, err := reading(s.k)
+	if err != nil {
 		return wrap(op, err)
 	}
-	s.watch.see(s.k.pair(), &t)
+	s.watch.see(h, &t)
 	sec := int64(d / time.Second)
 	nsec := int64(d % time.Second)
 	if nsec < 0 { // the kernel wants the fraction positive
 		sec, nsec = sec-1, nsec+1e9
 	}
-	t = kernelTimex{modes: unix.ADJ_SETOFFSET | unix.ADJ_NANO, sec: sec, usec: nsec}
-	if _, err := s.k.adjtime(&t); err != nil {
-		return wrap(op, err)
+	return wrap(op, s.set(kernelTimex{modes: unix.ADJ_SETOFFSET | unix.ADJ_NANO, sec: sec, usec: nsec}, d))
+}
+
+// set changes the clock, which moves it by so much at once, and looks whether somebody else did in the same moment.
+func (s *System) set(to kernelTimex, by time.Duration) error {
+	if _, err := s.k.adjtime(&to); err != nil {
+		return err
 	}
-	s.watch.own(s.k.pair(), &t)
+	h, t, err := reading(s.k)
+	if err != nil {
+		return err
+	}
+	s.watch.after(h, &t, by)
 	return nil
 }
 
@@ -222,3 +213,23 @@ func (*Observer) Step(time.Duration) error { return ErrObserver }
 
 // SetStatus returns ErrObserver.
 func (*Observer) SetStatus(KernelStatus) error { return ErrObserver }
+
+// reading reads the clocks and the kernel's state beside them.
+func reading(k kernel) (h discipline.HostReading, t kernelTimex, err error) {
+	if _, err = k.adjtime(&t); err != nil {
+		return h, t, err
+	}
+	h = k.pair()
+	// A leap second that passed between the two would look like somebody's setting of the clock.
+	for range 2 {
+		var after kernelTimex
+		if _, err = k.adjtime(&after); err != nil {
+			return h, t, err
+		}
+		if after.tai == t.tai {
+			break
+		}
+		t, h = after, k.pair()
+	}
+	return h, t, nil
+}
