@@ -40,9 +40,9 @@ vet:
 
 # Guests and containers have the machine for themselves: beside each other both starve.
 unit:
-	$(NOCLOCK) $(GO) test -p 2 -timeout 20m $$($(GO) list ./... | grep -v -e /tests/uml$$ -e /tests/compose$$)
-	$(NOCLOCK) $(GO) test -timeout 20m ./tests/uml
-	$(NOCLOCK) $(GO) test -timeout 20m ./tests/compose
+	$(NOCLOCK) $(GO) test -p 2 -timeout 1h $$($(GO) list ./... | grep -v -e /tests/uml$$ -e /tests/compose$$)
+	$(NOCLOCK) $(GO) test -timeout 1h ./tests/uml
+	$(NOCLOCK) $(GO) test -timeout 1h ./tests/compose
 
 # Costs in ns and allocations. Run it on a machine that does nothing else.
 bench:

@@ -128,7 +128,7 @@ func (p *process) end() {
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.done:
-	case <-time.After(3 * time.Second):
+	case <-time.After(busy * 3 * time.Second):
 	}
 	// What it has started itself; the group is its own.
 	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
