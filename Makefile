@@ -81,7 +81,8 @@ bench-clock:
 	NTSGW_UML=long NTSGW_UML_RUNS=$(RUNS) $(NOCLOCK) $(GO) test -count=1 -v -timeout 3h -parallel 3 -run TestBesideChrony ./tests/uml
 
 # make beside-chrony CLKNETSIM=DIR [WORLDS=regexp] [SEEDS=n]: the same packets for chronyd, in simulated time, and for our discipline: true
-# errors and their ratio, some minutes for all. DIR is a built checkout of https://github.com/mlichvar/clknetsim.
+# errors and their ratio, some minutes for all. DIR is a built checkout of https://github.com/mlichvar/clknetsim. ARGS="-random 100 -first 1": worlds
+# drawn by chance.
 SEEDS ?= 3
 beside-chrony:
 	@mkdir -p dist && $(GO) build -o dist/samepackets ./tests/samepackets

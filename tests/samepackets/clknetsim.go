@@ -113,6 +113,9 @@ func (s *simulator) play(ctx context.Context, w world, seed uint64) (*played, er
 	if s.keep != "" {
 		h := fnv.New64a()
 		fmt.Fprint(h, w.poll, w.seconds, t)
+		if w.stored {
+			fmt.Fprint(h, w.osc.Offset)
+		}
 		kept = filepath.Join(s.keep, fmt.Sprintf("%x.%d", h.Sum64(), seed))
 		if b, err := os.ReadFile(kept); err == nil {
 			p := new(played)
@@ -154,6 +157,10 @@ func (s *simulator) simulate(ctx context.Context, w world, seed uint64, t tables
 		links = append(links, fmt.Sprintf(`node%d_delay%d = (file "out%d")`, client, i+1, i), fmt.Sprintf(`node%d_delay%d = (file "back%d")`, i+1, client, i))
 		write(fmt.Sprint("conf", i+1), "local stratum 1", "allow", "cmdport 0", "bindcmdaddress /", fmt.Sprintf("pidfile %s/pid%d", run, i+1))
 		polled = append(polled, fmt.Sprintf("server 192.168.123.%d minpoll %d maxpoll %d", i+1, w.poll, w.poll))
+	}
+	if w.stored {
+		write("drift", fmt.Sprintf("%f 0.1", w.osc.Offset/1000))
+		polled = append(polled, fmt.Sprintf("driftfile %s/drift", run))
 	}
 	write("network", links...)
 	write(fmt.Sprint("conf", client), append(polled, "cmdport 0", "bindcmdaddress /", fmt.Sprintf("pidfile %s/pid%d", run, client))...)

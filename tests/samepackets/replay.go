@@ -45,6 +45,9 @@ func replay(w world, p *played) (errs []float64, violations int) {
 	for i := range w.paths {
 		cfg.Sources = append(cfg.Sources, discipline.SourceConfig{Name: name(i)})
 	}
+	if w.stored {
+		cfg.FrequencyPPM, cfg.FrequencyStdPPM = -w.osc.Offset/(1+w.osc.Offset*1e-9)/1000, 0.1
+	}
 	d := discipline.New(cfg)
 	host, ppm, next := 0.0, 0.0, 0
 	for i, rate := range p.Rates {

@@ -66,6 +66,20 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 	}
 }
 
+func TestUnsteady(t *testing.T) {
+	rates := make([]float64, 4000)
+	for i := range rates {
+		rates[i] = 4.9 * float64(min(i, 2700))
+	}
+	if unsteady(rates) {
+		t.Error("5 ppb a second are allowed")
+	}
+	rates[3000] -= 1100
+	if !unsteady(rates) {
+		t.Error("more than 1 ppm at once isn't")
+	}
+}
+
 // A world's tables are the same each time and others with another seed, and worlds have names of their own.
 func TestDraw(t *testing.T) {
 	seen := map[string]bool{}
@@ -74,6 +88,16 @@ func TestDraw(t *testing.T) {
 			t.Errorf("two worlds are named %q", w.name)
 		}
 		seen[w.name] = true
+	}
+	for n := range uint64(200) {
+		w, again := random(n), random(n)
+		if seen[w.name] || w.name != again.name || !slices.Equal(draw(w, 1).out[0][:40], draw(again, 1).out[0][:40]) {
+			t.Errorf("%q is not a world of its own that is the same each time", w.name)
+		}
+		seen[w.name] = true
+		if w.judge >= w.seconds || w.seconds < 40<<w.poll || len(w.paths) == 0 {
+			t.Errorf("%q lasts %d s, of which %d aren't judged", w.name, w.seconds, w.judge)
+		}
 	}
 	w := worlds()[0]
 	a, b, c := draw(w, 1), draw(w, 1), draw(w, 2)

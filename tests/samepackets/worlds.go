@@ -15,7 +15,8 @@ type world struct {
 	paths   []sim.Path // one a server
 	poll    int        // log2 of seconds
 	seconds int
-	judge   int // the second from which on errors count
+	judge   int  // the second from which on errors count
+	stored  bool // both know the oscillator's usual rate from before
 }
 
 const (
@@ -121,7 +122,7 @@ func worlds() (list []world) {
 	}
 	start := func(name string, p sim.Path, polls ...int) {
 		for _, poll := range polls {
-			list = append(list, world{"start: " + name + ", " + seconds(poll), begins, []sim.Path{p}, poll, 600, 60})
+			list = append(list, world{name: "start: " + name + ", " + seconds(poll), osc: begins, paths: []sim.Path{p}, poll: poll, seconds: 600, judge: 60})
 		}
 	}
 	exp := sim.Exponential
@@ -185,7 +186,7 @@ func worlds() (list []world) {
 	add("four: 1 ms Gaussian", walk9, path(10*ms, sim.Gaussian(1*ms)), 6)
 	// Servers that are unlike.
 	unlike := func(name string, osc sim.Oscillator, poll int, paths ...sim.Path) {
-		w := world{name + ", " + seconds(poll), osc, paths, poll, 12 * 3600, 4000}
+		w := world{name: name + ", " + seconds(poll), osc: osc, paths: paths, poll: poll, seconds: 12 * 3600, judge: 4000}
 		if poll < 6 {
 			w.seconds, w.judge = 4*3600, 3600
 		}
