@@ -6,7 +6,7 @@ import (
 )
 
 // The estimator: a bank of Kalman filters over one common state (offset, rate, and one bias a
-// source), one filter a hypothesis on how much the oscillator wanders, how unequal paths are, and
+// source, for some shapes of delay one least delay a source, too), one filter a hypothesis on how much the oscillator wanders, how unequal paths are, and
 // what shape their delays have. Each source's noise is itself a small mixture of
 // hypotheses: how an exchange's extra delay divides between the way out and the way back, or that
 // only what exceeds the usual delay says anything, or nothing does.
@@ -68,17 +68,24 @@ var steepest = [...]float64{0, 0, 0, 0, 0, -10, -35}
 // standard deviation as a share of its least delay. With one source they can't be told apart.
 var biases = [...]float64{0.05, 0.0005}
 
+// A far server's path is the likelier to be unequal: beyond farFrom times the nearest one's delay that share grows
+// with its root, up to farMost times.
+const (
+	farFrom = 2.0
+	farMost = 10.0
+)
+
 // class is a hypothesis on a source's noise. With extra delay e, z = y + noise lies in
 // [−e/2, e/2] when both ways have a least delay; tilt is the slope of the density's logarithm
 // across that box in units of 1/e's mean: the steep ones leave the other way little beside that. A level that is
 // narrow beside e is that of delays which grow and shrink on both ways alike. Around the usual delay a sample says less
 // the sooner or later it comes, as a box that sends some packets early has it. Of two routes the slow one is longer on
 // one way. A scaled sample has a box's spread beside par of the box's softness: little of it, as what a server states
-// as its precision may be far worse than its stamps. A floored box takes the least delay for lying par gaps below the
-// least sample, and its edges for sharp. A stray is explained by nothing else.
+// as its precision may be far worse than its stamps. With queues each way's extra delay is an exponential of its own: the
+// ways' means are alike, or unlike. A stray is explained by nothing else.
 type class struct {
 	kind  byte
-	par   float64 // kind box: tilt; edge, routes: ±1; scaled: share of the softness; level: standard deviation over e's mean; usual, around: over the spread or core
+	par   float64 // kind box: tilt; edge, routes: ±1; scaled: share of the softness; level: standard deviation over e's mean; usual, around: over the spread or core; queues: mean over the usual one; unlike: the way out's share
 	prior float64 // logarithm
 	shape shape   // the filters that weigh it, and others: shape.weighs
 }
@@ -89,9 +96,10 @@ const (
 	level
 	scaled
 	usual
-	floored
 	around
 	routes
+	queues
+	unlike
 	strays
 )
 
@@ -103,7 +111,7 @@ var classes = [...]class{
 	{level, 0.025, -5, mixed}, {level, 0.1, -2, mixed}, {level, 0.2, -1, mixed}, {level, 0.4, -2, mixed},
 	{scaled, 1, -1, mixed},
 	{usual, 0.5, -6, mixed}, {usual, 1, -6, mixed}, {around, 1, -4, mixed},
-	{floored, 0.1, -1, hard}, {floored, 0.4, 0, hard}, {floored, 1.5, -1, hard},
+	{queues, 1, 0, hard}, {queues, 0.3, -1, hard}, {unlike, 0.9, -2, hard}, {unlike, 0.1, -2, hard},
 	{routes, 1, -1, backOnly}, {routes, -1, -1, outOnly},
 	{scaled, 0.1, -2, mixed},
 	{strays, 0, -4, mixed},
@@ -117,7 +125,7 @@ const (
 	mixed    shape = iota // anything
 	back                  // extra delay rather lies on the way back …
 	out                   // … or on the way out
-	hard                  // both ways have a least delay that nothing is below, as queues have
+	hard                  // both ways have a least delay that nothing is below, as queues have; their sum is learned
 	backOnly              // a side that no mixture with what isn't one-sided could move to a wrong state:
 	outOnly               // the usual delay has all samples but the fast ones for it where most take a slow route
 )
@@ -195,7 +203,7 @@ type delays struct {
 	floor float64 // the least delay that is taken for real
 	soft  float64 // how soft a box's edges are
 	gap   float64 // from the least sample to the fourth
-	thin  float64 // how soft a floored box's edges are
+	thin  float64 // how soft the edges of queues are
 	mean  float64 // mean extra delay
 }
 
@@ -229,11 +237,12 @@ type hypothesis struct {
 	wander float64
 	bias   float64
 	shape  shape
+	common int   // elements of the state that every shape has
 	kinds  []int // the classes that it weighs
 	at     float64
 	log    float64
 	heat   float64   // the thermometer's integral at at
-	x      []float64 // offset, rate, biases, and with a thermometer the rate's change per K
+	x      []float64 // offset, rate, biases, with a thermometer the rate's change per K, and where the shape is hard the sources' least delays
 	p      []float64 // row-major, square
 	w      []float64 // sources × classes: log weights
 }
@@ -241,7 +250,7 @@ type hypothesis struct {
 type filter struct {
 	started  bool
 	n        int          // sources
-	d        int          // elements of the state
+	d        int          // elements of the state that every shape has
 	heat     *thermometer // nil: none
 	t0       Raw          // origin of seconds
 	ring     []sampleAt
@@ -256,9 +265,9 @@ type filter struct {
 	kept     []float64 // scratch: the class weights before a refiltering
 	heat0    float64   // what was learned of the rate's change per K
 	heatVar0 float64
-	stale    int // samples since the last refiltering
-	taken    int // samples since the last reset
-	col      []float64
+	stale    int       // samples since the last refiltering
+	taken    int       // samples since the last reset
+	col      []float64 // scratch
 	delays   []float64 // scratch
 }
 
@@ -271,11 +280,15 @@ func newFilter(sources int, heat *thermometer) filter {
 	}
 	d := f.d
 	f.heatVar0 = heatStd * heatStd
-	f.col, f.delays, f.kept = make([]float64, d), make([]float64, 0, len(f.ring)), make([]float64, 0, len(f.bank)*sources*nc)
+	f.col, f.delays, f.kept = make([]float64, 2*(d+sources)), make([]float64, 0, len(f.ring)), make([]float64, 0, len(f.bank)*sources*nc)
 	for i := range f.bank {
 		shape := shapes[i/len(wanders)%len(shapes)]
-		f.bank[i] = hypothesis{wander: wanders[i%len(wanders)], bias: biases[i/len(wanders)/len(shapes)], shape: shape, kinds: shape.classes(),
-			x: make([]float64, d), p: make([]float64, d*d), w: make([]float64, sources*nc)}
+		n := d
+		if shape == hard {
+			n += sources
+		}
+		f.bank[i] = hypothesis{wander: wanders[i%len(wanders)], bias: biases[i/len(wanders)/len(shapes)], shape: shape, common: d, kinds: shape.classes(),
+			x: make([]float64, n), p: make([]float64, n*n), w: make([]float64, sources*nc)}
 	}
 	f.reset()
 	return f
@@ -327,7 +340,7 @@ func (f *filter) keepHeat() {
 		return
 	}
 	h, k := f.best(), f.d-1
-	f.heat0, f.heatVar0 = h.x[k], math.Min(heatSoften*h.p[k*f.d+k], heatStd*heatStd)
+	f.heat0, f.heatVar0 = h.x[k], math.Min(heatSoften*h.p[k*len(h.x)+k], heatStd*heatStd)
 }
 
 // add takes a sample of source s: y measured at t with this delay and precision, ns.
@@ -410,7 +423,10 @@ const (
 	sidedK = 0.4  // the same where one way makes all of it: least samples then come nearer
 	deltaK = 0.8  // how far below its least sample the least delay lies, in gaps to the fourth
 	softK  = 0.15 // how soft that makes the edges of a box
-	thinK  = 0.05 // the same of a floored one: the classes differ in where they begin
+	thinK  = 0.02 // the same of queues, whose least delay is learned …
+	// … and lies no further below the least sample, in gaps: that of two exponentials does so in one of 10^6 paths.
+	farBelow = 4.0
+	pairMost = 40.0 // the square of so many deviations in one sample
 )
 
 const (
@@ -508,10 +524,16 @@ func (f *filter) run() {
 		f.quantiles(i)
 		f.grouped = (i == 0 || f.grouped) && (w.n == 0 || w.used.rare)
 	}
+	near := math.Inf(1)
+	for i := range f.ways {
+		if f.ways[i].n > 0 {
+			near = min(near, f.ways[i].least)
+		}
+	}
 	first := f.at(0)
-	d := f.d
 	for i := range f.bank {
 		h := &f.bank[i]
+		d := len(h.x)
 		h.log = f.prior(h.shape)
 		h.at, h.heat = first.t, first.heat
 		for k := range h.p {
@@ -524,14 +546,20 @@ func (f *filter) run() {
 		h.p[0] = 1e4*first.delay*first.delay + 1e12
 		h.p[d+1] = f.var0
 		for s := range f.n {
-			b := h.bias*f.ways[s].least + 1
-			if f.ways[s].n == 0 {
-				b = 1
+			b := 1.0
+			if w := &f.ways[s]; w.n > 0 {
+				b += h.bias * w.least * min(max(1, math.Sqrt(w.least/near/farFrom)), farMost)
 			}
 			h.p[(2+s)*d+2+s] = b * b
 		}
-		if f.heat != nil {
-			h.x[d-1], h.p[d*d-1] = f.heat0, f.heatVar0
+		if k := f.d - 1; f.heat != nil {
+			h.x[k], h.p[k*d+k] = f.heat0, f.heatVar0
+		}
+		if h.shape == hard {
+			for s := range f.n {
+				k, u := f.d+s, &f.ways[s].used
+				h.x[k], h.p[k*d+k] = u.floor, (u.gap+u.thin)*(u.gap+u.thin)
+			}
 		}
 		// What was learned of the noise is kept, softened, as the prior.
 		for k := range h.w {
@@ -611,34 +639,49 @@ var leastWeight = math.Exp(leastLog)
 
 // update enters one sample and returns the logarithm of its likelihood.
 func (h *hypothesis) update(m *sampleAt, w *way, heat bool, col []float64) float64 {
-	d := len(h.x)
-	p := h.p
-	if dt := m.t - h.at; dt > 0 {
-		h.x[0] += h.x[1] * dt
-		for k := range d { // row 0 += dt·row 1
-			p[k] += dt * p[d+k]
-		}
-		for k := range d { // column likewise
-			p[k*d] += dt * p[k*d+1]
-		}
-		if heat {
-			warm, k := m.heat-h.heat, (d-1)*d
-			h.x[0] += h.x[d-1] * warm
-			for j := range d {
-				p[j] += warm * p[k+j]
-			}
-			for j := range d {
-				p[j*d] += warm * p[j*d+d-1]
-			}
-			p[k+d-1] += heatWander * dt
-			h.heat = m.heat
-		}
-		p[0] += h.wander*dt*dt*dt/3 + phaseNoise*dt
-		p[1] += h.wander * dt * dt / 2
-		p[d] = p[1]
-		p[d+1] += h.wander * dt
-		h.at = m.t
+	h.advance(m, heat)
+	if h.shape == hard {
+		return h.updatePair(m, w, col)
 	}
+	return h.updateOne(m, w, col)
+}
+
+// advance carries the state to the instant of a sample.
+func (h *hypothesis) advance(m *sampleAt, heat bool) {
+	d, p := len(h.x), h.p
+	dt := m.t - h.at
+	if dt <= 0 {
+		return
+	}
+	h.x[0] += h.x[1] * dt
+	for k := range d { // row 0 += dt·row 1
+		p[k] += dt * p[d+k]
+	}
+	for k := range d { // column likewise
+		p[k*d] += dt * p[k*d+1]
+	}
+	if heat {
+		warm, k := m.heat-h.heat, h.common-1
+		h.x[0] += h.x[k] * warm
+		for j := range d {
+			p[j] += warm * p[k*d+j]
+		}
+		for j := range d {
+			p[j*d] += warm * p[j*d+k]
+		}
+		p[k*d+k] += heatWander * dt
+		h.heat = m.heat
+	}
+	p[0] += h.wander*dt*dt*dt/3 + phaseNoise*dt
+	p[1] += h.wander * dt * dt / 2
+	p[d] = p[1]
+	p[d+1] += h.wander * dt
+	h.at = m.t
+}
+
+// updateOne enters a sample whose delay says how much it tells of the offset.
+func (h *hypothesis) updateOne(m *sampleAt, w *way, col []float64) float64 {
+	d, p := len(h.x), h.p
 	b := 2 + m.source
 	// What is measured is s = offset + bias.
 	mean := h.x[0] + h.x[b]
@@ -701,51 +744,21 @@ func (h *hypothesis) update(m *sampleAt, w *way, heat bool, col []float64) float
 				over = max(over, 0)
 			}
 			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, z, r*r+over*over/12)
-		case floored:
-			e := max(m.delay-w.used.least+k.par*w.used.gap, 0)
-			logs[c], ms[c], vars[c] = boxUpdate(mean, vs, m.y, e, w.used.thin, 0)
 		}
 		top = max(top, logs[c]+cw[c])
 	}
-	sum, norm := 0.0, 0.0
-	for _, c := range h.kinds {
-		if cw[c] > leastLog {
-			norm += math.Exp(cw[c])
-		} else {
-			norm += leastWeight
-		}
-	}
-	mm := 0.0
 	var wt [nc]float64
+	sum, evidence := h.weighClasses(&wt, &logs, cw, top)
+	mm, vv := 0.0, 0.0
 	for _, c := range h.kinds {
-		if x := logs[c] + cw[c] - top; x > -40 {
-			wt[c] = math.Exp(x)
-		}
-		sum += wt[c]
 		mm += wt[c] * ms[c]
 	}
 	mm /= sum
-	vv := 0.0
-	most := math.Inf(-1)
 	for _, c := range h.kinds {
 		dm := ms[c] - mm
 		vv += wt[c] / sum * (vars[c] + dm*dm)
-		// A single stray does not tell the models apart, nor do samples that were held up: load that
-		// holds up one way only would make the bulk's extra delay look one-sided too.
-		// When they go on, the path has changed.
-		l := max(logs[c], logs[stray]+classes[stray].prior)
-		if w.held > 0 && w.held <= heldMost {
-			l = 0
-		}
-		cw[c] = (cw[c]+l)*(1-memoryLog) + memoryLog*classes[c].prior
-		if c != stray {
-			most = max(most, cw[c])
-		}
 	}
-	for _, c := range h.kinds {
-		cw[c] = max(cw[c]-most, leastLog)
-	}
-	cw[stray] = classes[stray].prior
+	h.learnClasses(&logs, cw, w)
 	// Moment matching: s went from (mean, vs) to (mm, vv); the rest of the state follows.
 	if !(vv > 0) || math.IsInf(vv, 0) || math.IsNaN(mm) {
 		return leastLog // beyond what float64 can weigh: as if it had not been taken
@@ -762,7 +775,190 @@ func (h *hypothesis) update(m *sampleAt, w *way, heat bool, col []float64) float
 		}
 		p[i*d+i] = max(p[i*d+i], 0) // cancellation, where a start knew next to nothing
 	}
-	return top + math.Log(sum/norm)
+	return evidence
+}
+
+// weighClasses gives the weight that each class has after a sample, their sum, and the logarithm of the sample's
+// likelihood. top is the greatest of the classes'.
+func (h *hypothesis) weighClasses(wt, logs *[nc]float64, cw []float64, top float64) (sum, evidence float64) {
+	norm := 0.0
+	for _, c := range h.kinds {
+		if cw[c] > leastLog {
+			norm += math.Exp(cw[c])
+		} else {
+			norm += leastWeight
+		}
+		if x := logs[c] + cw[c] - top; x > -40 {
+			wt[c] = math.Exp(x)
+		}
+		sum += wt[c]
+	}
+	return sum, top + math.Log(sum/norm)
+}
+
+// learnClasses enters what a sample says of the classes.
+func (h *hypothesis) learnClasses(logs *[nc]float64, cw []float64, w *way) {
+	most := math.Inf(-1)
+	for _, c := range h.kinds {
+		// A single stray does not tell the models apart, nor do samples that were held up: load that
+		// holds up one way only would make the bulk's extra delay look one-sided too.
+		// When they go on, the path has changed.
+		l := max(logs[c], logs[stray]+classes[stray].prior)
+		if w.held > 0 && w.held <= heldMost {
+			l = 0
+		}
+		cw[c] = (cw[c]+l)*(1-memoryLog) + memoryLog*classes[c].prior
+		if c != stray {
+			most = max(most, cw[c])
+		}
+	}
+	for _, c := range h.kinds {
+		cw[c] = max(cw[c]-most, leastLog)
+	}
+	cw[stray] = classes[stray].prior
+}
+
+// pair is what is known of a source's offset and bias together, s, and of its least delay, f.
+type pair struct{ s, f, ss, sf, ff float64 }
+
+// learn enters that s + k·f went from mean m and variance v to m1 and v1.
+func (q *pair) learn(k, m, v, m1, v1 float64) {
+	cs, cf := q.ss+k*q.sf, q.sf+k*q.ff
+	g, r := (m1-m)/v, (v-v1)/(v*v)
+	q.s += cs * g
+	q.f += cf * g
+	q.ss -= cs * cs * r
+	q.sf -= cs * cf * r
+	q.ff -= cf * cf * r
+}
+
+// updatePair enters a sample that tells of the offset and of the least delay: what the way out takes too long is
+// z + delay/2 − (s + f/2), what the way back does (s − f/2) − (z − delay/2), each an exponential that is never below 0.
+// So the least delay is known the better the nearer the earliest packets of each way come to each other.
+func (h *hypothesis) updatePair(m *sampleAt, w *way, col []float64) float64 {
+	d, p, u := len(h.x), h.p, &w.used
+	b, l := 2+m.source, h.common+m.source
+	// The least delay is never known so well that it couldn't be learned anew.
+	p[l*d+l] = max(p[l*d+l], u.thin*u.thin/64)
+	cs, cf := col[:d], col[d:2*d]
+	for k := range d {
+		cs[k], cf[k] = p[k*d]+p[k*d+b], p[k*d+l]
+	}
+	was := pair{h.x[0] + h.x[b], h.x[l], cs[0] + cs[b], cs[l], cf[l]}
+	if !(was.ss > 0) {
+		was.ss = 1
+	}
+	// The median of two exponentials' sum is 1.68 of their means; some that were held up don't move it.
+	each := max(min(u.mean/2, (u.median-u.floor)/1.68), u.thin)
+	var logs [nc]float64
+	var qs [nc]pair
+	cw := h.w[m.source*nc : (m.source+1)*nc]
+	top := math.Inf(-1)
+	for _, c := range h.kinds {
+		q, k := was, &classes[c]
+		out, back := k.par*each, k.par*each
+		switch k.kind {
+		case unlike:
+			out, back = 2*k.par*each, 2*(1-k.par)*each
+			fallthrough
+		case queues:
+			mean, v := q.s+q.f/2, q.ss+q.sf+q.ff/4
+			first, m1, v1 := queueUpdate(mean, v, m.y+m.delay/2, u.thin, max(out, u.thin))
+			q.learn(0.5, mean, v, m1, v1)
+			mean, v = q.s-q.f/2, q.ss-q.sf+q.ff/4
+			second, m1, v1 := queueUpdate(-mean, v, m.delay/2-m.y, u.thin, max(back, u.thin))
+			q.learn(-0.5, mean, v, -m1, v1)
+			logs[c] = first + second
+		case strays:
+			e := max(m.delay-q.f, 0)
+			log, m1, v1 := gaussUpdate(q.s, q.ss, m.y, e*e+u.mean*u.mean)
+			q.learn(0, q.s, q.ss, m1, v1)
+			logs[c] = log - math.Log(u.mean) - e/u.mean
+		}
+		qs[c] = q
+		top = max(top, logs[c]+cw[c])
+	}
+	var wt [nc]float64
+	sum, evidence := h.weighClasses(&wt, &logs, cw, top)
+	var now pair
+	for _, c := range h.kinds {
+		now.s += wt[c] / sum * (qs[c].s - was.s)
+		now.f += wt[c] / sum * (qs[c].f - was.f)
+	}
+	// No sample is below the least delay, and with some of them none lies far above it: a filter that goes astray would
+	// make room for itself.
+	now.s, now.f = was.s+now.s, min(max(was.f+now.f, u.least-farBelow*(u.gap+u.thin)), u.least)
+	for _, c := range h.kinds {
+		x, y := qs[c].s-now.s, qs[c].f-now.f
+		now.ss += wt[c] / sum * (qs[c].ss + x*x)
+		now.sf += wt[c] / sum * (qs[c].sf + x*y)
+		now.ff += wt[c] / sum * (qs[c].ff + y*y)
+	}
+	h.learnClasses(&logs, cw, w)
+	if !(now.ss > 0) || !(now.ff > 0) || math.IsInf(now.ss+now.ff, 0) || math.IsNaN(now.s+now.f+now.sf) {
+		return leastLog // as in updateOne
+	}
+	// The rest of the state follows: with S the covariance of s and f before, by S⁻¹ and S⁻¹(S − now)S⁻¹.
+	det := was.ss*was.ff - was.sf*was.sf
+	iss, isf, iff := was.ff/det, -was.sf/det, was.ss/det
+	gs, gf := iss*(now.s-was.s)+isf*(now.f-was.f), isf*(now.s-was.s)+iff*(now.f-was.f)
+	if far := gs*(now.s-was.s) + gf*(now.f-was.f); !(det > 1e-9*was.ss*was.ff) || far > pairMost || now.ss > 16*was.ss || now.ff > 16*was.ff {
+		// A filter that is this far off learns nothing of the path, and it is beyond float64: the offset alone moves.
+		clear(cf)
+		was.sf, now.sf, now.f, now.ff = 0, 0, was.f, was.ff
+		iss, isf, iff = 1/was.ss, 0, 0
+		gs, gf = iss*(now.s-was.s), 0
+	}
+	dss, dsf, dff := was.ss-now.ss, was.sf-now.sf, was.ff-now.ff
+	ass, asf, afs, aff := iss*dss+isf*dsf, iss*dsf+isf*dff, isf*dss+iff*dsf, isf*dsf+iff*dff
+	qss, qsf, qff := ass*iss+asf*isf, ass*isf+asf*iff, afs*isf+aff*iff
+	for k := range d {
+		h.x[k] += cs[k]*gs + cf[k]*gf
+	}
+	for i := range d {
+		s, f := cs[i]*qss+cf[i]*qsf, cs[i]*qsf+cf[i]*qff
+		for k := i; k < d; k++ {
+			v := p[i*d+k] - s*cs[k] - f*cf[k]
+			p[i*d+k], p[k*d+i] = v, v
+		}
+		p[i*d+i] = max(p[i*d+i], 0)
+	}
+	// The other shapes take a sample's delay as given, so what explains it as well is judged by what is left.
+	e := m.delay - was.f
+	delay := queueDelay(e, math.Sqrt(was.ff+2*u.thin*u.thin), each)
+	return evidence - max(delay, classes[stray].prior-math.Log(u.mean)-max(e, 0)/u.mean)
+}
+
+// queueUpdate: s ~ N(m, v); s with Gaussian noise of deviation soft lies below edge by an exponential of that mean.
+func queueUpdate(m, v, edge, soft, mean float64) (log, m1, v1 float64) {
+	all := v + soft*soft
+	shifted, sd := m+all/mean, math.Sqrt(all)
+	l, d1, d2 := under((edge - shifted) / sd)
+	log = l - math.Log(mean) - (edge-m)/mean + all/(2*mean*mean)
+	g := v / all
+	return log, m + g*(shifted+sd*d1-m), v - g*v + g*g*all*max(1+d2, 1e-9)
+}
+
+// under returns log Φ(b) and its first and second derivatives by a shift of the mean: truncated without a lower end.
+func under(b float64) (log, d1, d2 float64) {
+	if b < -25 {
+		return -0.5*b*b - math.Log(-b) - logSqrt2Pi, b, -1 + 1/(b*b)
+	}
+	z := 0.5 * math.Erfc(-b*invSqrt2)
+	d1 = -math.Exp(-0.5*b*b-logSqrt2Pi) / z
+	return math.Log(z), d1, b*d1 - d1*d1
+}
+
+// queueDelay is the logarithm of the density of an extra delay e: two exponentials of that mean, and noise of deviation sd.
+func queueDelay(e, sd, mean float64) float64 {
+	// The exponential's slope moves the noise by sd²/mean.
+	k := sd / mean
+	x := e/sd - k
+	log := 0.5*k*k - e/mean + math.Log(sd/mean/mean)
+	if x < -5 {
+		return log - 0.5*x*x - 2*math.Log(-x) - logSqrt2Pi
+	}
+	return log + math.Log(x*0.5*math.Erfc(-x*invSqrt2)+math.Exp(-0.5*x*x-logSqrt2Pi))
 }
 
 // gaussUpdate is Kalman's: s ~ N(m, v), measured z with variance r.
@@ -868,7 +1064,7 @@ func (h *hypothesis) estimate(t float64, thermometer bool, warm, heat float64) e
 		return e
 	}
 	// The offset moves by what was warmer since the last sample, the rate by what is warmer now.
-	k, since := d-1, heat-h.heat
+	k, since := h.common-1, heat-h.heat
 	e.y += h.x[k] * since
 	e.rate += h.x[k] * warm
 	pyk, prk, pkk := p[k]+math.Max(t-h.at, 0)*p[d+k], p[d+k], p[k*d+k]
@@ -884,11 +1080,11 @@ func (f *filter) best() *hypothesis { return &f.bank[leader(f.bank)] }
 // expect returns what source s would measure at t, and its variance, by the best hypothesis.
 func (f *filter) expect(s int, t float64) (mean, variance float64) {
 	h := f.best()
-	d, b, dt := f.d, 2+s, t-h.at
+	d, b, dt := len(h.x), 2+s, t-h.at
 	mean = h.x[0] + h.x[1]*dt + h.x[b]
 	if f.heat != nil {
 		_, heat := f.look(t)
-		mean += h.x[d-1] * (heat - h.heat)
+		mean += h.x[f.d-1] * (heat - h.heat)
 	}
 	variance = h.p[0] + h.p[b*d+b] + 2*h.p[b] + dt*dt*h.p[d+1] + 2*dt*(h.p[1]+h.p[d+b])
 	return mean, math.Max(variance, 0) + h.wander*math.Abs(dt*dt*dt)/3

@@ -2,6 +2,7 @@ package discipline
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -40,6 +41,113 @@ func TestBoxUpdate(t *testing.T) {
 		if math.Abs(log-wantLog) > 0.02+0.01*math.Abs(wantLog) || math.Abs(mean-wantMean) > 0.02*math.Sqrt(c.v) || math.Abs(variance-wantVar) > 0.03*wantVar+1e-4*c.v {
 			t.Errorf("%+v: got %.4f %.4f %.4f, want %.4f %.4f %.4f", c, log, mean, variance, wantLog, wantMean, wantVar)
 		}
+	}
+}
+
+// The closed form of a queue's update agrees with numerical integration.
+func TestQueueUpdate(t *testing.T) {
+	for _, c := range []struct{ m, v, edge, soft, mean float64 }{
+		{0, 1, 2, 0.1, 1},
+		{0, 1, 0, 0.1, 1},
+		{0, 1, -2, 0.2, 3},
+		{5, 4, 9, 0.5, 0.7},
+		{1, 0.25, 10, 0.3, 2},
+	} {
+		log, mean, variance := queueUpdate(c.m, c.v, c.edge, c.soft, c.mean)
+		sum, s1, s2 := 0.0, 0.0, 0.0
+		const n = 1500
+		for i := range n {
+			late := 16 * c.mean * (float64(i) + 0.5) / n
+			w := math.Exp(-late/c.mean) * 16 / n
+			for k := range n {
+				x := (float64(k)+0.5)/n*16 - 8
+				s := c.m + x*math.Sqrt(c.v)
+				d := (c.edge - late - s) / c.soft
+				p := w * math.Exp(-0.5*x*x-0.5*d*d) / c.soft / (2 * math.Pi) * 16 / n
+				sum += p
+				s1 += p * s
+				s2 += p * s * s
+			}
+		}
+		wantMean := s1 / sum
+		wantVar := s2/sum - wantMean*wantMean
+		if math.Abs(log-math.Log(sum)) > 0.02 || math.Abs(mean-wantMean) > 0.01*math.Sqrt(c.v) || math.Abs(variance-wantVar) > 0.02*wantVar {
+			t.Errorf("%+v: got %.4f %.4f %.4f, want %.4f %.4f %.4f", c, log, mean, variance, math.Log(sum), wantMean, wantVar)
+		}
+	}
+}
+
+// Two exponential delays and noise on each have the density that the filters of other shapes are compared by.
+func TestQueueDelay(t *testing.T) {
+	const mean, sd = 10.0, 0.2
+	sum, worst := 0.0, 0.0
+	for e := -30 * sd; e < 30*mean; e += sd / 20 {
+		got := math.Exp(queueDelay(e, sd, mean))
+		sum += got * sd / 20
+		if e > 5*sd {
+			worst = max(worst, math.Abs(got/(e/mean/mean*math.Exp(-e/mean))-1))
+		}
+	}
+	if math.Abs(sum-1) > 0.02 || worst > 0.01 {
+		t.Errorf("the density's integral is %.4f, beyond the noise it is off by a share of %.4f", sum, worst)
+	}
+	for _, e := range []float64{-1e12, -1e3, -1, 0, 1e12} {
+		if x := queueDelay(e, sd, mean); math.IsNaN(x) || math.IsInf(x, 1) {
+			t.Errorf("at %g it is %g", e, x)
+		}
+	}
+}
+
+// The least delay is learned from the earliest packets of each way, more closely than the least round trips tell it.
+func TestLeastDelayIsLearned(t *testing.T) {
+	const least, mean, seeds = 20e6, 1e6, 8
+	learned, told := 0.0, 0.0
+	for seed := range uint64(seeds) {
+		rng := rand.New(rand.NewPCG(seed, 6))
+		f := newFilter(1, nil)
+		f.start(0, 1000)
+		for i := range 400 {
+			out, back := mean*rng.ExpFloat64(), mean*rng.ExpFloat64()
+			f.add(0, 16*float64(i), (out-back)/2, least+out+back, 500)
+		}
+		var h *hypothesis
+		for i := range f.bank {
+			if x := &f.bank[i]; x.shape == hard && (h == nil || x.log > h.log) {
+				h = x
+			}
+		}
+		off, std := h.x[f.d]-least, math.Sqrt(h.p[f.d*len(h.x)+f.d])
+		if math.Abs(off) > 5*std {
+			t.Errorf("seed %d: the least delay is off by %.0f ns, with a deviation of %.0f", seed, off, std)
+		}
+		learned += off * off / seeds
+		told += (f.ways[0].floor - least) * (f.ways[0].floor - least) / seeds
+	}
+	if learned > told/2 {
+		t.Errorf("the least delay is off by %.0f ns RMS, by the least samples alone by %.0f", math.Sqrt(learned), math.Sqrt(told))
+	}
+	t.Logf("the least delay is off by %.0f ns RMS, by the least samples alone by %.0f", math.Sqrt(learned), math.Sqrt(told))
+}
+
+// Where most packets take a slow route the least delay is not theirs, and packets that come early don't raise it.
+func TestLeastDelayIsBelowEverySample(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 7))
+	f := newFilter(1, nil)
+	f.start(0, 1000)
+	for i := range 800 {
+		out, back := 5e4*rng.NormFloat64(), 5e4*rng.NormFloat64()
+		if rng.Float64() < 0.9 {
+			out += 1e6
+		}
+		f.add(0, 16*float64(i), (out-back)/2, 4e6+out+back, 500)
+		for k := range f.bank {
+			if h := &f.bank[k]; h.shape == hard && h.x[f.d] > f.ways[0].used.least {
+				t.Fatalf("sample %d: the least delay is %.0f ns above the least sample", i, h.x[f.d]-f.ways[0].used.least)
+			}
+		}
+	}
+	if y := f.present(16 * 800).y; math.Abs(y) > 60e3 {
+		t.Errorf("the offset is off by %.0f ns", y)
 	}
 }
 
