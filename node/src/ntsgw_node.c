@@ -58,7 +58,6 @@ static APART void publish(ntsgw_node *node) {
 typedef struct {
   int64_t best;
   int64_t bound;
-  uint64_t m;
   ntsgw_bounds all;
   uint32_t generation;
   ntsgw_view view; /* what was seen last */
@@ -147,11 +146,11 @@ static APART void guess_from(letter *l, ntsgw_guess *g) {
   g->rate = step > rho ? rho : step < -rho ? -rho : step;
 }
 
-/* combine makes one interval of all at reading k->m: on TAI, or on UTC with the
+/* combine makes one interval of all at reading *m: on TAI, or on UTC with the
  * estimate: the guess of the first gateway that has one, moved into the interval;
  * its middle where there is none. It gives the ends that are known, NTSGW_LO and
  * NTSGW_HI, or -1 when too few gateways agree. */
-static APART int combine(const ntsgw_node *node, known *k, int utc) {
+static APART int combine(const ntsgw_node *node, known *k, int utc, const uint64_t *m) {
   const ntsgw_gateway *gw;
   ntsgw_bounds *of;
   uint32_t version, guessed;
@@ -163,18 +162,17 @@ again:
   of = k->of;
   gw = node->gateway;
   do {
-    uint32_t unanchored = node->unanchored;
     k->view = *side(gw, version);
+    if (node->unanchored) k->view.interval.lo.at = *m;
     read_fence();
     if (__atomic_load_n(&node->version, __ATOMIC_RELAXED) != version) goto again;
-    if (unanchored) k->view.interval.lo.at = k->m;
-    ntsgw_at(&k->view.interval, &k->m, &node->rate, of);
+    ntsgw_at(&k->view.interval, m, &node->rate, of);
     if (utc) {
       ntsgw_utc(&of->lo, 0, &k->view.leaps);
       ntsgw_utc(&of->hi, 1, &k->view.leaps);
       if (guessed == 0 && k->view.guess.doubt) {
         guessed = k->view.guess.doubt;
-        advance(&k->view.guess, &k->m, node->rate.unit_ns);
+        advance(&k->view.guess, m, node->rate.unit_ns);
         k->best = k->view.guess.tai;
         ntsgw_add(&k->best, -k->view.leaps.tai_utc, NTSGW_NS);
       }
@@ -196,9 +194,9 @@ again:
 }
 
 /* two_sided gives the estimate on UTC, and how far it may be off. */
-static ntsgw_result two_sided(const ntsgw_node *node, known *k) {
+static ntsgw_result two_sided(const ntsgw_node *node, known *k, const uint64_t *m) {
   int64_t above;
-  int ends = combine(node, k, 1);
+  int ends = combine(node, k, 1, m);
   if (ends != (NTSGW_LO | NTSGW_HI)) return ends == NTSGW_LO ? NTSGW_E_NO_UPPER_BOUND : NTSGW_E_NO_EVIDENCE;
   above = (int64_t)between(&k->best, &k->all.hi);
   k->bound = (int64_t)between(&k->all.lo, &k->best);
@@ -358,7 +356,7 @@ static ntsgw_result verify(letter *l) {
 
 static APART void keep(const ntsgw_node *node, const ntsgw_gateway *gw) {
   const ntsgw_config *c = node->config;
-  if (c->keep) c->keep(c->context, (int)(gw - node->gateway), gw->serial, gw->floor);
+  if (c->keep) c->keep(c->context, (int)(gw->who - node->gateway->who), gw->serial, gw->floor);
 }
 
 /* saw_serial notes the serial of a verified message; lower ones count no more. */
@@ -425,14 +423,12 @@ static APART ntsgw_result contradicted(ntsgw_node *node, ntsgw_gateway *gw, cons
 /* proved tells the surroundings what better evidence gave: the floors move up to
  * the combined lower end, at most once a day, and never beyond the end of the
  * key that vouches for it. */
-static APART ntsgw_result proved(const letter *l) {
-  ntsgw_node *node = l->node;
+static APART ntsgw_result proved(ntsgw_node *node) {
   const ntsgw_config *c = node->config;
   ntsgw_gateway *gw = node->gateway;
   known k;
   uint32_t s;
-  k.m = l->interval.lo.at;
-  if (combine(node, &k, 0) < 0) return contradicted(node, gw, 0);
+  if (combine(node, &k, 0, &node->last) < 0) return contradicted(node, gw, 0);
   s = seconds_of(&k.all.lo);
   do {
     uint32_t tai_utc = (uint32_t)gw->draft->leaps.tai_utc, floor = gw->not_after + tai_utc;
@@ -441,7 +437,7 @@ static APART ntsgw_result proved(const letter *l) {
     gw->floor = floor;
     keep(node, gw);
   } while ((gw = next_of(gw)));
-  if (c->settime && two_sided(node, &k) == NTSGW_OK) c->settime(c->context, k.best, k.bound);
+  if (c->settime && two_sided(node, &k, &node->last) == NTSGW_OK) c->settime(c->context, k.best, k.bound);
   return NTSGW_OK;
 }
 
@@ -482,7 +478,7 @@ static ntsgw_result take_evidence(letter *l) {
   if (l->kind == NTSGW_RESPONSE) guess_from(l, &view->guess);
   learn(l, &view->leaps);
   publish(node);
-  return ends == 0 ? NTSGW_ADDS_NOTHING : proved(l);
+  return ends == 0 ? NTSGW_ADDS_NOTHING : proved(node);
 }
 
 /* judge_beacon and judge_response hold messages to the rules that their proofs don't speak
@@ -598,15 +594,14 @@ static int fresh_nonce(letter *l) {
 
 /* put_width writes the telemetry: half the width of the interval, in us, with its key;
  * nothing where there is no width. */
-static uint32_t put_width(const letter *l, uint8_t *out) {
+static uint32_t put_width(const ntsgw_node *node, uint8_t *out) {
   known k;
   uint64_t us;
-  k.m = l->interval.lo.at;
-  if (combine(l->node, &k, 0) != (NTSGW_LO | NTSGW_HI)) return 0;
-  us = width_of(&k.all) / 2000u + 1u;
-  if (us > UINT32_MAX) return 0;
+  if (combine(node, &k, 0, &node->last) != (NTSGW_LO | NTSGW_HI)) return 0;
+  us = width_of(&k.all) / 2000u;
+  if ((us + 1u) >> 32) return 0;
   out[0] = 13;
-  return 1 + ntsgw_cbor_put(out + 1, 0, (uint32_t)us);
+  return 1 + ntsgw_cbor_put(out + 1, 0, (uint32_t)us + 1u);
 }
 
 /* ask writes a request and gives its length. */
@@ -621,7 +616,7 @@ static int ask(letter *l) {
   if (result) return result;
   gw->open = 0;
   if (!fresh_nonce(l)) return NTSGW_E_NO_RANDOM;
-  said = 16 + put_width(l, l->scratch + 16);
+  said = 16 + put_width(l->node, l->scratch + 16);
   p = (uint8_t *)l->p;
   memcpy(p, begin, sizeof begin);
   put_big_endian(p + 8, gw->who->generation);
@@ -703,8 +698,7 @@ void ntsgw_discontinuity(ntsgw_node *node) {
 ntsgw_result ntsgw_interval_tai(const ntsgw_node *node, uint64_t m, ntsgw_bounds *out, uint16_t *generation) {
   known k;
   int ends;
-  k.m = m;
-  ends = combine(node, &k, 0);
+  ends = combine(node, &k, 0, &m);
   *out = k.all;
   if (generation) *generation = (uint16_t)k.generation;
   return ends > 0 ? NTSGW_OK : NTSGW_E_NO_EVIDENCE;
@@ -713,8 +707,7 @@ ntsgw_result ntsgw_interval_tai(const ntsgw_node *node, uint64_t m, ntsgw_bounds
 ntsgw_result ntsgw_interval_utc(const ntsgw_node *node, uint64_t m, ntsgw_bounds *out) {
   known k;
   int ends;
-  k.m = m;
-  ends = combine(node, &k, 1);
+  ends = combine(node, &k, 1, &m);
   *out = k.all;
   return ends > 0 ? NTSGW_OK : NTSGW_E_NO_EVIDENCE;
 }
@@ -722,8 +715,7 @@ ntsgw_result ntsgw_interval_utc(const ntsgw_node *node, uint64_t m, ntsgw_bounds
 ntsgw_result ntsgw_now(const ntsgw_node *node, uint64_t m, int64_t *utc_ns) {
   known k;
   ntsgw_result bad;
-  k.m = m;
-  bad = two_sided(node, &k);
+  bad = two_sided(node, &k, &m);
   if (!bad) *utc_ns = k.best;
   return bad;
 }
@@ -731,16 +723,14 @@ ntsgw_result ntsgw_now(const ntsgw_node *node, uint64_t m, int64_t *utc_ns) {
 ntsgw_result ntsgw_bound(const ntsgw_node *node, uint64_t m, int64_t *bound_ns) {
   known k;
   ntsgw_result bad;
-  k.m = m;
-  bad = two_sided(node, &k);
+  bad = two_sided(node, &k, &m);
   if (!bad) *bound_ns = k.bound;
   return bad;
 }
 
 ntsgw_state_kind ntsgw_state(const ntsgw_node *node, uint64_t m) {
   known k;
-  k.m = m;
-  switch (two_sided(node, &k)) {
+  switch (two_sided(node, &k, &m)) {
     case NTSGW_OK: return NTSGW_BOUNDED;
     case NTSGW_E_NO_UPPER_BOUND: return NTSGW_LOWER_BOUND;
     default: return NTSGW_NOTHING_KNOWN;
@@ -769,8 +759,7 @@ void ntsgw_evidence(const ntsgw_node *node, int g, ntsgw_span *lower, ntsgw_span
 uint32_t ntsgw_exchange_in(const ntsgw_node *node, uint64_t m, int64_t width_ns) {
   known k;
   uint64_t width, left, rate = 2u * (uint64_t)node->rate.rho_ppb;
-  k.m = m;
-  if (combine(node, &k, 0) != (NTSGW_LO | NTSGW_HI) || width_ns <= 0) return 0;
+  if (combine(node, &k, 0, &m) != (NTSGW_LO | NTSGW_HI) || width_ns <= 0) return 0;
   width = width_of(&k.all);
   if (width >= (uint64_t)width_ns) return 0;
   left = (uint64_t)width_ns - width;
@@ -784,8 +773,7 @@ ntsgw_result ntsgw_monotonic_now(const ntsgw_node *node, ntsgw_monotonic *state,
   ntsgw_result bad;
   ntsgw_interval v;
   ntsgw_bounds ran;
-  k.m = m;
-  bad = two_sided(node, &k);
+  bad = two_sided(node, &k, &m);
   if (bad) return bad;
   if (state->started && m > state->at) {
     v.lo.tai = state->out;

@@ -125,7 +125,7 @@ typedef struct {
   const char *node;        /* this node's name there */
   const uint8_t *node_key; /* 32 bytes; null: no exchanges, only lower bounds */
   uint32_t generation;     /* of the node key */
-  int8_t root_alg;         /* NTSGW_ED25519, NTSGW_ES256; 0: no beacons, exchanges only */
+  int32_t root_alg;        /* NTSGW_ED25519, NTSGW_ES256; 0: no beacons, exchanges only */
   const uint8_t *root;     /* 32 bytes (Ed25519) or x and y, 64 bytes (ES256) */
   uint8_t root_kid[8];     /* its key id */
 } ntsgw_enrolment;
@@ -206,8 +206,8 @@ typedef struct {
 
 /* What readers see of a gateway. Not for the caller. */
 typedef struct {
-  ntsgw_leaps leaps;
   ntsgw_interval interval;
+  ntsgw_leaps leaps;
   ntsgw_guess guess;
 } ntsgw_view;
 

@@ -223,7 +223,7 @@ static ntsgw_result judge(bench *b, const struct vector_message *v, const uint8_
     return ntsgw_feed_response(&b->node, 0, p, n, 5000000);
   }
   from_hex(vector_keys[v->key].public_, keys[0], &k);
-  b->who[0].root_alg = (int8_t)vector_keys[v->key].alg;
+  b->who[0].root_alg = vector_keys[v->key].alg;
   if (k == 65) memmove(keys[0], keys[0] + 1, 64);
   if (v->kind == VECTOR_KEY) {
     b->who[0].root = keys[0];

@@ -77,7 +77,7 @@ static void ready(const struct vector_message *v) {
   ntsgw_init(&ram.node, &config, &who, &ram.gateway, 1);
   from_hex(vector_node_keys[0].key, node_key);
   if (v->key < 0) return;
-  who.root_alg = (int8_t)vector_keys[v->key].alg;
+  who.root_alg = vector_keys[v->key].alg;
   if (from_hex(vector_keys[v->key].public_, key) == 65) memmove(key, key + 1, 64);
   memcpy(ram.gateway.key, key, 64);
   from_hex(vector_keys[v->key].kid, ram.gateway.kid);
