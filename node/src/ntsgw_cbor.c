@@ -322,12 +322,6 @@ CONSTANT lines[NTSGW_VALUES - FIRST_LINE] = {
   LINE(TIME, 0x28, UINT, NANO, 0, 0), /* -9 */
   LINE(GUARANTEE, 1, UINT, BITS_16, 0, 255),
   LINE(GUARANTEE, 0x28, UINT, NANO, 0, 0), /* -9 */
-  LINE(PAYLOAD, 3, UINT, BITS_32, 0, 255),
-  LINE(PAYLOAD, 8, UINT, BITS_16, 0, 255),
-  LINE(PAYLOAD, 9, BYTES, AS_IT_IS, 17, 17),
-  LINE(PAYLOAD, 10, UINT, BITS_32, 0, 255),
-  LINE(PAYLOAD, 11, UINT, BITS_32, 0, 255),
-  LINE(PAYLOAD, 13, UINT, BITS_32, 0, 255),
   LINE(DELEGATED, 2, UINT, BITS_32, 0, 255),
   LINE(DELEGATED, 3, UINT, BITS_32, 0, 255),
   LINE(DELEGATED, 4, UINT, BITS_32, 0, 255),
@@ -335,6 +329,12 @@ CONSTANT lines[NTSGW_VALUES - FIRST_LINE] = {
   LINE(COSE_KEY, 0x20, UINT, AS_IT_IS, 1, 6), /* -1 */
   LINE(COSE_KEY, 0x21, BYTES, AS_IT_IS, 34, 34), /* -2 */
   LINE(COSE_KEY, 0x22, BYTES, AS_IT_IS, 34, 34), /* -3 */
+  LINE(PAYLOAD, 3, UINT, BITS_32, 0, 255),
+  LINE(PAYLOAD, 8, UINT, BITS_16, 0, 255),
+  LINE(PAYLOAD, 9, BYTES, AS_IT_IS, 17, 17),
+  LINE(PAYLOAD, 10, UINT, BITS_32, 0, 255),
+  LINE(PAYLOAD, 11, UINT, BITS_32, 0, 255),
+  LINE(PAYLOAD, 13, UINT, BITS_32, 0, 255),
 };
 
 /* What each kind must have of it, and must not have besides: a bit a line, and in the bits
@@ -370,9 +370,9 @@ static void judge(reader *r, uint32_t k, uint32_t line, uint32_t from, uint32_t 
       r->bad = 1;
       return;
     }
-    from = 3;
+    from = UINT32_MAX;
   }
-  //@ assert k == NTSGW_LEAP ==> how == AS_IT_IS && most == 2 && from <= 3;
+  //@ assert k == NTSGW_LEAP ==> how == AS_IT_IS && most == 2 && (from <= 2 || from == 4294967295);
   //@ assert k == NTSGW_TAI_UTC ==> how == AS_IT_IS && most == 255 && from <= 255;
   //@ assert k == NTSGW_ERROR_SECONDS ==> how == BITS_16 && most == 65535 && from <= 65535;
   //@ assert k == NTSGW_NANOSECONDS ==> how == NANO && from <= 999999999;

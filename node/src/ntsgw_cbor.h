@@ -38,18 +38,12 @@ enum {
   NTSGW_EPOCH,    /* 1 + 8 bytes */
   NTSGW_STATE,
   NTSGW_STRATUM,
-  NTSGW_LEAP, /* 3: -1 */
+  NTSGW_LEAP, /* 2^32 - 1: -1 */
   NTSGW_TAI_UTC,
   NTSGW_SECONDS,
   NTSGW_NANOSECONDS,
   NTSGW_ERROR_SECONDS,
   NTSGW_ERROR_NANOSECONDS,
-  NTSGW_SEQUENCE, /* of a beacon */
-  NTSGW_NEXT,
-  NTSGW_NONCE, /* 1 + 16 bytes; of an answer */
-  NTSGW_TURNAROUND,
-  NTSGW_SERIAL,
-  NTSGW_WIDTH,      /* of a request */
   NTSGW_KEY_SERIAL, /* of a delegation */
   NTSGW_NOT_BEFORE,
   NTSGW_NOT_AFTER,
@@ -57,6 +51,12 @@ enum {
   NTSGW_CURVE,
   NTSGW_X,
   NTSGW_Y,
+  NTSGW_SEQUENCE, /* of a beacon */
+  NTSGW_NEXT,
+  NTSGW_NONCE, /* 1 + 16 bytes; of an answer */
+  NTSGW_TURNAROUND,
+  NTSGW_SERIAL,
+  NTSGW_WIDTH, /* of a request */
   NTSGW_VALUES
 };
 
@@ -72,7 +72,8 @@ enum { NTSGW_CLAIMS_BEACON = 1, NTSGW_CLAIMS_ED25519, NTSGW_CLAIMS_ES256, NTSGW_
     // What holds of claims, however few of the keys were read.
     predicate numbers_ok{L}(ntsgw_claims *c) =
       c->value[NTSGW_NANOSECONDS] < 1000000000 && c->value[NTSGW_ERROR_SECONDS] < 65536 &&
-      c->value[NTSGW_ERROR_NANOSECONDS] < 1000000000 && c->value[NTSGW_LEAP] <= 3 && c->value[NTSGW_TAI_UTC] <= 255;
+      c->value[NTSGW_ERROR_NANOSECONDS] < 1000000000 && c->value[NTSGW_TAI_UTC] <= 255 &&
+      (c->value[NTSGW_LEAP] <= 2 || c->value[NTSGW_LEAP] == 4294967295);
     // n bytes that were found begin at a place other than 0.
     predicate place_ok(integer at, integer n, integer to) = at == 0 || at + n <= to;
     predicate places_ok{L}(ntsgw_claims *c, integer to) =

@@ -54,15 +54,15 @@ static int64_t drift(uint64_t d, int32_t rho) {
     ensures !most ==> \result * 1000000000 <= least_true(*m0, *m1, *r);
     ensures most && \result <= NTSGW_TIME_MAX - NTSGW_TIME_MIN ==> \result * 1000000000 >= most_true(*m0, *m1, *r);
 */
-static APART int64_t elapsed(const uint64_t *m0, const uint64_t *m1, const ntsgw_rate *r, int most) {
+static APART int64_t elapsed(const uint64_t *m0, const uint64_t *m1, const ntsgw_config *r, int most) {
   uint64_t n = ntsgw_since(m0, m1);
-  uint32_t high = NTSGW_ELAPSED_HIGH / r->unit_ns;
+  uint32_t high = NTSGW_ELAPSED_HIGH / r->count_ns;
   int32_t step = (int32_t)r->tick, rho = (int32_t)r->rho_ppb;
   int64_t d, w;
   //@ ghost uint64_t all = n;
   //@ ghost uint64_t limit = high * 4294967296;
-  //@ assert high * r->unit_ns <= NTSGW_ELAPSED_HIGH < high * r->unit_ns + r->unit_ns;
-  //@ assert NTSGW_TIME_MAX - NTSGW_TIME_MIN <= limit * r->unit_ns <= NTSGW_ELAPSED_MAX;
+  //@ assert high * r->count_ns <= NTSGW_ELAPSED_HIGH < high * r->count_ns + r->count_ns;
+  //@ assert NTSGW_TIME_MAX - NTSGW_TIME_MIN <= limit * r->count_ns <= NTSGW_ELAPSED_MAX;
   if (n / 4294967296 >= high) n = high * (uint64_t)4294967296;
   //@ assert n <= all && n <= limit && (all > limit ==> n == limit) && (all <= limit ==> n == all);
   //@ ghost uint64_t some = n;
@@ -77,25 +77,25 @@ static APART int64_t elapsed(const uint64_t *m0, const uint64_t *m1, const ntsgw
   //@ assert few == fewest(*m0, *m1, *r);
   //@ assert !most ==> d <= few && d <= limit;
   //@ assert most ==> d == many;
-  //@ ghost product(r->tick, NTSGW_UNIT_MAX, r->unit_ns);
-  //@ ghost product(r->unit_ns, NTSGW_UNIT_MAX, NTSGW_UNIT_MAX);
-  //@ ghost product(0, r->tick, r->unit_ns);
-  //@ ghost product(some, limit, r->unit_ns);
-  //@ ghost product(d, many, r->unit_ns);
-  //@ assert d * r->unit_ns <= NTSGW_ELAPSED_MAX + 1000000000000;
-  //@ ghost product(d, few < d ? d : few, r->unit_ns);
+  //@ ghost product(r->tick, NTSGW_UNIT_MAX, r->count_ns);
+  //@ ghost product(r->count_ns, NTSGW_UNIT_MAX, NTSGW_UNIT_MAX);
+  //@ ghost product(0, r->tick, r->count_ns);
+  //@ ghost product(some, limit, r->count_ns);
+  //@ ghost product(d, many, r->count_ns);
+  //@ assert d * r->count_ns <= NTSGW_ELAPSED_MAX + 1000000000000;
+  //@ ghost product(d, few < d ? d : few, r->count_ns);
   //@ ghost int64_t counts = d;
-  d *= r->unit_ns;
-  //@ assert !most ==> d <= few * r->unit_ns;
-  //@ assert most && all > limit ==> d >= limit * r->unit_ns;
-  //@ assert most && all <= limit ==> d == most_counts(*m0, *m1, *r) * r->unit_ns;
+  d *= r->count_ns;
+  //@ assert !most ==> d <= few * r->count_ns;
+  //@ assert most && all > limit ==> d >= limit * r->count_ns;
+  //@ assert most && all <= limit ==> d == most_counts(*m0, *m1, *r) * r->count_ns;
   w = drift((uint64_t)d, rho);
   //@ assert rho == (most ? r->rho_ppb : -r->rho_ppb);
   //@ assert most ==> w * 1000000000 >= d * r->rho_ppb;
   //@ assert !most ==> w * 1000000000 <= -(d * r->rho_ppb);
   //@ assert most ==> (d + w) * 1000000000 >= d * (1000000000 + r->rho_ppb);
   //@ assert !most ==> (d + w) * 1000000000 <= d * (1000000000 - r->rho_ppb);
-  //@ assert !most ==> (few * r->unit_ns - d) * (1000000000 - r->rho_ppb) >= 0;
+  //@ assert !most ==> (few * r->count_ns - d) * (1000000000 - r->rho_ppb) >= 0;
   return d + w;
 }
 
@@ -107,7 +107,7 @@ static APART int64_t elapsed(const uint64_t *m0, const uint64_t *m1, const ntsgw
     ensures \forall real t; !upper && clock_ok(*r) && shown(t) == *m && lo_sound(e->tai, e->at, t) ==> below(\result, t);
     ensures \forall real t; upper && clock_ok(*r) && shown(t) == *m && hi_sound(e->tai, e->at, t) ==> above(\result, t);
 */
-static APART int64_t carry(const ntsgw_end *e, const uint64_t *m, const ntsgw_rate *r, int upper) {
+static APART int64_t carry(const ntsgw_end *e, const uint64_t *m, const ntsgw_config *r, int upper) {
   int64_t x = e->tai;
   if (x == (upper ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN) || *m < e->at) return upper ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN;
   x = elapsed(&e->at, m, r, upper);
@@ -124,12 +124,12 @@ static APART int64_t carry(const ntsgw_end *e, const uint64_t *m, const ntsgw_ra
   return x;
 }
 
-void ntsgw_at(const ntsgw_interval *v, const uint64_t *m, const ntsgw_rate *r, ntsgw_bounds *out) {
+void ntsgw_at(const ntsgw_interval *v, const uint64_t *m, const ntsgw_config *r, ntsgw_bounds *out) {
   out->lo = carry(&v->lo, m, r, 0);
   out->hi = carry(&v->hi, m, r, 1);
 }
 
-int ntsgw_intersect(ntsgw_interval *v, const ntsgw_interval *e, const uint64_t *m, const ntsgw_rate *r, ntsgw_bounds *own) {
+int ntsgw_intersect(ntsgw_interval *v, const ntsgw_interval *e, const uint64_t *m, const ntsgw_config *r, ntsgw_bounds *own) {
   ntsgw_bounds old;
   int done = 0;
   ntsgw_at(v, m, r, &old);

@@ -33,26 +33,26 @@
  * interval was left as it was. */
 enum { NTSGW_LO = 1, NTSGW_HI = 2 };
 
-/*@ predicate rate_ok(ntsgw_rate r) =
-      1 <= r.unit_ns <= NTSGW_UNIT_MAX && 1 <= r.tick <= NTSGW_UNIT_MAX && 0 <= r.rho_ppb <= NTSGW_RHO_MAX;
+/*@ predicate rate_ok(ntsgw_config r) =
+      1 <= r.count_ns <= NTSGW_UNIT_MAX && 1 <= r.tick <= NTSGW_UNIT_MAX && 0 <= r.rho_ppb <= NTSGW_RHO_MAX;
 
     predicate lo_range(integer x) = x == NTSGW_LO_UNKNOWN || NTSGW_TIME_MIN <= x <= NTSGW_TIME_MAX;
     predicate hi_range(integer x) = x == NTSGW_HI_UNKNOWN || NTSGW_TIME_MIN <= x <= NTSGW_TIME_MAX;
     predicate iv_ok{L}(ntsgw_interval *v) = lo_range(v->lo.tai) && hi_range(v->hi.tai);
 
     // Counts that certainly (fewest) and at most (most) passed between two readings.
-    logic integer fewest(integer m0, integer m1, ntsgw_rate r) = m1 - m0 > r.tick ? m1 - m0 - r.tick : 0;
-    logic integer most_counts(integer m0, integer m1, ntsgw_rate r) = m1 - m0 + r.tick;
+    logic integer fewest(integer m0, integer m1, ntsgw_config r) = m1 - m0 > r.tick ? m1 - m0 - r.tick : 0;
+    logic integer most_counts(integer m0, integer m1, ntsgw_config r) = m1 - m0 + r.tick;
 
     // Nanoseconds of true time times 1e9 for those counts, at the rate's two edges.
-    logic integer least_true(integer m0, integer m1, ntsgw_rate r) = (fewest(m0, m1, r) * r.unit_ns) * (1000000000 - r.rho_ppb);
-    logic integer most_true(integer m0, integer m1, ntsgw_rate r) = (most_counts(m0, m1, r) * r.unit_ns) * (1000000000 + r.rho_ppb);
+    logic integer least_true(integer m0, integer m1, ntsgw_config r) = (fewest(m0, m1, r) * r.count_ns) * (1000000000 - r.rho_ppb);
+    logic integer most_true(integer m0, integer m1, ntsgw_config r) = (most_counts(m0, m1, r) * r.count_ns) * (1000000000 + r.rho_ppb);
 
     // What the clock shows at a true time: any function at all...
     axiomatic World { logic integer shown(real t); }
 
     // ...that keeps its stated rate. The one assumption about the world.
-    predicate clock_ok(ntsgw_rate r) = \forall real a, real b; a <= b ==>
+    predicate clock_ok(ntsgw_config r) = \forall real a, real b; a <= b ==>
       shown(a) <= shown(b) &&
       least_true(shown(a), shown(b), r) <= (b - a) * 1000000000.0 <= most_true(shown(a), shown(b), r);
 
@@ -98,7 +98,7 @@ void ntsgw_add(int64_t *t, int32_t a, uint32_t b);
     ensures \forall real t; clock_ok(*r) && shown(t) == *m && lo_sound(v->lo.tai, v->lo.at, t) ==> below(out->lo, t);
     ensures \forall real t; clock_ok(*r) && shown(t) == *m && hi_sound(v->hi.tai, v->hi.at, t) ==> above(out->hi, t);
 */
-void ntsgw_at(const ntsgw_interval *v, const uint64_t *m, const ntsgw_rate *r, ntsgw_bounds *out);
+void ntsgw_at(const ntsgw_interval *v, const uint64_t *m, const ntsgw_config *r, ntsgw_bounds *out);
 
 /* ntsgw_intersect applies evidence at reading *m: a beacon is an interval without
  * an upper end, an answer to a request has the two of its two readings. What the
@@ -112,7 +112,7 @@ void ntsgw_at(const ntsgw_interval *v, const uint64_t *m, const ntsgw_rate *r, n
     ensures \forall real t; clock_ok(*r) && shown(t) == *m && \old(sound(v, t)) && sound(e, t)
       ==> \result >= 0 && sound(v, t);
 */
-int ntsgw_intersect(ntsgw_interval *v, const ntsgw_interval *e, const uint64_t *m, const ntsgw_rate *r, ntsgw_bounds *own);
+int ntsgw_intersect(ntsgw_interval *v, const ntsgw_interval *e, const uint64_t *m, const ntsgw_config *r, ntsgw_bounds *own);
 
 /* ntsgw_hull gives the smallest and the largest point that at least need of n
  * intervals cover; 0, and an interval without ends, when no point is. Unknown ends

@@ -59,9 +59,9 @@ typedef struct {
   int64_t best;
   int64_t bound;
   ntsgw_bounds all;
-  uint32_t generation;
   ntsgw_view view; /* what was seen last */
   ntsgw_bounds of[NTSGW_GATEWAYS_MAX];
+  uint32_t generation;
 } known;
 
 /* A message of a kind, opened, and what it says: all that is known of it on its way, in one
@@ -87,6 +87,10 @@ typedef struct {
   union {
     ntsgw_envelope e;
     ntsgw_claims claims;
+    struct {
+      uint32_t says[NTSGW_KEY_TYPE];
+      uint8_t kid[32]; /* the key's hash: it begins with the key id */
+    } delegation;
   } of;
 } letter;
 
@@ -119,7 +123,7 @@ static APART int64_t middle(const ntsgw_bounds *b) { return (int64_t)((uint64_t)
 static APART void guess_from(letter *l, ntsgw_guess *g) {
   const uint8_t *epoch = l->p + l->of.claims.value[NTSGW_EPOCH] + 1;
   int64_t *tai = &l->is.time.own.lo, off;
-  uint32_t share, half, seconds = advance(g, &l->node->last, l->node->rate.unit_ns);
+  uint32_t share, half, seconds = advance(g, &l->node->last, l->node->config->count_ns);
   int32_t step, rho;
   *tai = middle(&l->is.time.own);
   half = (uint32_t)(between(&l->is.time.tai, tai) >> 10) + 100u;
@@ -142,7 +146,7 @@ static APART void guess_from(letter *l, ntsgw_guess *g) {
   ntsgw_add(&g->tai, step, 1);
   g->doubt = half * share / 256u + 1u;
   step = g->rate + step / (int32_t)(2u * seconds + 512u);
-  rho = (int32_t)l->node->rate.rho_ppb;
+  rho = (int32_t)l->node->config->rho_ppb;
   g->rate = step > rho ? rho : step < -rho ? -rho : step;
 }
 
@@ -166,13 +170,13 @@ again:
     if (node->unanchored) k->view.interval.lo.at = *m;
     read_fence();
     if (__atomic_load_n(&node->version, __ATOMIC_RELAXED) != version) goto again;
-    ntsgw_at(&k->view.interval, m, &node->rate, of);
+    ntsgw_at(&k->view.interval, m, node->config, of);
     if (utc) {
       ntsgw_utc(&of->lo, 0, &k->view.leaps);
       ntsgw_utc(&of->hi, 1, &k->view.leaps);
       if (guessed == 0 && k->view.guess.doubt) {
         guessed = k->view.guess.doubt;
-        advance(&k->view.guess, m, node->rate.unit_ns);
+        advance(&k->view.guess, m, node->config->count_ns);
         k->best = k->view.guess.tai;
         ntsgw_add(&k->best, -k->view.leaps.tai_utc, NTSGW_NS);
       }
@@ -388,7 +392,7 @@ static void learn(const letter *l, ntsgw_leaps *leaps) {
   leaps->tai = l->is.time.tai;
   leaps->error_s = (int32_t)l->of.claims.value[NTSGW_ERROR_SECONDS];
   leaps->tai_utc = (int32_t)l->of.claims.value[NTSGW_TAI_UTC];
-  leaps->leap = (int32_t)((l->of.claims.value[NTSGW_LEAP] + 1u) % 4u) - 1;
+  leaps->leap = (int32_t)l->of.claims.value[NTSGW_LEAP];
   leaps->month = ntsgw_month(&l->is.time.tai, -leaps->tai_utc);
 }
 
@@ -445,18 +449,15 @@ static APART ntsgw_result proved(ntsgw_node *node) {
  * message, are kept where an ES256 key has y, and never looked at. */
 static ntsgw_result take_delegation(letter *l) {
   ntsgw_gateway *gw = l->gw;
-  const uint32_t *says = l->of.claims.value;
+  const uint32_t *says = l->of.claims.value, *valid = &says[NTSGW_KEY_SERIAL];
   const uint8_t *key = l->p + says[NTSGW_COSE_KEY];
   ntsgw_span piece;
-  if (says[NTSGW_KEY_SERIAL] < gw->serial) return NTSGW_E_OLD_SERIAL;
+  if (*valid < gw->serial) return NTSGW_E_OLD_SERIAL;
   piece = span(key, says[NTSGW_Y] != 0 ? 75 : 40);
-  l->node->config->crypto->sha256(&piece, 1, l->scratch);
-  if (gw->held && memcmp(&gw->serial, &says[NTSGW_KEY_SERIAL], 12) == 0 && memcmp(gw->kid, l->scratch, 8) == 0) {
-    return NTSGW_ADDS_NOTHING;
-  }
-  saw_serial(l->node, gw, says[NTSGW_KEY_SERIAL]);
-  memcpy(&gw->serial, &says[NTSGW_KEY_SERIAL], 12);
-  memcpy(gw->kid, l->scratch, 8);
+  l->node->config->crypto->sha256(&piece, 1, l->of.delegation.kid);
+  if (gw->held && memcmp(&gw->serial, valid, 20) == 0) return NTSGW_ADDS_NOTHING;
+  saw_serial(l->node, gw, *valid);
+  memcpy(&gw->serial, valid, 20);
   memcpy(gw->key, key + 8, 32);
   memcpy(gw->key + 32, key + 43, 32);
   gw->held = 1;
@@ -472,7 +473,7 @@ static ntsgw_result take_evidence(letter *l) {
   ntsgw_view *view = gw->draft;
   int ends;
 
-  ends = ntsgw_intersect(&view->interval, &l->interval, &node->last, &node->rate, &l->is.time.own);
+  ends = ntsgw_intersect(&view->interval, &l->interval, &node->last, node->config, &l->is.time.own);
   note(l, ends < 0 ? -ends : ends);
   if (ends < 0) return contradicted(node, gw, next_of(gw));
   if (l->kind == NTSGW_RESPONSE) guess_from(l, &view->guess);
@@ -505,7 +506,7 @@ static WITHIN ntsgw_result judge_response(letter *l, uint32_t latest) {
   node = l->node;
   deadline_ms = node->config->deadline_ms;
   if (deadline_ms == 0) deadline_ms = 10000;
-  if (ntsgw_since(&gw->asked_at, &node->last) * node->rate.unit_ns / 1000000u > deadline_ms) return NTSGW_E_LATE;
+  if (ntsgw_since(&gw->asked_at, &node->last) * node->config->count_ns / 1000000u > deadline_ms) return NTSGW_E_LATE;
   saw_serial(node, gw, l->of.claims.value[NTSGW_SERIAL]);
   if (gw->who->root_alg != 0 && !gw->held && gw->serial > 0) node->alarms |= NTSGW_ALARM_WITHHELD;
   if (latest < gw->asked_floor) {
@@ -563,7 +564,7 @@ int ntsgw_would_raise(const ntsgw_node *node, int g, const uint8_t *message, siz
   ntsgw_claims_time(&c, &tai, &own);
   v = *gw->draft;
   if (node->unanchored) v.interval.lo.at = m;
-  ntsgw_at(&v.interval, &m, &node->rate, &now);
+  ntsgw_at(&v.interval, &m, node->config, &now);
   return own.lo.tai > now.lo;
 }
 
@@ -682,7 +683,7 @@ void ntsgw_discontinuity(ntsgw_node *node) {
   do {
     ntsgw_view *v = gw->draft;
     ntsgw_bounds now;
-    ntsgw_at(&v->interval, &node->last, &node->rate, &now);
+    ntsgw_at(&v->interval, &node->last, node->config, &now);
     v->interval.lo.tai = now.lo;
     v->interval.hi.tai = NTSGW_HI_UNKNOWN;
     v->guess.tai = 0;
@@ -758,7 +759,7 @@ void ntsgw_evidence(const ntsgw_node *node, int g, ntsgw_span *lower, ntsgw_span
 
 uint32_t ntsgw_exchange_in(const ntsgw_node *node, uint64_t m, int64_t width_ns) {
   known k;
-  uint64_t width, left, rate = 2u * (uint64_t)node->rate.rho_ppb;
+  uint64_t width, left, rate = 2u * (uint64_t)node->config->rho_ppb;
   if (combine(node, &k, 0, &m) != (NTSGW_LO | NTSGW_HI) || width_ns <= 0) return 0;
   width = width_of(&k.all);
   if (width >= (uint64_t)width_ns) return 0;
@@ -779,7 +780,7 @@ ntsgw_result ntsgw_monotonic_now(const ntsgw_node *node, ntsgw_monotonic *state,
     v.lo.tai = state->out;
     v.lo.at = state->at;
     v.hi.tai = NTSGW_HI_UNKNOWN;
-    ntsgw_at(&v, &m, &node->rate, &ran);
+    ntsgw_at(&v, &m, node->config, &ran);
     state->out += (ran.lo - state->out) / 2;
   }
   if (!state->started || state->out < k.best) state->out = k.best;
@@ -855,9 +856,6 @@ ntsgw_result ntsgw_init(ntsgw_node *node, const ntsgw_config *config, const ntsg
   memset(node, 0, sizeof *node);
   node->config = config;
   node->gateways = n;
-  node->rate.unit_ns = config->count_ns;
-  node->rate.tick = config->tick;
-  node->rate.rho_ppb = config->rho_ppb;
   do {
     if (bad_name(who->gateway) || (who->node_key && bad_name(who->node))) return NTSGW_E_ARGUMENT;
     if (who->root_alg != 0) {

@@ -167,14 +167,8 @@ typedef struct {
   int64_t hi;
 } ntsgw_bounds;
 
-/* How the clock counts, and one gateway's interval: each end with the reading at
- * which it was true. Not for the caller. */
-typedef struct {
-  uint32_t unit_ns;
-  uint32_t tick;
-  uint32_t rho_ppb;
-} ntsgw_rate;
-
+/* One gateway's interval: each end with the reading at which it was true. Not for
+ * the caller. */
 typedef struct {
   int64_t tai;
   uint64_t at;
@@ -214,13 +208,13 @@ typedef struct {
 /* One gateway's state, 272 bytes of it evidence. Not for the caller, but to
  * reserve room: one a gateway. */
 typedef struct ntsgw_gateway {
-  uint32_t serial; /* these three lie as in a delegation's values: they are copied at once */
+  uint32_t serial; /* these four lie as in a delegation's values: they are copied at once */
   uint32_t not_before;
   uint32_t not_after;
+  uint8_t kid[8];
   uint32_t held; /* key, kid and validity are those to judge beacons by */
   uint32_t floor;
   struct ntsgw_gateway *next;
-  uint8_t kid[8];
   const ntsgw_enrolment *who;
   ntsgw_view *draft;
   uint32_t open;
@@ -244,7 +238,6 @@ typedef struct {
   const ntsgw_config *config;
   uint32_t unanchored; /* lower ends wait for a reading to hold at */
   uint32_t reserved;
-  ntsgw_rate rate;
   int gateways;
   ntsgw_gateway *gateway; /* the first one */
   uint32_t generation;
@@ -266,8 +259,8 @@ typedef enum {
 } ntsgw_state_kind;
 
 /* ntsgw_init makes a node of n gateways (1 to NTSGW_GATEWAYS_MAX, at least
- * 2 * faults + 1). config, who and gateways stay in use. NTSGW_E_ARGUMENT when
- * a name, a range or a pointer is not as it must be. */
+ * 2 * faults + 1). config, who and gateways stay in use, the first two unchanged.
+ * NTSGW_E_ARGUMENT when a name, a range or a pointer is not as it must be. */
 ntsgw_result ntsgw_init(ntsgw_node *node, const ntsgw_config *config, const ntsgw_enrolment *who, ntsgw_gateway *gateways, int n);
 
 /* ntsgw_restore gives back what keep stored for a gateway; right after ntsgw_init. */

@@ -860,7 +860,7 @@ static void test_ticks(void) {
   EQ(ntsgw_ticks_extend(&t, (uint32_t)want), want);
   /* Near the end of 64 bits of nanoseconds and near 0 nothing overflows. */
   {
-    ntsgw_rate r = {1000000, 1000000, NTSGW_RHO_MAX};
+    ntsgw_config r = {0, 1000000, 1000000, NTSGW_RHO_MAX, 0, 0, 0, 0, 0, 0, 0};
     ntsgw_interval v = {{TAI0, 0}, {TAI0 + S, 0}};
     ntsgw_bounds out;
     uint64_t m;

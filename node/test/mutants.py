@@ -23,7 +23,7 @@ MUTANTS = [
     ("deadline", "ntsgw_node.c", " > deadline_ms) return NTSGW_E_LATE;", " > deadline_ms) return NTSGW_OK;"),
     ("older delegation", "ntsgw_node.c", "  if (says[NTSGW_KEY_SERIAL] < gw->serial) return NTSGW_E_OLD_SERIAL;\n", ""),
     ("serial in answers", "ntsgw_node.c", "  saw_serial(node, gw, l->of.claims.value[NTSGW_SERIAL]);\n", ""),
-    ("stated rate", "ntsgw_node.c", "node->rate.rho_ppb = config->rho_ppb;", "node->rate.rho_ppb = 0;"),
+    ("stated rate", "ntsgw_interval.c", "rho = (int32_t)r->rho_ppb;", "rho = 0;"),
     ("clock's step", "ntsgw_interval.c", "d = (int64_t)n + step;", "d = (int64_t)n;"),
     ("TAI", "ntsgw_cbor.c", "ntsgw_add(t, NTSGW_NS, c->value[NTSGW_TAI_UTC]);", "ntsgw_add(t, NTSGW_NS, 37);"),
     ("contradiction", "ntsgw_interval.c", "if (ntsgw_less(&old.hi, &own->lo)) return -NTSGW_LO;", "if (ntsgw_less(&old.hi, &own->lo)) return 0;"),
