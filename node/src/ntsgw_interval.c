@@ -15,118 +15,122 @@ APART void ntsgw_add(int64_t *t, int32_t a, uint32_t b) { *t += (int64_t)a * b; 
     void product(uint64_t a, uint64_t b, uint64_t c) {}
 */
 
-/* drift is d * rho / 1e9, rounded away from 0, without the product's overflow. */
-/*@ requires d <= NTSGW_ELAPSED_MAX + 1000000000000 && -NTSGW_RHO_MAX <= rho <= NTSGW_RHO_MAX;
-    assigns \nothing;
-    ensures rho >= 0 ==> d * rho <= \result * 1000000000 && 0 <= \result <= 435000000000000000;
-    ensures rho < 0 ==> \result * 1000000000 <= d * rho && -435000000000000000 <= \result <= 0;
-    ensures -\result <= d && (rho == 0 ==> \result == 0);
+/* drift moves *d ns by what they may be off, *d * rho / 1e9 rounded away from 0, without the
+ * product's overflow: up with a sign of 1, down with one of -1. */
+/*@ requires \valid(d) && 0 <= *d <= NTSGW_ELAPSED_MAX + 1000000000000 && rho <= NTSGW_RHO_MAX && (sign == 1 || sign == -1);
+    assigns *d;
+    ensures 0 <= *d <= 4777000000000000000;
+    ensures sign == 1 ==> *d >= \old(*d);
+    ensures sign == 1 ==> *d * 1000000000 >= \old(*d) * 1000000000 + \old(*d) * rho;
+    ensures sign == -1 ==> *d * 1000000000 <= \old(*d) * 1000000000 - \old(*d) * rho;
 */
-static int64_t drift(uint64_t d, int32_t rho) {
-  uint32_t q = (uint32_t)(d / (2u * NTSGW_NS)); /* in seconds it would not fit */
-  uint32_t s = (uint32_t)(d - (uint64_t)q * (2u * NTSGW_NS));
-  int64_t w = rho < 0 ? 1 - NTSGW_NS : NTSGW_NS - 1;
-  //@ assert d == q * 2000000000 + s && 0 <= s < 2000000000;
-  //@ ghost uint32_t size = rho < 0 ? -rho : rho;
-  //@ ghost product(size, NTSGW_RHO_MAX, q);
-  //@ ghost product(size, NTSGW_RHO_MAX, s);
-  //@ ghost product(0, size, s);
-  //@ ghost product(0, size, q);
-  //@ assert 0 <= q * size <= q * 100000000;
-  //@ assert 0 <= s * size <= s * 100000000;
-  ntsgw_add(&w, rho, s);
-  w /= NTSGW_NS;
-  //@ assert rho >= 0 ==> s * rho <= w * 1000000000 && 0 <= w <= s && w <= 200000000;
-  //@ assert rho < 0 ==> w * 1000000000 <= s * rho && -s <= w <= 0 && -200000000 <= w;
-  //@ assert rho == 0 ==> w == 0;
-  //@ assert d * rho == (q * rho) * 2000000000 + s * rho;
-  ntsgw_add(&w, 2 * rho, q);
-  return w;
+static void drift(int64_t *d, uint32_t rho, int sign) {
+  uint32_t q = (uint32_t)((uint64_t)*d / (2u * NTSGW_NS)); /* in seconds it would not fit */
+  uint32_t s = (uint32_t)((uint64_t)*d - (uint64_t)q * (2u * NTSGW_NS));
+  int64_t w = NTSGW_NS - 1;
+  //@ ghost int64_t all = *d;
+  //@ assert all == q * 2000000000 + s && 0 <= s < 2000000000;
+  //@ ghost product(rho, NTSGW_RHO_MAX, q);
+  //@ ghost product(rho, NTSGW_RHO_MAX, s);
+  //@ ghost product(0, rho, s);
+  //@ ghost product(0, rho, q);
+  //@ assert 0 <= q * rho <= q * 100000000;
+  //@ assert 0 <= s * rho <= s * 100000000;
+  ntsgw_add(&w, (int32_t)rho, s);
+  w = (int64_t)((uint64_t)w / NTSGW_NS);
+  //@ assert s * rho <= w * 1000000000 && 0 <= w <= s && w <= 200000000;
+  //@ assert all * rho == (q * rho) * 2000000000 + s * rho;
+  ntsgw_add(d, sign, (uint32_t)w);
+  //@ assert *d == all + sign * w;
+  ntsgw_add(d, sign * 2 * (int32_t)rho, q);
+  //@ assert *d == all + sign * (w + 2 * (q * rho));
 }
 
-/* elapsed gives the ns of true time from reading *m0 to *m1: those that
- * certainly passed, rounded down, or the most that may have passed, rounded up, or
+/* elapsed puts into *d the ns of true time from reading *m0 to *m1: those that certainly
+ * passed, rounded down, or with a sign of 1 the most that may have passed, rounded up, or
  * more than lies between any two times. */
 /*@ requires rate_ok(*r) && \valid_read(r) && \valid_read(m0) && \valid_read(m1);
-    requires *m0 <= *m1;
-    assigns \nothing;
-    ensures 0 <= \result <= 4777000000000000000;
-    ensures !most ==> \result * 1000000000 <= least_true(*m0, *m1, *r);
-    ensures most && \result <= NTSGW_TIME_MAX - NTSGW_TIME_MIN ==> \result * 1000000000 >= most_true(*m0, *m1, *r);
+    requires \valid(d) && \separated(d, r) && \separated(d, m0) && \separated(d, m1);
+    requires *m0 <= *m1 && (sign == 1 || sign == -1);
+    assigns *d;
+    ensures 0 <= *d <= 4777000000000000000;
+    ensures sign == -1 ==> *d * 1000000000 <= least_true(*m0, *m1, *r);
+    ensures sign == 1 && *d <= NTSGW_TIME_MAX - NTSGW_TIME_MIN ==> *d * 1000000000 >= most_true(*m0, *m1, *r);
 */
-static APART int64_t elapsed(const uint64_t *m0, const uint64_t *m1, const ntsgw_config *r, int most) {
+static void elapsed(const uint64_t *m0, const uint64_t *m1, const ntsgw_config *r, int sign, int64_t *d) {
   uint64_t n = ntsgw_since(m0, m1);
   uint32_t high = NTSGW_ELAPSED_HIGH / r->count_ns;
-  int32_t step = (int32_t)r->tick, rho = (int32_t)r->rho_ppb;
-  int64_t d, w;
+  //@ ghost uint32_t unit = r->count_ns;
+  //@ ghost uint32_t tick = r->tick;
+  //@ ghost uint32_t rho = r->rho_ppb;
   //@ ghost uint64_t all = n;
   //@ ghost uint64_t limit = high * 4294967296;
-  //@ assert high * r->count_ns <= NTSGW_ELAPSED_HIGH < high * r->count_ns + r->count_ns;
-  //@ assert NTSGW_TIME_MAX - NTSGW_TIME_MIN <= limit * r->count_ns <= NTSGW_ELAPSED_MAX;
+  //@ assert high * unit <= NTSGW_ELAPSED_HIGH < high * unit + unit;
+  //@ assert NTSGW_TIME_MAX - NTSGW_TIME_MIN < limit * unit <= NTSGW_ELAPSED_MAX;
   if (n / 4294967296 >= high) n = high * (uint64_t)4294967296;
   //@ assert n <= all && n <= limit && (all > limit ==> n == limit) && (all <= limit ==> n == all);
   //@ ghost uint64_t some = n;
-  if (!most) {
-    step = -step;
-    rho = -rho;
-  }
-  d = (int64_t)n + step;
-  if (d < 0) d = 0;
-  //@ ghost uint64_t few = all > r->tick ? all - r->tick : 0;
-  //@ ghost uint64_t many = some + r->tick;
+  *d = (int64_t)n;
+  ntsgw_add(d, sign, r->tick);
+  if (*d < 0) *d = 0;
+  //@ ghost uint64_t few = all > tick ? all - tick : 0;
+  //@ ghost uint64_t many = some + tick;
+  //@ ghost int64_t counts = *d;
   //@ assert few == fewest(*m0, *m1, *r);
-  //@ assert !most ==> d <= few && d <= limit;
-  //@ assert most ==> d == many;
-  //@ ghost product(r->tick, NTSGW_UNIT_MAX, r->count_ns);
-  //@ ghost product(r->count_ns, NTSGW_UNIT_MAX, NTSGW_UNIT_MAX);
-  //@ ghost product(0, r->tick, r->count_ns);
-  //@ ghost product(some, limit, r->count_ns);
-  //@ ghost product(d, many, r->count_ns);
-  //@ assert d * r->count_ns <= NTSGW_ELAPSED_MAX + 1000000000000;
-  //@ ghost product(d, few < d ? d : few, r->count_ns);
-  //@ ghost int64_t counts = d;
-  d *= r->count_ns;
-  //@ assert !most ==> d <= few * r->count_ns;
-  //@ assert most && all > limit ==> d >= limit * r->count_ns;
-  //@ assert most && all <= limit ==> d == most_counts(*m0, *m1, *r) * r->count_ns;
-  w = drift((uint64_t)d, rho);
-  //@ assert rho == (most ? r->rho_ppb : -r->rho_ppb);
-  //@ assert most ==> w * 1000000000 >= d * r->rho_ppb;
-  //@ assert !most ==> w * 1000000000 <= -(d * r->rho_ppb);
-  //@ assert most ==> (d + w) * 1000000000 >= d * (1000000000 + r->rho_ppb);
-  //@ assert !most ==> (d + w) * 1000000000 <= d * (1000000000 - r->rho_ppb);
-  //@ assert !most ==> (few * r->count_ns - d) * (1000000000 - r->rho_ppb) >= 0;
-  return d + w;
+  //@ assert sign == -1 ==> counts <= few && counts <= limit;
+  //@ assert sign == 1 ==> counts == many;
+  //@ ghost product(tick, NTSGW_UNIT_MAX, unit);
+  //@ ghost product(unit, NTSGW_UNIT_MAX, NTSGW_UNIT_MAX);
+  //@ ghost product(0, tick, unit);
+  //@ ghost product(0, counts, unit);
+  //@ ghost product(some, limit, unit);
+  //@ ghost product(counts, many, unit);
+  //@ assert 0 <= counts * unit <= NTSGW_ELAPSED_MAX + 1000000000000;
+  //@ ghost product(some, many, unit);
+  //@ ghost if (sign < 0) product(counts, few, unit);
+  *d *= r->count_ns;
+  //@ ghost int64_t ns = *d;
+  //@ assert ns == counts * unit;
+  //@ assert sign == -1 ==> ns <= few * unit;
+  //@ assert sign == 1 && all > limit ==> ns >= limit * unit;
+  //@ assert sign == 1 && all <= limit ==> ns == most_counts(*m0, *m1, *r) * unit;
+  drift(d, r->rho_ppb, sign);
+  //@ assert sign == 1 ==> *d * 1000000000 >= ns * (1000000000 + rho);
+  //@ assert sign == 1 && all > limit ==> *d > NTSGW_TIME_MAX - NTSGW_TIME_MIN;
+  //@ assert sign == 1 && all <= limit ==> *d * 1000000000 >= most_true(*m0, *m1, *r);
+  //@ assert sign == -1 ==> *d * 1000000000 <= ns * (1000000000 - rho);
+  //@ assert sign == -1 ==> (few * unit - ns) * (1000000000 - rho) >= 0;
 }
 
-/* carry gives an end at reading *m; unknown when *m lies before the end's own. */
-/*@ requires \valid_read(e) && \valid_read(m) && \valid_read(r) && rate_ok(*r);
-    requires upper ? hi_range(e->tai) : lo_range(e->tai);
-    assigns \nothing;
-    ensures upper ? hi_range(\result) : lo_range(\result);
-    ensures \forall real t; !upper && clock_ok(*r) && shown(t) == *m && lo_sound(e->tai, e->at, t) ==> below(\result, t);
-    ensures \forall real t; upper && clock_ok(*r) && shown(t) == *m && hi_sound(e->tai, e->at, t) ==> above(\result, t);
+/* carry puts an end at reading *m into *out; unknown when *m lies before the end's own. The
+ * sign is 1 for an upper end, else -1. */
+/*@ requires \valid_read(e) && \valid_read(m) && \valid_read(r) && rate_ok(*r) && (sign == 1 || sign == -1);
+    requires \valid(out) && \separated(out, e) && \separated(out, m) && \separated(out, r);
+    requires sign == 1 ? hi_range(e->tai) : lo_range(e->tai);
+    assigns *out;
+    ensures sign == 1 ? hi_range(*out) : lo_range(*out);
+    ensures \forall real t; sign == -1 && clock_ok(*r) && shown(t) == *m && lo_sound(e->tai, e->at, t) ==> below(*out, t);
+    ensures \forall real t; sign == 1 && clock_ok(*r) && shown(t) == *m && hi_sound(e->tai, e->at, t) ==> above(*out, t);
 */
-static APART int64_t carry(const ntsgw_end *e, const uint64_t *m, const ntsgw_config *r, int upper) {
-  int64_t x = e->tai;
-  if (x == (upper ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN) || *m < e->at) return upper ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN;
-  x = elapsed(&e->at, m, r, upper);
-  /*@ assert low: !upper ==> \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at
-        ==> x * 1000000000 <= (t - a) * 1000000000.0; */
-  /*@ assert high: upper && x <= NTSGW_TIME_MAX - NTSGW_TIME_MIN ==> \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at
-        ==> (t - a) * 1000000000.0 <= x * 1000000000; */
-  x += e->tai;
-  /*@ assert \forall real a, real t; !upper && clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at && e->tai <= a
-        ==> x <= t; */
-  /*@ assert \forall real a, real t; upper && x <= NTSGW_TIME_MAX && clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at && a <= e->tai
-        ==> t <= x; */
-  if (x > NTSGW_TIME_MAX) x = upper ? NTSGW_HI_UNKNOWN : NTSGW_TIME_MAX;
-  return x;
+static APART void carry(const ntsgw_end *e, const uint64_t *m, const ntsgw_config *r, int sign, int64_t *out) {
+  *out = sign > 0 ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN;
+  if (e->tai == *out || *m < e->at) return;
+  elapsed(&e->at, m, r, sign, out);
+  /*@ assert low: sign == -1 ==> \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at
+        ==> *out * 1000000000 <= (t - a) * 1000000000.0; */
+  /*@ assert high: sign == 1 && *out <= NTSGW_TIME_MAX - NTSGW_TIME_MIN ==> \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at
+        ==> (t - a) * 1000000000.0 <= *out * 1000000000; */
+  *out += e->tai;
+  /*@ assert \forall real a, real t; sign == -1 && clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at && e->tai <= a
+        ==> *out <= t; */
+  /*@ assert \forall real a, real t; sign == 1 && *out <= NTSGW_TIME_MAX && clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at && a <= e->tai
+        ==> t <= *out; */
+  if (*out > NTSGW_TIME_MAX) *out = sign > 0 ? NTSGW_HI_UNKNOWN : NTSGW_TIME_MAX;
 }
 
 void ntsgw_at(const ntsgw_interval *v, const uint64_t *m, const ntsgw_config *r, ntsgw_bounds *out) {
-  out->lo = carry(&v->lo, m, r, 0);
-  out->hi = carry(&v->hi, m, r, 1);
+  carry(&v->lo, m, r, -1, &out->lo);
+  carry(&v->hi, m, r, 1, &out->hi);
 }
 
 int ntsgw_intersect(ntsgw_interval *v, const ntsgw_interval *e, const uint64_t *m, const ntsgw_config *r, ntsgw_bounds *own) {
@@ -256,9 +260,9 @@ static int32_t halves(const int64_t *t, int32_t s, int32_t half) {
   return n < 0 ? -n : n;
 }
 
-void ntsgw_utc(int64_t *end, int upper, const ntsgw_leaps *r) {
-  int64_t unknown = upper ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN;
-  int32_t sign = upper ? 1 : -1, leap = r->leap, outward = 0, half = r->month / 6, n, s = -r->tai_utc, own = 0;
+void ntsgw_utc(int64_t *end, int sign, const ntsgw_leaps *r) {
+  int64_t unknown = sign > 0 ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN;
+  int32_t leap = r->leap, outward = 0, half = r->month / 6, n, s = -r->tai_utc, own = 0, moved = 0;
   int late = 0;
   if (r->month == 0) *end = unknown;
   if (*end == unknown) return;
@@ -268,15 +272,21 @@ void ntsgw_utc(int64_t *end, int upper, const ntsgw_leaps *r) {
   }
   /* An inserted second belongs to the old month for hi and to the new one for lo. */
   n = s;
-  if (upper || leap < 0) n -= leap;
+  if (leap <= sign) n -= leap;
   if (ntsgw_month(end, n) > r->month) {
     s -= leap;
     late = 1;
   }
   if (late || ntsgw_month(end, s) < r->month) {
-    outward = halves(end, s, half);
-    n = halves(end, s + sign * (outward + 1), half);
-    if (n > outward) outward = n; /* moving the end outward carries it past one more */
+    /*@ loop invariant 0 <= outward <= 300 && (moved == 0 || 1 <= sign * moved <= 301);
+        loop assigns n, outward, moved;
+        loop variant moved == 0 ? 1 : 0;
+    */
+    do {
+      n = halves(end, s + moved, half);
+      if (n > outward) outward = n; /* moving the end outward carries it past one more */
+      moved = moved ? 0 : sign * (n + 1);
+    } while (moved != 0);
     /* The month's own end is accounted for by the leap, where that is known. */
     if (late && own == 0 && r->month == 6 * half + 5 && outward > 0) outward--;
   }

@@ -147,14 +147,15 @@ int ntsgw_hull(const ntsgw_bounds *b, int n, int need, ntsgw_bounds *out);
 */
 int32_t ntsgw_month(const int64_t *t, int32_t s);
 
-/* ntsgw_utc converts one end of an interval, TAI to UTC, by a gateway's latest
+/* ntsgw_utc converts one end of an interval, the upper one with a sign of 1, TAI to UTC, by a gateway's latest
  * record: outward wherever the record does not say which second it is. Unknown
  * ends stay so, and without a record all are. */
 /*@ requires \valid_read(r) && 0 <= r->month <= 1800 && -1 <= r->leap <= 2 && 0 <= r->tai_utc <= 255 && 0 <= r->error_s <= 65535;
-    requires \valid(end) && \separated(end, r) && (upper ? hi_range(*end) : lo_range(*end));
+    requires \valid(end) && \separated(end, r);
+    requires (sign == 1 && hi_range(*end)) || (sign == -1 && lo_range(*end));
     assigns *end;
     ensures *end == NTSGW_LO_UNKNOWN || *end == NTSGW_HI_UNKNOWN || 2 * NTSGW_TIME_MIN <= *end <= NTSGW_TIME_MAX - 2 * NTSGW_TIME_MIN;
 */
-void ntsgw_utc(int64_t *end, int upper, const ntsgw_leaps *r);
+void ntsgw_utc(int64_t *end, int sign, const ntsgw_leaps *r);
 
 #endif

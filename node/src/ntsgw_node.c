@@ -172,7 +172,7 @@ again:
     if (__atomic_load_n(&node->version, __ATOMIC_RELAXED) != version) goto again;
     ntsgw_at(&k->view.interval, m, node->config, of);
     if (utc) {
-      ntsgw_utc(&of->lo, 0, &k->view.leaps);
+      ntsgw_utc(&of->lo, -1, &k->view.leaps);
       ntsgw_utc(&of->hi, 1, &k->view.leaps);
       if (guessed == 0 && k->view.guess.doubt) {
         guessed = k->view.guess.doubt;

@@ -668,7 +668,7 @@ static int64_t unix_of(int year, int month, int day) {
 static int32_t month_of(int64_t utc) { return ntsgw_month(&utc, 0); }
 
 static int64_t utc_of(int64_t tai, int upper, const ntsgw_leaps *r) {
-  ntsgw_utc(&tai, upper, r);
+  ntsgw_utc(&tai, upper ? 1 : -1, r);
   return tai;
 }
 
