@@ -100,8 +100,8 @@ typedef struct {
 
 /* advance carries a guess to reading *m, the rate's part second by second; it gives
  * how far, in seconds of 2^30 ns. */
-static APART uint32_t advance(ntsgw_guess *g, const uint64_t *m, uint32_t unit_ns) {
-  uint64_t ns = ntsgw_since(&g->at, m) * unit_ns;
+static APART uint32_t advance(ntsgw_guess *g, const uint64_t *m, uint32_t count_ns) {
+  uint64_t ns = ntsgw_since(&g->at, m) * count_ns;
   uint32_t seconds = (uint32_t)(ns >> 30);
   g->at = *m;
   ntsgw_add(&g->tai, g->rate, seconds);
@@ -122,19 +122,19 @@ static APART int64_t middle(const ntsgw_bounds *b) { return (int64_t)((uint64_t)
  * its interval, from which what it says is half of its way off. */
 static APART void guess_from(letter *l, ntsgw_guess *g) {
   const uint8_t *epoch = l->p + l->of.claims.value[NTSGW_EPOCH] + 1;
-  int64_t *tai = &l->is.time.own.lo, off;
+  int64_t tai, off;
   uint32_t share, half, seconds = advance(g, &l->node->last, l->node->config->count_ns);
   int32_t step, rho;
-  *tai = middle(&l->is.time.own);
-  half = (uint32_t)(between(&l->is.time.tai, tai) >> 10) + 100u;
+  tai = middle(&l->is.time.own);
+  half = (uint32_t)(between(&l->is.time.tai, &tai) >> 10) + 100u;
   if (half > 0xfffffu) half = 0xfffffu;
   g->doubt += 2u * seconds;
-  off = (int64_t)between(&g->tai, tai);
+  off = (int64_t)between(&g->tai, &tai);
   step = (int32_t)off;
   if (step != off || seconds >> 24 || memcmp(g->epoch, epoch, 8) != 0) {
     /* Another timeline, months old, or off by seconds: begin anew. */
     memcpy(g->epoch, epoch, 8);
-    g->tai = *tai;
+    g->tai = tai;
     g->rate = 0;
     g->doubt = 0x1000000;
     seconds = 0;
@@ -269,7 +269,7 @@ static const char *word(ntsgw_kind kind) {
 }
 
 /* item gives a piece of a message as it stands in what is signed, its head included. */
-static ntsgw_span item(const letter *l, int piece) {
+static WITHIN ntsgw_span item(const letter *l, int piece) {
   const ntsgw_piece *q = &l->of.e.piece[piece];
   return span(l->p + q->at, q->to - q->at);
 }
@@ -277,18 +277,17 @@ static ntsgw_span item(const letter *l, int piece) {
 /* make_structure makes what is signed or authenticated: RFC 9052 sections 4.4 and 6.3,
  * in four pieces. The external data is ntsgw/1/<kind>/<gateway>[/<node>]. */
 static APART void make_structure(letter *l) {
-  static const uint8_t signature1[] = {0x84, 0x6a, 'S', 'i', 'g', 'n', 'a', 't', 'u', 'r', 'e', '1'};
-  static const uint8_t mac0[] = {0x84, 0x64, 'M', 'A', 'C', '0'};
+  static const uint8_t contexts[] = {0x84, 0x64, 'M', 'A', 'C', '0', 0x84, 0x6a, 'S', 'i', 'g', 'n', 'a', 't', 'u', 'r', 'e', '1'};
   const ntsgw_enrolment *who = l->gw->who;
   uint8_t *text = (uint8_t *)l->is.external + 2;
   /* The first slash gives way to the head. */
   char *to = put_part(put_part(put_part(l->is.external + 1, "ntsgw/1"), word(l->kind)), who->gateway);
-  uint32_t n;
-  l->pieces[0] = span(signature1, sizeof signature1);
+  uint32_t n = 12;
   if (l->kind >= NTSGW_REQUEST) {
     to = put_part(to, who->node);
-    l->pieces[0] = span(mac0, sizeof mac0);
+    n = 6;
   }
+  l->pieces[0] = span(contexts + n - 6, n);
   n = (uint32_t)(to - (char *)text);
   if (n >= 24) {
     *--text = (uint8_t)n;
@@ -303,21 +302,19 @@ static APART void make_structure(letter *l) {
 /* good_proof tells whether a key made the signature or MAC that ends a message. */
 static int good_proof(letter *l, const uint8_t *key) {
   const ntsgw_crypto *crypto;
-  const uint8_t *proof;
   make_structure(l);
   crypto = l->node->config->crypto;
-  proof = l->p + l->n - 64;
   if (l->of.e.alg == NTSGW_HMAC256) {
     crypto->hmac256(key, l->pieces, 4, l->scratch);
     return !differ(l->scratch, l->p + l->n - 32);
   }
   if (l->of.e.alg == NTSGW_ED25519) {
     if (!crypto->ed25519) return 0;
-    return crypto->ed25519(key, proof, l->pieces, 4) == 1;
+    return crypto->ed25519(key, l->p + l->n - 64, l->pieces, 4) == 1;
   }
   if (!crypto->p256) return 0;
   crypto->sha256(l->pieces, 4, l->scratch);
-  return crypto->p256(key, proof, l->scratch) == 1;
+  return crypto->p256(key, l->p + l->n - 64, l->scratch) == 1;
 }
 
 /* verify opens a message and checks that the key at hand made it. */
@@ -334,7 +331,6 @@ static ntsgw_result verify(letter *l) {
   kid = gw->who->root_kid;
   key = gw->who->root;
   alg = gw->who->root_alg;
-  claims = l->kind;
   if (l->kind == NTSGW_RESPONSE) {
     alg = NTSGW_HMAC256;
     kid = l->scratch;
@@ -347,11 +343,11 @@ static ntsgw_result verify(letter *l) {
     if (!gw->held) return NTSGW_E_UNKNOWN_KID;
     kid = gw->kid;
     key = gw->key;
-  } else if (alg == NTSGW_ES256) {
-    claims = NTSGW_CLAIMS_ES256;
   }
   if (l->of.e.piece[NTSGW_KID].to - l->of.e.piece[NTSGW_KID].from != kid_n || memcmp(l->p + l->of.e.piece[NTSGW_KID].from, kid, kid_n) != 0) return NTSGW_E_UNKNOWN_KID;
   if (!good_proof(l, key)) return NTSGW_E_BAD_SIGNATURE;
+  claims = l->kind;
+  if (l->kind == NTSGW_DELEGATION && alg == NTSGW_ES256) claims = NTSGW_CLAIMS_ES256;
   if (!ntsgw_cbor_claims(l->p, l->of.e.piece[NTSGW_CONTENT].from, l->of.e.piece[NTSGW_CONTENT].to, claims, &l->of.claims)) return NTSGW_E_MALFORMED;
   return NTSGW_OK;
 }
@@ -374,13 +370,13 @@ static APART void saw_serial(ntsgw_node *node, ntsgw_gateway *gw, uint32_t seria
 /* Evidence. */
 
 /* note keeps a message that bettered some ends, or that contradicts them. */
-static void note(const letter *l, int ends) {
-  ntsgw_gateway *gw = l->gw;
+static void note(const letter *l, ntsgw_gateway *gw, int ends) {
   int i;
   if (gw->frozen) return;
   for (i = 0; i < 2; i++) {
-    size_t n = l->n <= (i ? NTSGW_EVIDENCE_HI : NTSGW_EVIDENCE_LO) ? l->n : 0;
+    size_t n = l->n;
     if (!(ends >> i & 1)) continue;
+    if (n > (i ? NTSGW_EVIDENCE_HI : NTSGW_EVIDENCE_LO)) n = 0;
     gw->evidence_n[i] = (uint32_t)n;
     memcpy(gw->evidence + NTSGW_EVIDENCE_LO * i, l->p, n);
   }
@@ -428,7 +424,6 @@ static APART ntsgw_result contradicted(ntsgw_node *node, ntsgw_gateway *gw, cons
  * the combined lower end, at most once a day, and never beyond the end of the
  * key that vouches for it. */
 static APART ntsgw_result proved(ntsgw_node *node) {
-  const ntsgw_config *c = node->config;
   ntsgw_gateway *gw = node->gateway;
   known k;
   uint32_t s;
@@ -441,20 +436,22 @@ static APART ntsgw_result proved(ntsgw_node *node) {
     gw->floor = floor;
     keep(node, gw);
   } while ((gw = next_of(gw)));
-  if (c->settime && two_sided(node, &k, &node->last) == NTSGW_OK) c->settime(c->context, k.best, k.bound);
+  if (node->config->settime && two_sided(node, &k, &node->last) == NTSGW_OK) {
+    node->config->settime(node->config->context, k.best, k.bound);
+  }
   return NTSGW_OK;
 }
 
-/* take_delegation takes an online key: 32 bytes behind an Ed25519 key, still of the
- * message, are kept where an ES256 key has y, and never looked at. */
+/* take_delegation takes an online key, whose id is put behind its validity, as a gateway's
+ * state has them. 32 bytes behind an Ed25519 key, still of the message, are kept where an
+ * ES256 key has y, and never looked at. */
 static ntsgw_result take_delegation(letter *l) {
   ntsgw_gateway *gw = l->gw;
   const uint32_t *says = l->of.claims.value, *valid = &says[NTSGW_KEY_SERIAL];
   const uint8_t *key = l->p + says[NTSGW_COSE_KEY];
-  ntsgw_span piece;
   if (*valid < gw->serial) return NTSGW_E_OLD_SERIAL;
-  piece = span(key, says[NTSGW_Y] != 0 ? 75 : 40);
-  l->node->config->crypto->sha256(&piece, 1, l->of.delegation.kid);
+  l->pieces[0] = span(key, says[NTSGW_Y] != 0 ? 75 : 40);
+  l->node->config->crypto->sha256(l->pieces, 1, l->of.delegation.kid);
   if (gw->held && memcmp(&gw->serial, valid, 20) == 0) return NTSGW_ADDS_NOTHING;
   saw_serial(l->node, gw, *valid);
   memcpy(&gw->serial, valid, 20);
@@ -474,7 +471,7 @@ static ntsgw_result take_evidence(letter *l) {
   int ends;
 
   ends = ntsgw_intersect(&view->interval, &l->interval, &node->last, node->config, &l->is.time.own);
-  note(l, ends < 0 ? -ends : ends);
+  note(l, gw, ends < 0 ? -ends : ends);
   if (ends < 0) return contradicted(node, gw, next_of(gw));
   if (l->kind == NTSGW_RESPONSE) guess_from(l, &view->guess);
   learn(l, &view->leaps);
@@ -523,10 +520,9 @@ static ntsgw_result take(letter *l) {
   ntsgw_result result;
   uint64_t s;
   uint32_t latest;
-  if (l->kind == NTSGW_RESPONSE) {
+  if (l->kind != NTSGW_BEACON && l->kind != NTSGW_DELEGATION) {
+    if (l->kind != NTSGW_RESPONSE) return NTSGW_E_ARGUMENT;
     if (!l->gw->who->node_key) return NTSGW_E_NO_KEY;
-  } else if (l->kind != NTSGW_BEACON && l->kind != NTSGW_DELEGATION) {
-    return NTSGW_E_ARGUMENT;
   }
   result = verify(l);
   if (result) return result;
@@ -617,16 +613,17 @@ static int ask(letter *l) {
   if (result) return result;
   gw->open = 0;
   if (!fresh_nonce(l)) return NTSGW_E_NO_RANDOM;
-  said = 16 + put_width(l->node, l->scratch + 16);
+  said = put_width(l->node, l->scratch + 16);
   p = (uint8_t *)l->p;
   memcpy(p, begin, sizeof begin);
   put_big_endian(p + 8, gw->who->generation);
   p[12] = 0xa0;
   p += 13;
-  p += ntsgw_cbor_put(p, 2, said + 3);
-  p[0] = said > 16 ? 0xa2 : 0xa1;
+  p += ntsgw_cbor_put(p, 2, said + 19);
+  p[0] = said ? 0xa2 : 0xa1;
   p[1] = 0x09;
   p[2] = 0x50;
+  said += 16;
   memcpy(p + 3, l->scratch, said);
   p += said;
   p[3] = 0x58;
@@ -847,10 +844,8 @@ static APART int bad_name(const char *s) {
 
 ntsgw_result ntsgw_init(ntsgw_node *node, const ntsgw_config *config, const ntsgw_enrolment *who, ntsgw_gateway *gateways, int n) {
   ntsgw_gateway *gw = gateways, **end = &node->gateway;
-  if (!config) return NTSGW_E_ARGUMENT;
-  if (!config->crypto) return NTSGW_E_ARGUMENT;
-  if (n > NTSGW_GATEWAYS_MAX || n <= 2 * config->faults) return NTSGW_E_ARGUMENT;
-  if (config->count_ns - 1u >= NTSGW_UNIT_MAX || config->tick - 1u >= NTSGW_UNIT_MAX || config->rho_ppb > NTSGW_RHO_MAX) {
+  if (!config || n <= 2 * config->faults || !config->crypto || config->count_ns - 1u >= NTSGW_UNIT_MAX ||
+      config->tick - 1u >= NTSGW_UNIT_MAX || config->rho_ppb > NTSGW_RHO_MAX || n > NTSGW_GATEWAYS_MAX) {
     return NTSGW_E_ARGUMENT;
   }
   memset(node, 0, sizeof *node);
