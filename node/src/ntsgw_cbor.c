@@ -412,7 +412,7 @@ static void entry(reader *r, uint32_t map, uint32_t *found, ntsgw_claims *c) {
       return;
     }
   }
-  if (r->depth > NTSGW_DEPTH_MAX || key >= 0x40 || map > 1 + key / 32) r->bad = 1;
+  if (r->depth > NTSGW_DEPTH_MAX || key >= 0x40 || 32 * map > key + 32) r->bad = 1;
 }
 
 int ntsgw_cbor_claims(const uint8_t *p, uint32_t from, uint32_t to, uint32_t kind, ntsgw_claims *c) {
@@ -522,7 +522,11 @@ void ntsgw_claims_time(const ntsgw_claims *c, int64_t *t, ntsgw_interval *e) {
 uint32_t ntsgw_cbor_put(uint8_t *out, uint32_t major, uint32_t arg) {
   uint32_t n = 0, i, info = arg;
   if (arg >= 24) {
-    n = arg < 0x100 ? 1 : arg < 0x10000 ? 2 : 4;
+    /*@ loop invariant n == 1 || n == 2 || n == 4;
+        loop assigns n;
+        loop variant 4 - n;
+    */
+    for (n = 1; n < 4 && arg >> 8 * n != 0; n *= 2) continue;
     info = 24u + n / 2u;
   }
   out[0] = (uint8_t)(major * 32u + info);

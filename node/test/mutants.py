@@ -34,7 +34,7 @@ MUTANTS = [
     ("order of keys", "ntsgw_cbor.c", "    ordered(r, c->key, start);\n", ""),
     ("what a kind needs", "ntsgw_cbor.c", "  if (found != needed[kind - 1]) r.bad = 1;\n", ""),
     ("64 bits", "ntsgw_cbor.c", " || first == WIDE", ""),
-    ("critical keys", "ntsgw_cbor.c", "map > 1 + key / 32", "0"),
+    ("critical keys", "ntsgw_cbor.c", "32 * map > key + 32", "0"),
     ("length of 64 bits", "ntsgw_cbor.c", "        if (n == 8) r->low = UINT32_MAX;\n", ""),
     ("depth", "ntsgw_cbor.c", "r->depth > NTSGW_DEPTH_MAX || ", ""),
 ]
