@@ -184,18 +184,22 @@ func middle(list []measurement) measurement {
 	return list[len(list)/2]
 }
 
-// ask gives the fields of a data set, as pmc prints them.
+// ask gives the fields of a data set, as pmc prints them. pmc waits a tenth of a second for an answer, then
+// prints none: it asks until there is one.
 func (r *receiver) ask(set string) map[string]string {
 	r.l.t.Helper()
-	out, err := program.Noclock("pmc", "-u", "-b", "0", "-s", r.conf+".uds", "-i", fmt.Sprintf("%s.pmc", r.conf), "GET "+set).CombinedOutput()
-	if err != nil {
-		r.l.t.Fatalf("pmc: %v: %s", err, out)
-	}
 	fields := map[string]string{}
-	for line := range strings.Lines(string(out)) {
-		if f := strings.Fields(line); len(f) == 2 {
-			fields[f[0]] = f[1]
+	program.Eventually(r.l.t, 20*time.Second, "ptp4l answers pmc", func() bool {
+		out, err := program.Noclock("pmc", "-u", "-b", "0", "-s", r.conf+".uds", "-i", fmt.Sprintf("%s.pmc", r.conf), "GET "+set).CombinedOutput()
+		if err != nil {
+			r.l.t.Fatalf("pmc: %v: %s", err, out)
 		}
-	}
+		for line := range strings.Lines(string(out)) {
+			if f := strings.Fields(line); len(f) == 2 {
+				fields[f[0]] = f[1]
+			}
+		}
+		return len(fields) > 0
+	})
 	return fields
 }
