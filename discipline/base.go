@@ -19,6 +19,9 @@ func (d *Discipline) rebase(y float64) {
 	move(&d.truth)
 	move(&d.stated)
 	move(&d.clash.hull)
+	for i := range d.rate.anchors[:d.rate.n] {
+		move(&d.rate.anchors[i].iv)
+	}
 	for i := range d.sources {
 		s := &d.sources[i]
 		move(&s.seen)

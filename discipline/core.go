@@ -343,6 +343,7 @@ func (d *Discipline) judge(fresh bool) {
 		if fresh {
 			d.truth = d.stated
 			d.clash = clash{}
+			d.rebase(d.truth.mid()) // a first majority that a liar is one of may have set it halfway to his time
 		}
 		d.agree(now, fresh)
 	case vote.agreed:
