@@ -548,7 +548,7 @@ func (f *filter) run() {
 		for s := range f.n {
 			b := 1.0
 			if w := &f.ways[s]; w.n > 0 {
-				b += h.bias * w.least * min(max(1, math.Sqrt(w.least/near/farFrom)), farMost)
+				b += h.bias * w.least * min(max(1, math.Sqrt(w.least/max(near, 1)/farFrom)), farMost)
 			}
 			h.p[(2+s)*d+2+s] = b * b
 		}
