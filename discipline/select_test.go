@@ -368,3 +368,19 @@ func TestAllocations(t *testing.T) {
 		t.Fatalf("%v allocations an update", n)
 	}
 }
+
+// Three of seven agree and four tell a time each of their own: more than anybody else is no majority.
+func TestAPluralityDoesNotDecide(t *testing.T) {
+	b := newBench(t, 7, discipline.Config{Observing: true})
+	b.lie = func(i int, m *discipline.Measurement) bool {
+		if i < 4 {
+			m.Offset += int64(i+1) * 10e9
+		}
+		return true
+	}
+	for range 10 {
+		if s := b.run(1); s.Serving() {
+			t.Fatalf("%v, bound %v", s.State, s.MaxErrorAt)
+		}
+	}
+}
