@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/ntsgw/ntsgw/discipline"
@@ -45,18 +46,20 @@ type poller struct {
 	wake  discipline.Raw
 
 	// Key exchanges.
-	fails  int            // of them since one led to a session that lasted
-	local  int            // of them in a row that did not reach the server
-	lastKE discipline.Raw // when the newest began
-	anyKE  bool
-	turns  int // of them in all
+	fails     int            // of them since one led to a session that lasted
+	local     int            // of them in a row that did not reach the server
+	lastKE    discipline.Raw // when the newest began
+	anyKE     bool
+	turns     int  // of them in all
+	without30 bool // the next ones do without AEAD 30
 
 	// The session.
 	keys    *keys
 	client  *nts.Client
-	spare   *nts.Client // with the alternative keys, until the first reply decides
+	spare   *nts.Client // with the other keys that may be meant, until the first reply decides
 	cookies [][]byte
-	good    int // usable replies
+	heard   bool // an authenticated reply
+	good    int  // usable replies
 
 	// Polls.
 	wish, slow time.Duration
@@ -88,6 +91,7 @@ const (
 
 // exchange is one request and what was heard of it.
 type exchange struct {
+	client   *nts.Client
 	req      nts.Request
 	cookie   []byte
 	wanted   int // placeholders
@@ -139,6 +143,7 @@ func (p *poller) due(now discipline.Raw) (action, discipline.Raw) {
 		p.expire(now)
 	}
 	if p.phase == polling && now >= p.wake && len(p.cookies) == 0 {
+		p.doubt()
 		p.end(now, "")
 	}
 	switch {
@@ -166,7 +171,7 @@ func (p *poller) keysMade(now discipline.Raw, k *keys) {
 	}
 	p.keys, p.client, p.spare = k, client, spare
 	p.cookies = append([][]byte(nil), k.Cookies...)
-	p.good, p.local = 0, 0
+	p.heard, p.good, p.local = false, 0, 0
 	p.phase, p.wake = polling, now
 	if p.reach == 0 || k.deferred {
 		p.burst = 0
@@ -177,6 +182,7 @@ func (p *poller) keysMade(now discipline.Raw, k *keys) {
 func (p *poller) keysFailed(now discipline.Raw, f *failure) {
 	p.count(f.reason)
 	p.lastError, p.denied = f.text, ""
+	p.without30 = false
 	if f.denied {
 		p.deny(f)
 	}
@@ -190,6 +196,22 @@ func (p *poller) keysFailed(now discipline.Raw, f *failure) {
 		p.local = 0
 	}
 	p.phase, p.wake = resting, now.Add(p.pace.backoff(n, f.local, p.rng))
+}
+
+// offer is what of the AEADs to offer at the next key exchange.
+func (p *poller) offer(aeads []uint16) []uint16 {
+	if p.without30 && (aeads == nil || slices.Contains(aeads, ntske.AEADAESSIVCMAC256)) {
+		return []uint16{ntske.AEADAESSIVCMAC256}
+	}
+	return aeads
+}
+
+// doubt blames AEAD 30 for a session that ended without a reply: servers disagree about its keys, and AEAD 15
+// is what every one of them knows (RFC 8915 §4.1.5). One that is as silent with that is offered both again.
+func (p *poller) doubt() {
+	if !p.heard {
+		p.without30 = p.keys.AEAD == ntske.AEADAES128GCMSIV
+	}
 }
 
 // end drops the session, its keys and cookies, and makes new ones as soon as is decent.
@@ -283,8 +305,8 @@ func (p *poller) rest(now discipline.Raw) {
 
 // ask spends a cookie on a request. Errors are our own.
 func (p *poller) ask(now discipline.Raw) ([]byte, error) {
-	e := &exchange{cookie: p.cookies[0], wanted: p.placeholders()}
-	if err := p.client.Request(&e.req, e.cookie, e.wanted, p.random); err != nil {
+	e := &exchange{client: p.client, cookie: p.cookies[0], wanted: p.placeholders()}
+	if err := e.client.Request(&e.req, e.cookie, e.wanted, p.random); err != nil {
 		p.count(ReasonInternal)
 		p.lastError = err.Error()
 		p.askedAt = now

@@ -9,6 +9,7 @@ import (
 	"maps"
 	mathrand "math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type world struct {
 	header func(*ntp.Packet)
 	// aead of keys, and what a key exchange hands out instead of what it should.
 	aead      uint16
+	offered   func([]uint16) uint16 // says which, when not nil
 	bendKeys  func(*keys)
 	noCookies bool
 	deferred  bool
@@ -102,6 +104,9 @@ func (w *world) run(d time.Duration) {
 func (w *world) keyExchange() {
 	w.kes = append(w.kes, w.now)
 	w.now = w.now.Add(3 * w.rtt)
+	if w.offered != nil {
+		w.aead = w.offered(w.p.offer([]uint16{30, 15}))
+	}
 	if w.keFail != nil {
 		w.p.keysFailed(w.now, w.keFail)
 		return
@@ -550,6 +555,111 @@ func TestAlternativeKeys(t *testing.T) {
 	w.run(10 * time.Second)
 	if len(w.kes) != 1 || len(w.got) < 3 || w.p.rejected[ReasonNAK] != 1 {
 		t.Errorf("%d key exchanges, %d measurements, %v", len(w.kes), len(w.got), w.p.rejected)
+	}
+}
+
+// A server that drops what does not authenticate: the keys take turns until a reply decides, so that a lost packet
+// costs one turn.
+func TestAlternativeKeysOfAServerThatIsSilent(t *testing.T) {
+	for name, c := range map[string]struct {
+		alternative bool         // these are right
+		lost        map[int]bool // requests of the right keys, by number
+		misses      uint64
+	}{
+		"chrony's":                  {false, nil, 0},
+		"chrony's, the first lost":  {false, map[int]bool{0: true}, 2},
+		"the RFC's":                 {true, nil, 1},
+		"the RFC's, the first lost": {true, map[int]bool{0: true}, 3},
+		"the RFC's, two lost":       {true, map[int]bool{0: true, 1: true}, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, Options{})
+			w.aead = ntske.AEADAES128GCMSIV
+			w.bendKeys = func(k *keys) {
+				right, wrong := k.Keys, ntske.Keys{C2S: make([]byte, 16), S2C: make([]byte, 16)}
+				if c.alternative {
+					k.Keys, k.Alternative = wrong, &right
+				} else {
+					k.Alternative = &wrong
+				}
+			}
+			opened := 0
+			w.reach = func(int, int) bool {
+				var q nts.Accepted
+				if w.server.Open(w.p.open.req.Packet, &q) != nil {
+					return false
+				}
+				opened++
+				return !c.lost[opened-1]
+			}
+			w.run(time.Minute)
+			if len(w.kes) != 1 || len(w.got) < 3 || w.p.rejected[ReasonNoReply] != c.misses || w.p.spare != nil {
+				t.Errorf("%d key exchanges, %d measurements, %v", len(w.kes), len(w.got), w.p.rejected)
+			}
+			// Once they are decided a loss changes nothing.
+			before := len(w.got)
+			w.reach = func(int, int) bool { w.reach = nil; return false }
+			w.run(time.Minute)
+			if len(w.got)-before < 2 || len(w.kes) != 1 {
+				t.Errorf("%d measurements after a later loss, %d key exchanges", len(w.got)-before, len(w.kes))
+			}
+		})
+	}
+}
+
+// A session with AEAD 30 that ends without a reply under any keys is followed by one with AEAD 15, and that, if it is as
+// silent, by one of the server's choice.
+func TestWithoutAEAD30(t *testing.T) {
+	for name, c := range map[string]struct {
+		works uint16 // 0: neither
+		nak   bool   // instead of silence
+	}{
+		"only AEAD 15 works": {works: 15}, "only AEAD 15 works, else NAKs": {15, true}, "neither": {}, "AEAD 30 works": {works: 30},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, Options{})
+			var used []uint16
+			w.bendKeys = func(k *keys) {
+				used = append(used, k.AEAD)
+				if k.AEAD != c.works && c.nak {
+					for _, cookie := range k.Cookies {
+						cookie[0] ^= 0xff
+					}
+				}
+			}
+			w.offered = func(offer []uint16) uint16 { // it prefers 30
+				if slices.Contains(offer, 30) {
+					return 30
+				}
+				return 15
+			}
+			w.reach = func(int, int) bool { return w.p.keys.AEAD == c.works || c.nak }
+			w.run(5 * time.Minute)
+			want := map[uint16][]uint16{15: {30, 15}, 0: {30, 15, 30, 15}, 30: {30}}[c.works]
+			if n := len(want); len(used) < n || !slices.Equal(used[:n], want) || (c.works != 0) != (len(used) == n && len(w.got) > 3) {
+				t.Errorf("AEADs %d, %d measurements", used, len(w.got))
+			}
+		})
+	}
+}
+
+// A server that has no AEAD 15 is offered both again.
+func TestWithoutAEAD30OnceInTurn(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.aead = ntske.AEADAES128GCMSIV
+	w.reach = func(int, int) bool { return false }
+	var offers [][]uint16
+	w.offered = func(offer []uint16) uint16 {
+		offers = append(offers, offer)
+		w.keFail = nil
+		if !slices.Contains(offer, 30) {
+			w.keFail = &failure{reason: ntske.ReasonAEAD, text: "none of them"}
+		}
+		return 30
+	}
+	w.run(5 * time.Minute)
+	if len(offers) < 3 || !slices.Contains(offers[0], 30) || slices.Contains(offers[1], 30) || !slices.Contains(offers[2], 30) {
+		t.Errorf("offered %d", offers)
 	}
 }
 

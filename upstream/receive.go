@@ -33,7 +33,7 @@ func (p *poller) receive(now discipline.Raw, b []byte, a arrival) (m discipline.
 		p.count(p.stale(b, ReasonUnasked))
 		return m, false
 	}
-	r, err := p.client.Open(b, &e.req)
+	r, err := e.client.Open(b, &e.req)
 	if err != nil {
 		p.unusable(now, e, b, r.Cookies, err)
 		return m, false
@@ -88,7 +88,7 @@ func (p *poller) shut() {
 // settle notes that the server answered e.
 func (p *poller) settle(e *exchange) {
 	e.answered = true
-	p.spare = nil
+	p.spare, p.heard = nil, true
 	if p.misses >= 2 {
 		// What it answered to after it had not answered twice is what to send from now on.
 		p.fewest, p.short = 0, 0
@@ -152,7 +152,7 @@ func (p *poller) stale(b []byte, otherwise string) string {
 		if e == nil {
 			continue
 		}
-		_, err := p.client.Open(b, &e.req)
+		_, err := e.client.Open(b, &e.req)
 		var n *nts.Error
 		if errors.As(err, &n) {
 			switch n.Reason {
@@ -207,17 +207,22 @@ func (p *poller) expire(now discipline.Raw) {
 		p.rest(now)
 		return
 	}
+	undecided := p.spare != nil
+	if undecided {
+		// Servers derive the keys of AEAD 30 in two ways, and some drop what does not authenticate: a lost packet
+		// looks the same, so the two take turns.
+		p.client, p.spare = p.spare, p.client
+	}
 	switch {
-	case e.nak && p.spare != nil:
-		// Some servers derive the keys of AEAD 30 otherwise: try that before new keys.
+	case e.nak && undecided:
 		p.count(ReasonNAK)
-		p.client, p.spare = p.spare, nil
-		p.closed = [2]*exchange{}
+		p.spare = nil // the keys that it refused
 		p.rest(now)
 		p.wake = now
 		return
 	case e.nak:
 		p.count(ReasonNAK)
+		p.doubt()
 		text := "the server no longer knows the cookies (NAK), as after a restart: new keys are made"
 		if p.good == 0 {
 			text = "the server refuses the very cookies that its key exchange gave (NAK): its NTS-KE and NTP parts disagree"

@@ -195,11 +195,13 @@ func (r *runner) tell() {
 }
 
 func (r *runner) startKeys(ctx context.Context) {
+	opt := r.opt
 	r.mu.Lock()
 	turn := r.poller.turns
+	opt.AEADs = r.poller.offer(opt.AEADs)
 	r.mu.Unlock()
 	r.wg.Go(func() {
-		k, f := makeKeys(ctx, &r.opt, turn)
+		k, f := makeKeys(ctx, &opt, turn)
 		r.outcomes <- outcome{k, f}
 	})
 }

@@ -110,6 +110,32 @@ func ipv6() bool {
 	return true
 }
 
+// A server written from RFC 8915 alone has other keys for AEAD 30 than chrony 4.4 to 4.6, and drops what it can't
+// open: the keys are right after one request that was lost, or after a second where the right one was lost, too.
+func TestServerWrittenFromTheRFC(t *testing.T) {
+	t.Parallel()
+	ca := upstreamtest.NewCA(t)
+	server := upstreamtest.NewServer(t, ca, upstreamtest.Config{Literal: true})
+	r := start(t, ca, server.Address, nil)
+	for range 4 {
+		r.next()
+	}
+	if st, n := r.Status(), server.Seen; st.AEAD != 30 || st.LastError != "" || st.Rejected[upstream.ReasonNoReply] != 1 {
+		kes, asked := n()
+		t.Errorf("%d key exchanges, %d requests, %+v", kes, len(asked), st)
+	}
+	if kes, _ := server.Seen(); kes != 1 {
+		t.Errorf("%d key exchanges", kes)
+	}
+
+	res, err := upstream.Query(context.Background(), upstream.QueryOptions{
+		Address: server.Address, Trust: r.trust, Clock: sysclock.Reader{}, Timeout: patience,
+	})
+	if err != nil || res.AEAD != 30 {
+		t.Errorf("query: %+v, %v", res, err)
+	}
+}
+
 // coarse reads the clocks down to whole milliseconds once it is told to.
 type coarse struct {
 	sysclock.Reader

@@ -40,7 +40,7 @@ type Session struct {
 	Compliant128GCM bool
 	// Alternative is set on a client with AEAD 30 whose server did not send the record: chrony
 	// 4.4 to 4.6 then export their keys in the context of AEAD 15, others as RFC 8915 says.
-	// Keys are the former; on a NAK to the first request, switch to these.
+	// Keys are the former; until a reply decides, a request that had none calls for the others in the next.
 	Alternative *Keys
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -24,6 +26,10 @@ type Config struct {
 	ALPN      []string // nil: ntske/1
 	// Pad makes cookies so many bytes longer in replies than in the key exchange.
 	Pad int
+	// Literal makes a server written from RFC 8915 alone: with AEAD 30 it does not know the record 1024
+	// (compliant-128-gcm-siv), derives keys as §5.1 says, and drops what does not authenticate. Its KE knows
+	// neither NTPServer nor Cookies.
+	Literal bool
 	// NoCookies leaves cookies out of replies.
 	NoCookies bool
 	// Tolerates says whether a request with so many placeholders is answered; nil: all are.
@@ -154,12 +160,63 @@ func (s *Server) serveKE(ctx context.Context) {
 			defer conn.Close()
 			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 			defer cancel()
+			if s.cfg.Literal {
+				s.literalKE(ctx, conn.(*tls.Conn))
+				return
+			}
 			ntske.Server(ctx, conn.(*tls.Conn), ntske.ServerOptions{
 				AEADs: s.cfg.AEADs, Cookies: s.cfg.Cookies,
 				NTPServer: s.cfg.NTPServer, NTPPort: s.NTP.Port(),
 				NewCookie: func(a uint16, k ntske.Keys) ([]byte, error) { return s.keys().Seal(nil, a, k) },
 			})
 		})
+	}
+}
+
+// literalKE is a key exchange as RFC 8915 has it, and no more.
+func (s *Server) literalKE(ctx context.Context, conn *tls.Conn) {
+	if conn.HandshakeContext(ctx) != nil {
+		return
+	}
+	records, err := ntske.ReadMessage(conn, ntske.Limits{})
+	if err != nil {
+		return
+	}
+	request, err := ntske.ParseRequest(records)
+	if err != nil {
+		return
+	}
+	known := s.cfg.AEADs
+	if known == nil {
+		known = []uint16{ntske.AEADAES128GCMSIV, ntske.AEADAESSIVCMAC256}
+	}
+	i := slices.IndexFunc(request.AEADs, func(a uint16) bool { return slices.Contains(known, a) })
+	if i < 0 {
+		return
+	}
+	aead := request.AEADs[i]
+	state := conn.ConnectionState()
+	export := func(direction byte) []byte {
+		context := []byte{0, 0, byte(aead >> 8), byte(aead), direction}
+		key, _ := state.ExportKeyingMaterial("EXPORTER-network-time-security", context, ntske.KeySize(aead))
+		return key
+	}
+	two := func(v uint16) []byte { return binary.BigEndian.AppendUint16(nil, v) }
+	keys := ntske.Keys{C2S: export(0), S2C: export(1)}
+	reply := []ntske.Record{
+		{Critical: true, Type: ntske.TypeNextProtocol, Body: two(ntske.ProtocolNTPv4)},
+		{Critical: true, Type: ntske.TypeAEADAlgorithm, Body: two(aead)},
+		{Type: ntske.TypeNTPv4Port, Body: two(s.NTP.Port())},
+	}
+	for range ntske.MaxCookies {
+		cookie, err := s.keys().Seal(nil, aead, keys)
+		if err != nil {
+			return
+		}
+		reply = append(reply, ntske.Record{Type: ntske.TypeNewCookie, Body: cookie})
+	}
+	if b, err := ntske.MarshalMessage(reply); err == nil {
+		conn.Write(b)
 	}
 }
 
@@ -189,7 +246,7 @@ func (s *Server) answers(packet []byte, at time.Time) [][]byte {
 	s.fault = nil
 	s.mu.Unlock()
 	switch {
-	case silent, a == nil, s.cfg.Tolerates != nil && !s.cfg.Tolerates(placeholders):
+	case silent, a == nil, s.cfg.Literal && !s.authentic(packet), s.cfg.Tolerates != nil && !s.cfg.Tolerates(placeholders):
 		return nil
 	case nak:
 		r := reply{uid: a.uid, header: ntp.Packet{Version: 4, Mode: ntp.ModeServer, Leap: 3,
@@ -246,6 +303,12 @@ func (s *Server) open(packet []byte, at time.Time) (a *asked, placeholders int, 
 		a.cookies = 0
 	}
 	return a, placeholders, false
+}
+
+// authentic says whether a request opens with the keys of its cookie.
+func (s *Server) authentic(packet []byte) bool {
+	var q nts.Accepted
+	return nts.NewServer(s.keys(), rand.Reader).Open(packet, &q) == nil
 }
 
 // padding is how much of a cookie of that length is padding.
