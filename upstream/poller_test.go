@@ -663,6 +663,20 @@ func TestWithoutAEAD30OnceInTurn(t *testing.T) {
 	}
 }
 
+// A query tries all that it has cookies for before its time is over, so that it learns what a server wants as a
+// poller does.
+func TestQueryHasTimeForEachCookie(t *testing.T) {
+	for _, all := range []time.Duration{9 * time.Second, 10 * time.Second, 15 * time.Second, time.Minute} {
+		w := newWorld(t, Options{MinPoll: time.Second})
+		w.p.pace.timeout = replyTimeout(all)
+		w.reach = func(int, int) bool { return false }
+		w.run(all)
+		if n := len(w.asks); n < ntske.MaxCookies {
+			t.Errorf("%v: %d requests", all, n)
+		}
+	}
+}
+
 func TestLateReply(t *testing.T) {
 	w := newWorld(t, Options{MinPoll: time.Second, MaxPoll: time.Second})
 	w.run(20 * time.Second)

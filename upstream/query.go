@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/upstream/ntske"
 )
 
 // QueryOptions are what Query is made from. Address, Trust and Clock are needed.
@@ -90,7 +91,7 @@ func Query(ctx context.Context, q QueryOptions) (*QueryResult, error) {
 	}
 
 	s := newSource(opt)
-	s.poller.pace.timeout = 2 * time.Second
+	s.poller.pace.timeout = replyTimeout(q.Timeout)
 	s.poller.keysMade(opt.Clock.Now(), k)
 	k.deferred = false // for this one question the session is not made again
 	r := newRunner(s)
@@ -99,7 +100,7 @@ func Query(ctx context.Context, q QueryOptions) (*QueryResult, error) {
 	go func() { ended <- r.run(ctx) }()
 	stop := func() { cancel(); <-ended }
 
-	// Some exchanges may fail; what can't give an answer in this many won't.
+	// Once one has worked some may fail.
 	got := 0
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -116,7 +117,7 @@ func Query(ctx context.Context, q QueryOptions) (*QueryResult, error) {
 			}
 			continue
 		case <-tick.C:
-			if st := s.Status(); st.Sent <= uint64(samples)+2 || s.phase() == waiting {
+			if st := s.Status(); got == 0 || st.Sent <= uint64(samples)+2 || s.phase() == waiting {
 				continue
 			}
 		case <-ctx.Done():
@@ -130,6 +131,13 @@ func Query(ctx context.Context, q QueryOptions) (*QueryResult, error) {
 		return nil, s.silence(ctx)
 	}
 	return res, nil
+}
+
+// replyTimeout is how long to wait for each reply, so that all the cookies of one key exchange can be tried in the
+// time that there is: a server may drop some requests, or have other keys (see poller.placeholders and
+// poller.expire). Within a second every server answers that can be used.
+func replyTimeout(all time.Duration) time.Duration {
+	return max(time.Second, min(2*time.Second, all/(ntske.MaxCookies+1)))
 }
 
 func (s *Source) phase() phase {

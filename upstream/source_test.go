@@ -575,3 +575,26 @@ func TestQueryAgainstAServerThatDoesNotAnswer(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A single question, too, tries all that a server may want, whatever the number of samples.
+func TestQueryAdapts(t *testing.T) {
+	t.Parallel()
+	ca := upstreamtest.NewCA(t)
+	for name, cfg := range map[string]upstreamtest.Config{
+		"three placeholders":                    {Tolerates: func(n int) bool { return n >= 3 }},
+		"seven":                                 {Tolerates: func(n int) bool { return n == 7 }},
+		"three, and the RFC's keys for AEAD 30": {Literal: true, Tolerates: func(n int) bool { return n >= 3 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := upstreamtest.NewServer(t, ca, cfg)
+			_, err := upstream.Query(context.Background(), upstream.QueryOptions{
+				Address: server.Address, Trust: &upstreamtest.Trust{Roots: ca.Pool()}, Clock: sysclock.Reader{}, Samples: 1, Timeout: patience,
+			})
+			if err != nil {
+				_, asked := server.Seen()
+				t.Errorf("%v; placeholders of each request: %d", err, asked)
+			}
+		})
+	}
+}
