@@ -65,7 +65,7 @@ type Measurement struct {
 	Precision      time.Duration // the server's and ours: resolution and stamping error, > 0
 	Stratum        uint8         // the server's, 1…15
 	Leap           Leap          // the server's announcement
-	RefID          uint32        // the server's
+	RefID          uint32        // names the server to those that we serve (RFC 5905 §7.3: by its address)
 	Authenticated  bool          // proved by NTS
 	// DatesDeferred marks a sample of a session whose certificate dates were not judged, because
 	// the time was not yet known. Such samples only form Snapshot.Candidate.
@@ -150,9 +150,9 @@ type Snapshot struct {
 	Leap      Leap  // at the end of the current UTC month
 	LeapAt    int64 // UTC seconds since 1970 of the first second after a coming leap; 0: none known
 
-	Stratum        uint8 // ours: the selected sources' + 1; 16 when unsynchronized
-	SourceStratum  uint8 // lowest-quality selected source's stratum; 0 when none
-	RefID          uint32
+	Stratum        uint8  // ours: the selected sources' + 1; 16 when unsynchronized
+	SourceStratum  uint8  // lowest-quality selected source's stratum; 0 when none
+	RefID          uint32 // of the nearest selected source; 0 when none
 	RootDelay      time.Duration
 	RootDispersion time.Duration
 	Jitter         time.Duration // of the selected sources' samples about the timeline

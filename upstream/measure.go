@@ -60,7 +60,7 @@ func (p *poller) measure(e *exchange, h *ntp.Packet, a arrival) (m discipline.Me
 		Precision:      far,
 		Stratum:        h.Stratum,
 		Leap:           leap(h.Leap),
-		RefID:          h.ReferenceID,
+		RefID:          ntp.AddressID(p.keys.peer.Addr()),
 		Authenticated:  true,
 		DatesDeferred:  p.keys.deferred,
 	}

@@ -250,7 +250,7 @@ func TestMeasurement(t *testing.T) {
 		if d := m.Delay - w.rtt; d < -2 || d > 2 {
 			t.Errorf("delay %v", m.Delay)
 		}
-		if m.Stratum != 1 || m.Source != "s" || !m.Authenticated || m.DatesDeferred || m.Poll != 16*time.Second || m.RefID != ntp.RefID("GPS") {
+		if m.Stratum != 1 || m.Source != "s" || !m.Authenticated || m.DatesDeferred || m.Poll != 16*time.Second || m.RefID != 0xc0000201 {
 			t.Errorf("measurement %+v", m)
 		}
 	}

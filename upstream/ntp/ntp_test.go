@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"math"
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -53,6 +54,17 @@ func TestKiss(t *testing.T) {
 	} {
 		if got := (&Packet{Stratum: tt.stratum, ReferenceID: tt.id}).Kiss(); got != tt.want {
 			t.Errorf("stratum %d, %08x: %q, want %q", tt.stratum, tt.id, got, tt.want)
+		}
+	}
+}
+
+func TestAddressID(t *testing.T) {
+	for address, want := range map[string]uint32{
+		"192.0.2.1": 0xc0000201, "::ffff:192.0.2.1": 0xc0000201,
+		"2001:db8::1": 0x39ab9b37, "fe80::1%eth0": 0x89e5301f,
+	} {
+		if got := AddressID(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s: %08x, want %08x", address, got, want)
 		}
 	}
 }

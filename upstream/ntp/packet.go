@@ -1,8 +1,10 @@
 package ntp
 
 import (
+	"crypto/md5"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 )
 
 // PacketSize is the size of the NTP header in bytes, without extension fields and MAC.
@@ -152,4 +154,16 @@ func RefID(letters string) uint32 {
 	var b [4]byte
 	copy(b[:], letters)
 	return binary.BigEndian.Uint32(b[:])
+}
+
+// AddressID returns the reference identifier of a server by its address, by which loops are seen: the IPv4 address, or
+// the first four octets of the MD5 of an IPv6 one (RFC 5905 §7.3).
+func AddressID(a netip.Addr) uint32 {
+	if a = a.Unmap(); a.Is4() {
+		b := a.As4()
+		return binary.BigEndian.Uint32(b[:])
+	}
+	b := a.As16()
+	sum := md5.Sum(b[:])
+	return binary.BigEndian.Uint32(sum[:])
 }
