@@ -5,6 +5,7 @@
 package suspend
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -21,40 +22,49 @@ type Clock interface {
 	Suspended() time.Duration
 }
 
-// Guard compares with what was read when the timeline began: the raw clock stops while the machine
+// Guard compares with what was read when an epoch was first seen: the raw clock stops while the machine
 // sleeps, and everything computed from it would be late. Safe for concurrent use.
 type Guard struct {
 	clock Clock
 
-	mu      sync.Mutex
-	known   bool
-	epoch   discipline.Epoch
-	past    discipline.Epoch // the one before the newest suspend
-	base    time.Duration    // suspended time when the epoch began
-	trusted discipline.Raw
+	mu   sync.Mutex
+	base time.Duration // suspended time, as of the newest epoch that was found good
+	seen []sighting    // the newest epochs, those seen first in front
 }
+
+// sighting is what held when an epoch was first asked about.
+type sighting struct {
+	epoch   discipline.Epoch
+	base    time.Duration  // suspended time
+	trusted discipline.Raw // not before
+}
+
+// remembered is how many epochs are: callers hold what they read from the timeline for milliseconds.
+const remembered = 8
 
 // New takes the present suspended time for that of the first epoch.
 func New(c Clock) *Guard { return &Guard{clock: c, base: c.Suspended()} }
 
-// Intact reports whether the machine has not been suspended since epoch began.
+// Intact reports whether the machine has not been suspended since epoch began. Callers may ask about epochs in
+// any order, so of those that are first seen after a suspend each may be the one from before it, until one has settled.
 func (g *Guard) Intact(epoch discipline.Epoch) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	same := g.unchanged()
-	if g.known && epoch == g.epoch {
-		return same && g.clock.Now() >= g.trusted
+	i := slices.IndexFunc(g.seen, func(s sighting) bool { return s.epoch == epoch })
+	if i < 0 {
+		s := sighting{epoch: epoch, base: g.base}
+		if g.slept(g.base) {
+			s.base, s.trusted = g.clock.Suspended(), g.clock.Now().Add(Settle)
+		}
+		g.seen = append(g.seen[max(0, len(g.seen)+1-remembered):], s)
+		i = len(g.seen) - 1
 	}
-	if g.known && epoch == g.past {
-		return false // another caller saw the one after the sleep already, whose base is no measure for this
+	s := g.seen[i]
+	if g.slept(s.base) || g.clock.Now() < s.trusted {
+		return false
 	}
-	if same {
-		g.known, g.epoch, g.trusted = true, epoch, 0
-		return true
-	}
-	g.known, g.past, g.epoch, g.base = true, g.epoch, epoch, g.clock.Suspended()
-	g.trusted = g.clock.Now().Add(Settle)
-	return false
+	g.base = s.base
+	return true
 }
 
-func (g *Guard) unchanged() bool { return !discipline.Slept(g.clock.Suspended, g.base) }
+func (g *Guard) slept(base time.Duration) bool { return discipline.Slept(g.clock.Suspended, base) }

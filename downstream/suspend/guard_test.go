@@ -103,3 +103,39 @@ func TestSlowCaller(t *testing.T) {
 		t.Error("… and not once it has")
 	}
 }
+
+// TestEpochFromJustBeforeTheSleep: the timeline began anew just before the sleep, and nobody had asked about that epoch
+// yet. Callers ask about it and about the one after the sleep in either order; neither tells which it is.
+func TestEpochFromJustBeforeTheSleep(t *testing.T) {
+	first, before, after, later := discipline.Epoch{1}, discipline.Epoch{2}, discipline.Epoch{3}, discipline.Epoch{4}
+	for name, order := range map[string][]discipline.Epoch{
+		"the old one first": {before, after}, "the new one first": {after, before},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := &sleeper{raw: 1e9}
+			g := New(clock)
+			if !g.Intact(first) {
+				t.Fatal("no suspend, not intact")
+			}
+			clock.slept += time.Hour
+			for range 2 {
+				for _, epoch := range order {
+					if g.Intact(epoch) {
+						t.Errorf("epoch %d is trusted: what it says may be an hour late", epoch[0])
+					}
+				}
+				clock.raw = clock.raw.Add(Settle / 2)
+			}
+			clock.raw = clock.raw.Add(Settle / 2)
+			if !g.Intact(after) {
+				t.Error("the epoch after the sleep is not trusted once it has settled")
+			}
+			if !g.Intact(later) {
+				t.Error("… nor the next one at once")
+			}
+			if g.Intact(first) {
+				t.Error("one that was seen before the sleep is trusted")
+			}
+		})
+	}
+}
