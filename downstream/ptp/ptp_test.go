@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/downstream/stamp"
 	"github.com/ntsgw/ntsgw/downstream/suspend"
 )
 
@@ -79,6 +80,38 @@ func TestBoundOutlastsTheAnnounce(t *testing.T) {
 	a := s.announcement(s.timeline())
 	if last := s.opt.Timeline.Snapshot().MaxError(c.now.Add(8 * time.Second)); a.bound < last+50*time.Microsecond || a.bound > last+51*time.Microsecond {
 		t.Errorf("announced %v, the bound will be %v and stamps cost up to 50 µs", a.bound, last)
+	}
+}
+
+// TestStampsWithinWhatIsAnnounced: what carrying a stamp costs and a tick of the raw clock are no more than the bound
+// allows for stamps.
+func TestStampsWithinWhatIsAnnounced(t *testing.T) {
+	s, c := server(at("2026-11-30T12:00:00Z", nil))
+	var err error
+	if s.stamps, err = stamp.New(c); err != nil {
+		t.Skip(err)
+	}
+	defer s.stamps.Close()
+	c.now = 10e9
+	a := s.announcement(s.timeline())
+	room := a.bound - s.opt.Timeline.Snapshot().MaxError(c.now.Add(fresh))
+	carried := 0
+	for age := time.Duration(0); age < time.Millisecond; age += 500 {
+		stamped := int64(c.now) - int64(age)
+		_, off, ok := s.stamps.Carry(stamped)
+		if !ok {
+			t.Skip("the host clock was set")
+		}
+		if _, reason := s.carried(stamped); reason != "" {
+			continue
+		}
+		carried++
+		if off+discipline.RawTick > room {
+			t.Errorf("%v old: %v off and a tick, %v are announced", age, off, room)
+		}
+	}
+	if carried < 100 {
+		t.Errorf("only %d are used", carried)
 	}
 }
 

@@ -41,7 +41,8 @@ const (
 	// fresh is for how long after an Announce its bound must hold: a receiver misses three of them, and up to
 	// one interval more, before it lets go of a grandmaster (clause 9.2.6.12).
 	fresh = 4 << logAnnounceInterval * time.Second
-	// lateness is what carrying a stamp to the raw clock may cost; a message that it would cost more is not sent.
+	// lateness is what carrying a stamp to the raw clock may cost, a tick of that clock with it; a message that it
+	// would cost more is not sent.
 	lateness = 50 * time.Microsecond
 	// maxBound is beyond what anything is worth serving: the largest root distance of NTP.
 	maxBound = 16 * time.Second
@@ -223,7 +224,7 @@ func (s *Server) carried(stamp int64) (at discipline.Raw, reason string) {
 	switch {
 	case !ok:
 		return 0, reasonNoStamp
-	case off > lateness:
+	case off+discipline.RawTick > lateness:
 		return 0, reasonLate
 	}
 	return at, ""
