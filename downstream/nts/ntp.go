@@ -3,7 +3,6 @@ package nts
 import (
 	"context"
 	"errors"
-	"math"
 	"net"
 	"time"
 
@@ -129,13 +128,9 @@ func (s *Server) fill(h *ntp.Packet, t2 discipline.Raw, early time.Duration) (re
 	if received.Inserted || sent.Inserted {
 		return reasonLeapSecond
 	}
-	bound := snapshot.MaxError(t3)
+	bound := max(snapshot.MaxError(t2), snapshot.MaxError(t3)) // the snapshot may be newer than the request
 	if bound >= maxBound {
 		return reasonUnsynchronized
-	}
-	if back := snapshot.At.Sub(t2); back > 0 {
-		// The snapshot is newer than the request: its bound grows backwards too.
-		bound += time.Duration(math.Ceil(float64(back) * snapshot.MaxErrorPPM * 1e-6))
 	}
 	rootDispersion := ntp.ShortFromDuration(bound + early + discipline.RawTick + rounding - rootDelay.Duration()/2)
 	h.Leap = leapIndicator(sent.Leap)
