@@ -296,6 +296,32 @@ func TestAnotherDaemonEndsOurSteering(t *testing.T) {
 	})
 }
 
+// Who gives way to another daemon no longer knows how good the host clock is, so the kernel must not go on saying
+// what it was told; what the other tells it stands.
+func TestTheKernelVouchesForNoClockThatWasGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimClock(0, 10)
+		w := newWorld(t, c, System, nil)
+		w.pass(time.Minute)
+		if !c.kernel().Synchronized {
+			t.Fatal("not synchronized before")
+		}
+		w.fight()
+		if k := c.kernel(); k.Synchronized {
+			t.Errorf("the kernel says %+v of a clock that another steers", k)
+		}
+		theirs := sysclock.KernelStatus{Synchronized: true, MaxError: time.Millisecond}
+		if err := c.SetStatus(theirs); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Minute)
+		if k := c.kernel(); k != theirs {
+			t.Errorf("the kernel says %+v, the other told it %+v", k, theirs)
+		}
+		w.end()
+	})
+}
+
 func TestSuspendEndsTheTimeline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimClock(0, 10)

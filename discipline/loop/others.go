@@ -36,6 +36,7 @@ func (l *Loop) others(read discipline.HostReading) {
 		if len(s.fights) >= fightCount && !s.yielded {
 			s.yielded = true
 			l.o.Engine.SetObserving(true) // what it would step now is not done
+			l.disown()                    // what the kernel was told is no longer known to hold
 			l.log.Warn("another program keeps steering the host clock: only observing from now on")
 		}
 	}

@@ -255,7 +255,14 @@ func (l *Loop) settle() error {
 // refuse publishes that nothing is served any more, and tells the kernel.
 func (l *Loop) refuse() {
 	l.publish(unsynchronized(l.snap.Load()))
-	if l.s.mode == System && l.s.served {
+	if l.s.mode == System {
+		l.disown()
+	}
+}
+
+// disown tells the kernel that nobody vouches for its clock, if it was ever told otherwise.
+func (l *Loop) disown() {
+	if l.s.served {
 		if err := l.o.Clock.SetStatus(sysclock.KernelStatus{MaxError: forever, EstError: forever}); err != nil {
 			l.log.Error("telling the kernel that its clock is unsynchronized", "err", err)
 		}
