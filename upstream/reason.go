@@ -18,7 +18,7 @@ const (
 	// Of other datagrams; the exchange goes on.
 	ReasonLate      = "late"              // the reply to a request whose time was over
 	ReasonDuplicate = "duplicate"         // a second reply to an answered request
-	ReasonSource    = "unexpected-source" // from another address than was asked
+	ReasonSource    = "unexpected-source" // from another address than was asked, where the system lets it through
 	ReasonUnasked   = "unasked"           // while no request was out
 	// ReasonNAKPlain is a NAK, which is never authenticated: a hint until the deadline.
 	ReasonNAKPlain = "nak-unauthenticated"
