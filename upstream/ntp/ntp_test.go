@@ -21,7 +21,7 @@ const sampleHex = "640206e9" + "00010203" + "04050607" + "08090a0b" +
 	"0c0d0e0f10111213" + "1415161718191a1b" + "1c1d1e1f20212223" + "2425262728292a2b"
 
 func TestPacket(t *testing.T) {
-	b, err := sample.MarshalBinary()
+	b, err := sample.AppendBinary(nil)
 	if err != nil || hex.EncodeToString(b) != sampleHex {
 		t.Fatalf("%x, %v", b, err)
 	}
@@ -103,9 +103,6 @@ func TestTime64(t *testing.T) {
 	if Time64FromUnix(unix("2036-02-07T06:28:16Z")) == 0 {
 		t.Error("the first instant of era 1 reads as unknown")
 	}
-	if d := Time64(5).Sub(Time64(0xffffffff00000000)); d != time.Second+1 {
-		t.Errorf("across the era: %v", d)
-	}
 	if !Time64(0xffffffff00000000).Before(1) || Time64(1).Before(1) {
 		t.Error("Before across the era")
 	}
@@ -173,7 +170,7 @@ func FuzzPacket(f *testing.F) {
 			return
 		}
 		_ = p.Kiss()
-		if again, err := p.MarshalBinary(); err != nil || !bytes.Equal(again, b[:PacketSize]) {
+		if again, err := p.AppendBinary(nil); err != nil || !bytes.Equal(again, b[:PacketSize]) {
 			t.Fatalf("%x reads back as %x, %v", b[:PacketSize], again, err)
 		}
 	})

@@ -101,11 +101,6 @@ func (p *Packet) AppendBinary(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// MarshalBinary returns the 48 bytes of the header.
-func (p *Packet) MarshalBinary() ([]byte, error) {
-	return p.AppendBinary(make([]byte, 0, PacketSize))
-}
-
 // UnmarshalBinary reads the header from the first 48 bytes of b; what follows (extension
 // fields, a MAC) is not looked at. Fewer bytes are a ShortPacketError, and p is unchanged.
 func (p *Packet) UnmarshalBinary(b []byte) error {

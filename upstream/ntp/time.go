@@ -50,13 +50,6 @@ func (t Time64) UnixNano(pivot int64) int64 {
 	return seconds*1e9 + frac
 }
 
-// Sub returns t − u for two timestamps within 68 years of each other, whatever their eras.
-func (t Time64) Sub(u Time64) time.Duration {
-	d := int64(t - u) // 32.32 seconds
-	s, f := d>>32, uint64(uint32(d))
-	return time.Duration(s*1e9 + int64((f*1e9+1<<31)>>32))
-}
-
 // Before reports whether t is earlier than u, for two timestamps within 68 years of each other.
 func (t Time64) Before(u Time64) bool { return int64(t-u) < 0 }
 

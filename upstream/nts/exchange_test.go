@@ -142,7 +142,7 @@ func (p *pair) reseal(t testing.TB, edit func(*ntp.Packet), uid []byte, plain []
 	if edit != nil {
 		edit(&h)
 	}
-	b, err := h.MarshalBinary()
+	b, err := h.AppendBinary(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestClientRefuses(t *testing.T) {
 	change := func(f func(b []byte) []byte) []byte { return f(bytes.Clone(good)) }
 	kiss := func(code string, stratum uint8, uid []byte, origin ntp.Time64) []byte {
 		h := ntp.Packet{Leap: 3, Version: 4, Mode: 4, Stratum: stratum, ReferenceID: ntp.RefID(code), OriginTime: origin}
-		b, _ := h.MarshalBinary()
+		b, _ := h.AppendBinary(nil)
 		if uid != nil {
 			b = AppendField(b, TypeUniqueIdentifier, uid)
 		}
@@ -437,7 +437,7 @@ func TestReplyIsNeverLonger(t *testing.T) {
 	c2s, _ := NewAEAD(15, p.keys.C2S)
 	// Placeholders that promise more room than they take, and a nonce-less authenticator.
 	header := ntp.Packet{Version: 4, Mode: 3, TransmitTime: 1}
-	b, _ := header.MarshalBinary()
+	b, _ := header.AppendBinary(nil)
 	b = AppendField(b, TypeUniqueIdentifier, make([]byte, 32))
 	b = AppendField(b, TypeCookie, p.cookie(t))
 	sealed, err := c2s.Seal(nil, nil, bytes.Repeat(AppendField(nil, TypeCookiePlaceholder, make([]byte, 104)), 2), b)
