@@ -52,6 +52,7 @@ type poller struct {
 	anyKE     bool
 	turns     int  // of them in all
 	without30 bool // the next ones do without AEAD 30
+	swapped   bool // the alternative keys are the ones to begin with, as this server's last replies had it
 
 	// The session.
 	keys    *keys
@@ -168,6 +169,9 @@ func (p *poller) keysMade(now discipline.Raw, k *keys) {
 	if err != nil {
 		p.keysFailed(now, &failure{reason: ReasonInternal, text: err.Error(), err: err})
 		return
+	}
+	if spare != nil && p.swapped {
+		client, spare = spare, client
 	}
 	p.keys, p.client, p.spare = k, client, spare
 	p.cookies = append([][]byte(nil), k.Cookies...)

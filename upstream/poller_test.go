@@ -603,6 +603,13 @@ func TestAlternativeKeysOfAServerThatIsSilent(t *testing.T) {
 			if len(w.got)-before < 2 || len(w.kes) != 1 {
 				t.Errorf("%d measurements after a later loss, %d key exchanges", len(w.got)-before, len(w.kes))
 			}
+			// And the next session begins with them.
+			before, asks := len(w.got), len(w.asks)
+			w.p.end(w.now, "")
+			w.run(time.Minute)
+			if n := len(w.got) - before; n < 3 || n != len(w.asks)-asks || len(w.kes) != 2 {
+				t.Errorf("in the next session: %d measurements, %v", len(w.got)-before, w.p.rejected)
+			}
 		})
 	}
 }

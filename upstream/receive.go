@@ -211,7 +211,7 @@ func (p *poller) expire(now discipline.Raw) {
 	if undecided {
 		// Servers derive the keys of AEAD 30 in two ways, and some drop what does not authenticate: a lost packet
 		// looks the same, so the two take turns.
-		p.client, p.spare = p.spare, p.client
+		p.client, p.spare, p.swapped = p.spare, p.client, !p.swapped
 	}
 	switch {
 	case e.nak && undecided:
