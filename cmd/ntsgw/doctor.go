@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/ntsgw/ntsgw/configs"
@@ -138,14 +137,9 @@ func runningFindings(ctx context.Context, cfg configs.Config, unfit error) []fin
 // startFinding is whether a gateway could start.
 func startFinding(cfg configs.Config, unfit error) finding {
 	taken := func(listen string, err error) finding {
-		fix := "change listen"
-		switch {
-		case errors.Is(err, syscall.EADDRINUSE):
-			fix = "stop who holds it, or change listen"
-		case errors.Is(err, syscall.EADDRNOTAVAIL):
-			fix = "no interface of this machine has that address: bring it up, or change listen"
-		case errors.Is(err, os.ErrPermission):
-			fix = "run doctor as the user that runs ntsgw, or change listen"
+		fix := listenFix(err, "change listen")
+		if errors.Is(err, os.ErrPermission) {
+			fix = "run doctor as the user that runs ntsgw, or " + fix
 		}
 		return finding{"bad", fmt.Sprintf("no gateway is running, but %s can't be listened on: %v; %s", listen, err, fix)}
 	}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -45,11 +44,12 @@ type gateway struct {
 	loop    *loop.Loop
 	keys    *signing.Store
 	nodes   *mqtt.Nodes
-	mqtt    atomic.Pointer[mqtt.Server] // nil: off
-	nts     atomic.Pointer[ntsServer]   // nil: off
-	ptp     atomic.Pointer[ptp.Server]  // nil: off
-	status  *status.Server              // on the control socket
-	page    *page                       // nil: off
+	mqtt    atomic.Pointer[mqtt.Server]   // nil: off
+	nts     atomic.Pointer[ntsServer]     // nil: off
+	ptp     atomic.Pointer[ptp.Server]    // nil: off
+	status  *status.Server                // on the control socket
+	page    atomic.Pointer[status.Server] // nil: off
+	ways    []*downstream                 // all of these but the control socket
 	reloads *reloader
 
 	refused counts // measurements that the discipline refused
@@ -110,31 +110,33 @@ func (g *gateway) newSources(out chan<- discipline.Measurement, events chan<- lo
 	return nil
 }
 
+// newDownstreams makes the ways on which time is handed on. What a person must mend ends the start; an address that
+// another program has at present does not.
 func (g *gateway) newDownstreams() error {
-	// What can't be opened at the start is a mistake that a person must mend.
-	if g.cfg.MQTT.Enabled {
-		if _, err := g.makeMQTT(); err != nil {
-			return err
-		}
-	}
-	if g.cfg.NTSServer.Listen != "" {
-		if _, err := g.makeNTS(); err != nil {
-			return err
-		}
-	}
-	if len(g.cfg.PTP.Interfaces) > 0 {
-		if _, err := g.makePTP(); err != nil {
-			return err
-		}
-	}
 	g.status = status.New(status.Options{
 		Timeline: g.loop, Clock: g.read, Gateway: g.id, Version: programVersion(),
 		Mode:    func() string { return string(g.loop.Host().Mode) },
 		Sources: g.sourceReports, Outlets: g.outlets, Devices: g.devices, Expiries: g.expiries, Warnings: g.warnings, Downstream: g.downstreams, Metrics: g.metrics,
 		Socket: g.cfg.Status.Socket, Log: g.log,
 	})
-	if listen := g.cfg.Status.Listen; listen != "" {
-		g.page = newPage(func() *status.Server { return g.status.On(listen) })
+	for _, d := range []struct {
+		on            bool
+		name, warning string
+		make          func() (func(context.Context) error, error)
+	}{
+		{g.cfg.MQTT.Enabled, "mqtt", "mqtt-failed", g.makeMQTT},
+		{g.cfg.NTSServer.Listen != "", "nts", "nts-port", g.makeNTS},
+		{len(g.cfg.PTP.Interfaces) > 0, "ptp", "ptp-port", g.makePTP},
+		{g.cfg.Status.Listen != "", "status", "status-page", g.makePage},
+	} {
+		if !d.on {
+			continue
+		}
+		way := &downstream{name: d.name, warning: d.warning, make: d.make, log: g.log}
+		if err := way.start(); err != nil {
+			return err
+		}
+		g.ways = append(g.ways, way)
 	}
 	return nil
 }
@@ -142,28 +144,21 @@ func (g *gateway) newDownstreams() error {
 func (g *gateway) makeMQTT() (func(context.Context) error, error) {
 	s, err := mqtt.New(mqtt.Options{Timeline: g.loop, Clock: g.read, Keys: g.keys, Nodes: g.nodes,
 		Config: g.cfg.MQTT, Gateway: g.id, Log: g.log})
-	switch taken := errors.Is(err, syscall.EADDRINUSE); {
-	case taken && errors.Is(err, mqtt.ErrTLSListen):
-		return nil, fmt.Errorf("mqtt: %w; another program has the port: stop it, or change tls_listen in [mqtt]", err)
-	case taken:
-		return nil, fmt.Errorf("mqtt: %w; another program has the port: if it is a broker, use it (broker = \"%s\" in [mqtt]), or change listen", err, brokerURL(g.cfg.MQTT))
-	}
 	if err != nil {
-		err = fmt.Errorf("mqtt: %w", err)
-		// An address may be there later; what else is wrong a person must mend.
-		if op := new(net.OpError); !errors.As(err, &op) && !errors.Is(err, os.ErrPermission) {
-			err = &exitError{exitConfig, err}
-		}
-		return nil, err
+		return nil, toMend(fmt.Errorf("mqtt: %w", err))
 	}
 	g.mqtt.Store(s)
 	return s.Run, nil
 }
 
 func (g *gateway) makeNTS() (func(context.Context) error, error) {
+	g.nts.Store(nil)
 	s, err := g.newNTSServer()
+	if (errors.As(err, new(*net.OpError)) || errors.As(err, new(*net.DNSError))) && !errors.Is(err, os.ErrPermission) {
+		return nil, fmt.Errorf("%w; %s", err, listenFix(err, "change listen or ntp_listen in [nts_server]"))
+	}
 	if err != nil {
-		return nil, err
+		return nil, toMend(err)
 	}
 	g.nts.Store(s)
 	return s.run, nil
@@ -173,14 +168,34 @@ func (g *gateway) makePTP() (func(context.Context) error, error) {
 	cfg := g.cfg.PTP
 	s, err := ptp.New(ptp.Options{Timeline: g.loop, Clock: g.read, Interfaces: cfg.Interfaces, Domain: cfg.Domain,
 		Priority1: cfg.Priority1, Priority2: cfg.Priority2, Log: g.log})
-	if errors.Is(err, ptp.ErrUnfit) {
-		return nil, &exitError{exitConfig, err}
+	if errors.Is(err, ptp.ErrUnfit) || errors.Is(err, os.ErrPermission) {
+		return nil, toMend(err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	g.ptp.Store(s)
 	return s.Run, nil
+}
+
+func (g *gateway) makePage() (func(context.Context) error, error) {
+	s := g.status.On(g.cfg.Status.Listen)
+	if err := s.Listen(); err != nil {
+		return nil, err
+	}
+	g.page.Store(s)
+	return s.Run, nil
+}
+
+// toMend marks an error as one that no later attempt makes good: the start ends with its exit code.
+func toMend(err error) error {
+	switch mend := (*exitError)(nil); {
+	case errors.As(err, &mend):
+		return err
+	case errors.Is(err, os.ErrPermission):
+		return &exitError{exitPermission, err}
+	}
+	return &exitError{exitConfig, err}
 }
 
 // run runs all of it until ctx ends or the discipline fails. A downstream that fails is started
@@ -214,19 +229,8 @@ func (g *gateway) run(ctx context.Context) error {
 	group.Go(func() error { return ended(ctx, keeper.Run(ctx)) })
 	// The control socket is how a second gateway on this host is noticed, so it must come up.
 	group.Go(func() error { return g.status.Run(ctx) })
-	if p := g.page; p != nil {
-		group.Go(func() error {
-			return g.supervise(ctx, "status", p.run, func() (func(context.Context) error, error) { return p.run, nil })
-		})
-	}
-	if s := g.mqtt.Load(); s != nil {
-		group.Go(func() error { return g.supervise(ctx, "mqtt", s.Run, g.makeMQTT) })
-	}
-	if s := g.nts.Load(); s != nil {
-		group.Go(func() error { return g.supervise(ctx, "nts", s.run, g.makeNTS) })
-	}
-	if s := g.ptp.Load(); s != nil {
-		group.Go(func() error { return g.supervise(ctx, "ptp", s.Run, g.makePTP) })
+	for _, way := range g.ways {
+		group.Go(func() error { return way.supervise(ctx) })
 	}
 	return group.Wait()
 }
@@ -237,36 +241,6 @@ func ended(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// supervise runs a downstream, and whenever it fails makes it anew, with growing pauses.
-func (g *gateway) supervise(ctx context.Context, name string, run func(context.Context) error, remake func() (func(context.Context) error, error)) error {
-	pause := time.Second
-	for {
-		began := time.Now()
-		var err error
-		if run != nil {
-			err = run(ctx)
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		if time.Since(began) > time.Minute {
-			pause = time.Second
-		}
-		if err != nil {
-			g.log.Error("a downstream failed and is started again", "name", name, "err", err, "in", pause)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, time.Minute)
-		if run, err = remake(); err != nil {
-			g.log.Error("a downstream can't be started", "name", name, "err", err, "again", pause)
-		}
-	}
 }
 
 // attend hands two things of the snapshots back to the sources, because only the program sees both:

@@ -2,87 +2,163 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/configs"
-	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/downstream/status"
 	"github.com/ntsgw/ntsgw/tests/loopback"
 	"github.com/ntsgw/ntsgw/tests/program"
 )
 
-// TestATakenPortIsNamedWithItsKey holds the advice to the listener whose port is taken.
-func TestATakenPortIsNamedWithItsKey(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	taken, dir := l.Addr().String(), t.TempDir()
-	cert, key := certstest.WritePair(t, dir, "server", certstest.New(t).Issue(t, certstest.Leaf{}))
-	for _, c := range []struct{ name, listen, tls, says, not string }{
-		{"plain", taken, "", `broker = "mqtt://` + taken + `"`, "tls_listen"},
-		{"TLS", "127.0.0.1:0", taken, "change tls_listen in [mqtt]", "broker ="},
-	} {
-		cfg := configs.Defaults()
-		cfg.Gateway.StateDir, cfg.Clock.Mode = filepath.Join(dir, c.name), "observe"
-		cfg.MQTT.Listen, cfg.MQTT.TLSListen, cfg.MQTT.TLSCert, cfg.MQTT.TLSKey = c.listen, c.tls, cert, key
-		if _, err := newGateway(cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), c.not) {
-			t.Errorf("%s: %v", c.name, err)
-		}
-	}
-}
-
-// TestThePageTakesNothingWithIt holds a page that can't listen to be warned of and tried again, while the gateway runs.
-func TestThePageTakesNothingWithIt(t *testing.T) {
-	taken, err := net.Listen("tcp", loopback.Free(t)) // a port that no other connection is given while it is free
-	if err != nil {
-		t.Fatal(err)
-	}
+// quietly is a configuration that disturbs nobody: a server that refuses, and nothing is handed on.
+func quietly(t *testing.T) configs.Config {
 	cfg := configs.Defaults()
 	cfg.Gateway.StateDir, cfg.Clock.Mode, cfg.MQTT.Enabled = t.TempDir(), "observe", false
 	cfg.Servers, cfg.BuiltinServers = []configs.Server{{Name: "closed", Address: "127.0.0.1:1", Roots: "system", PinMode: "add"}}, false
-	cfg.Status.Listen, cfg.Status.Socket = taken.Addr().String(), filepath.Join(program.Folder(t), "s")
+	cfg.Status.Listen, cfg.Status.Socket = "", filepath.Join(program.Folder(t), "s")
+	return cfg
+}
+
+// runs starts a gateway that must not end before the test does.
+func runs(t *testing.T, cfg configs.Config) {
+	t.Helper()
 	g, err := newGateway(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
-		taken.Close()
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- g.run(ctx) }()
-	defer func() {
+	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("it ended with %v", err)
 		}
-	}()
-	warned := func(r *status.Report) bool {
-		return slices.ContainsFunc(r.Warnings, func(w discipline.Warning) bool { return w.ID == "status-page" })
+	})
+}
+
+// warned returns the text of the warning id as the control socket says it, "" where there is none, and whether the
+// socket answers.
+func warned(t *testing.T, cfg configs.Config, id string) (text string, answers bool) {
+	r, err := status.Ask(t.Context(), cfg.Status.Socket)
+	if err != nil {
+		return "", false
 	}
-	asked := func(want bool) func() bool {
-		return func() bool {
-			r, err := status.Ask(ctx, cfg.Status.Socket)
-			return err == nil && warned(r) == want
+	for _, w := range r.Warnings {
+		if w.ID == id {
+			text = w.Text
 		}
 	}
-	program.Eventually(t, 5*time.Second, "the control socket says that the page is not there", asked(true))
-	taken.Close()
-	program.Eventually(t, 5*time.Second, "the page is there, and nothing is said of it any more", asked(false))
-	resp, err := http.Get("http://" + cfg.Status.Listen + "/status.json")
+	return text, true
+}
+
+// TestATakenPortTakesNothingWithIt holds what can't listen to be warned of, with what to do, and tried again, while the
+// gateway runs and hands time on in the other ways.
+func TestATakenPortTakesNothingWithIt(t *testing.T) {
+	pki := t.TempDir()
+	cert, key := certstest.WritePair(t, pki, "server", certstest.New(t).Issue(t, certstest.Leaf{}))
+	for _, c := range []struct {
+		name, id string
+		udp      bool
+		set      func(c *configs.Config, taken, free string)
+		says     string // %s: the port that is taken
+	}{
+		{"page", "status-page", false, func(c *configs.Config, taken, free string) {
+			c.Status.Listen, c.MQTT.Enabled, c.MQTT.Listen = taken, true, free
+		}, "change listen in [status]"},
+		{"broker", "mqtt-port", false, func(c *configs.Config, taken, free string) {
+			c.MQTT.Enabled, c.MQTT.Listen, c.MQTT.TLSListen, c.MQTT.TLSCert, c.MQTT.TLSKey = true, taken, free, cert, key
+		}, `broker = "mqtt://%s" in [mqtt]`},
+		{"broker with TLS", "mqtt-port", false, func(c *configs.Config, taken, free string) {
+			c.MQTT.Enabled, c.MQTT.Listen, c.MQTT.TLSListen, c.MQTT.TLSCert, c.MQTT.TLSKey = true, free, taken, cert, key
+		}, "change tls_listen in [mqtt]"},
+		{"key exchange", "nts-port", false, func(c *configs.Config, taken, free string) {
+			c.NTSServer.Listen, c.NTSServer.NTPListen, c.NTSServer.Cert, c.NTSServer.Key = taken, "127.0.0.1:0", cert, key
+			c.Status.Listen = free
+		}, "change listen or ntp_listen in [nts_server]"},
+		{"time", "nts-port", true, func(c *configs.Config, taken, free string) {
+			c.NTSServer.Listen, c.NTSServer.NTPListen, c.NTSServer.Cert, c.NTSServer.Key = free, taken, cert, key
+		}, "change listen or ntp_listen in [nts_server]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			cfg, taken, free := quietly(t), loopback.Free(t), loopback.Free(t)
+			var holder io.Closer
+			var err error
+			if c.udp {
+				holder, err = net.ListenPacket("udp", taken)
+			} else {
+				holder, err = net.Listen("tcp", taken)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer holder.Close()
+			c.set(&cfg, taken, free)
+			runs(t, cfg)
+			says := strings.ReplaceAll(c.says, "%s", taken)
+			program.Eventually(t, 10*time.Second, "the control socket says what to do", func() bool {
+				text, _ := warned(t, cfg, c.id)
+				return strings.Contains(text, says) && strings.Contains(text, taken)
+			})
+			if !c.udp { // without its time the NTS server gives no keys either
+				listens(t, free)
+			}
+			holder.Close()
+			program.Eventually(t, 20*time.Second, "nothing is said of it any more", func() bool {
+				text, answers := warned(t, cfg, c.id)
+				return answers && text == ""
+			})
+			if c.udp {
+				taken = free
+			}
+			listens(t, taken)
+		})
+	}
+}
+
+func listens(t *testing.T, address string) {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp.Body.Close()
+	c.Close()
+}
+
+// TestWhatAPersonMustMendEndsTheStart holds a start to end where no waiting helps.
+func TestWhatAPersonMustMendEndsTheStart(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		set  func(c *configs.Config)
+		code int
+	}{
+		{"no certificate of the NTS server", func(c *configs.Config) {
+			c.NTSServer.Listen, c.NTSServer.NTPListen = "127.0.0.1:0", "127.0.0.1:0"
+			c.NTSServer.Cert, c.NTSServer.Key = "nowhere.pem", "nowhere.key"
+		}, exitConfig},
+		{"no certificate of the broker", func(c *configs.Config) {
+			c.MQTT.Enabled, c.MQTT.Listen, c.MQTT.TLSListen = true, "127.0.0.1:0", "127.0.0.1:0"
+			c.MQTT.TLSCert, c.MQTT.TLSKey = "nowhere.pem", "nowhere.key"
+		}, exitConfig},
+		{"PTP on an unfit interface", func(c *configs.Config) { c.PTP.Interfaces = []string{"lo"} }, exitConfig},
+	} {
+		cfg := quietly(t)
+		c.set(&cfg)
+		_, err := newGateway(cfg, slog.New(slog.DiscardHandler))
+		if e := (*exitError)(nil); !errors.As(err, &e) || e.code != c.code {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
 }
 
 // TestTheLogSaysWhySoTheClockIs holds the start to tell who steers the host clock and why, whoever decided it.
@@ -95,8 +171,8 @@ func TestTheLogSaysWhySoTheClockIs(t *testing.T) {
 		if c.mode == "auto" && sysclock.MaySetTime() {
 			continue // the loop decides, and says so
 		}
-		cfg := configs.Defaults()
-		cfg.Gateway.StateDir, cfg.Clock.Mode, cfg.MQTT.Enabled = t.TempDir(), c.mode, false
+		cfg := quietly(t)
+		cfg.Clock.Mode = c.mode
 		var log strings.Builder
 		if _, err := newGateway(cfg, slog.New(slog.NewTextHandler(&log, nil))); err != nil || !strings.Contains(log.String(), c.says) {
 			t.Errorf("%s: %v\n%s", c.mode, err, log.String())

@@ -229,8 +229,8 @@ func labConfig(dir, server string) configs.Config {
 
 // labNarrate prints the pipeline as it comes up.
 func labNarrate(ctx context.Context, p *labPrinter, g *gateway) {
-	if a := g.page.current().Addr(ctx); a != nil {
-		p.line("gateway", "page on http://%s/, broker on %s", a, g.mqtt.Load().Addresses()[0])
+	if s := g.page.Load(); s != nil {
+		p.line("gateway", "page on http://%s/, broker on %s", s.Addr(ctx), g.mqtt.Load().Addresses()[0])
 	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

@@ -101,7 +101,10 @@ func (g *gateway) outlets() []status.Outlet {
 		for i, b := range st.Brokers {
 			o := status.Outlet{Way: "MQTT", Where: b.URL, State: b.State, Error: b.LastError, Refused: map[string]uint64{}}
 			if b.URL == mqtt.Embedded {
-				o.Where = fmt.Sprintf("embedded broker on %s, %s", strings.Join(st.Listen, " and "), configs.Counted(b.Clients, "client", "clients"))
+				o.Where = "embedded broker"
+				if len(st.Listen) > 0 {
+					o.Where += fmt.Sprintf(" on %s, %s", strings.Join(st.Listen, " and "), configs.Counted(b.Clients, "client", "clients"))
+				}
 			}
 			if i == 0 { // they are counted together
 				o.Sent, o.Answered, o.Refused = st.Published, st.Answered, st.Refused
@@ -173,8 +176,8 @@ func (g *gateway) warnings() []discipline.Warning {
 	list := append(g.policy.Warnings(now), g.keys.Warnings(now)...)
 	list = append(list, g.floor.Warnings()...)
 	list = append(list, g.reloads.warnings()...)
-	if g.page != nil {
-		list = append(list, g.page.warnings()...)
+	for _, way := range g.ways {
+		list = append(list, way.warnings()...)
 	}
 	if s := g.mqtt.Load(); s != nil {
 		list = append(list, s.Warnings()...)

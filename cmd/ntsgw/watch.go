@@ -150,7 +150,7 @@ func brokerURL(cfg configs.MQTT) string {
 	if cfg.Broker != "" {
 		return cfg.Broker
 	}
-	return "mqtt://" + strings.Replace(cfg.Listen, "0.0.0.0:", "127.0.0.1:", 1)
+	return mqtt.OwnBroker(cfg.Listen)
 }
 
 // watcher prints what a node sees.

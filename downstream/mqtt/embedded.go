@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
-	"slices"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/listeners"
 
 	"github.com/ntsgw/ntsgw/certs"
+	"github.com/ntsgw/ntsgw/discipline"
 )
 
 const (
@@ -35,14 +35,7 @@ const (
 	embeddedGoodbye = time.Second
 	plainListener   = "tcp"
 	tlsListener     = "tls"
-	// connectionSlack is how many connections beyond the clients may be about to say who they are.
-	connectionSlack = 16
-	// acceptPause is waited after a failed accept.
-	acceptPause = 20 * time.Millisecond
 )
-
-// ErrTLSListen says that it is the listener for TLS that can't be opened.
-var ErrTLSListen = errors.New("tls_listen")
 
 // embedded is the broker in the gateway's own process.
 type embedded struct {
@@ -56,7 +49,8 @@ type embedded struct {
 	kept map[string]uint64 // versions of what is retained
 }
 
-// newEmbedded opens the listeners; nothing is accepted before run.
+// newEmbedded opens the listeners; nothing is accepted before run. An address that can't be had is no
+// error: run tries it again.
 func newEmbedded(o *Options, t topics, resp *responder, c *counters) (*embedded, error) {
 	caps := mochi.NewDefaultServerCapabilities()
 	caps.MaximumClients = int64(o.Config.MaxClients)
@@ -96,30 +90,28 @@ func newEmbedded(o *Options, t topics, resp *responder, c *counters) (*embedded,
 			GetCertificate: e.shown.Certificate,
 		}); err != nil {
 			e.closeListeners()
-			return nil, fmt.Errorf("%w: %w", ErrTLSListen, err)
+			return nil, err
 		}
 	}
 	return e, nil
 }
 
-// open binds one listener.
+// open binds one listener, or lets it wait for its address. What this process may not do it won't be
+// able to later.
 func (e *embedded) open(o *Options, id, addr string, cfg *tls.Config) error {
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
+	bl := newBoundListener(id, addr, o.Config.MaxClients+connectionSlack, o.Log)
+	if err := bl.bind(); errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("embedded broker: %w", err)
+	} else if err != nil {
+		o.Log.Warn("the embedded broker can't listen, and tries again", "error", err)
 	}
-	bl := &boundListener{Listener: ln, limit: o.Config.MaxClients + connectionSlack, conns: map[*boundConn]struct{}{}}
 	var l net.Listener = bl
 	if cfg != nil {
 		l = tls.NewListener(bl, cfg)
 	}
-	loopback := false
-	if a, ok := ln.Addr().(*net.TCPAddr); ok {
-		loopback = a.IP.IsLoopback()
-	}
-	e.hook.listeners[id] = loopback
+	e.hook.listeners[id] = bl
 	if err := e.broker.AddListener(listeners.NewNet(id, l)); err != nil {
-		ln.Close()
+		bl.Close()
 		return fmt.Errorf("embedded broker: %w", err)
 	}
 	e.listeners = append(e.listeners, bl)
@@ -177,9 +169,36 @@ func (e *embedded) publish(topic string, payload []byte, retain bool) error {
 func (e *embedded) addresses() []string {
 	var a []string
 	for _, l := range e.listeners {
-		a = append(a, l.Addr().String())
+		if ln, _ := l.bound(); ln != nil {
+			a = append(a, ln.Addr().String())
+		}
 	}
 	return a
+}
+
+// waits are the reasons why listeners have no address at present.
+func (e *embedded) waits() error {
+	var all []error
+	for _, l := range e.listeners {
+		_, err := l.bound()
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}
+
+// warnings are the conditions that a person should act on.
+func (e *embedded) warnings() []discipline.Warning {
+	var w []discipline.Warning
+	for _, l := range e.listeners {
+		if one, ok := l.warning(); ok {
+			w = append(w, one)
+		}
+	}
+	if plain := e.hook.listeners[plainListener]; plain.offLoopback() {
+		w = append(w, discipline.Warning{ID: "mqtt-clear-text", Text: "The embedded broker listens on " + plain.Addr().String() +
+			" without TLS: nodes' MQTT passwords can be read on that network (time stays proved). Use tls_listen where nodes can."})
+	}
+	return w
 }
 
 func (e *embedded) clients() int {
@@ -189,10 +208,21 @@ func (e *embedded) clients() int {
 func (e *embedded) connects() uint64 { return e.hook.connects.Load() }
 
 func (e *embedded) state() string {
-	if e.running.Load() {
-		return BrokerConnected
+	switch {
+	case !e.running.Load():
+		return BrokerStopped
+	case len(e.addresses()) == 0:
+		return BrokerWaiting
 	}
-	return BrokerStopped
+	return BrokerConnected
+}
+
+func (e *embedded) snapshot() BrokerStatus {
+	st := BrokerStatus{URL: Embedded, State: e.state(), Connects: e.connects(), Clients: e.clients()}
+	if err := e.waits(); err != nil {
+		st.LastError = err.Error()
+	}
+	return st
 }
 
 // dropStale ends the connections of nodes whose secrets are no longer valid.
@@ -205,98 +235,4 @@ func (e *embedded) dropStale() {
 			cl.Stop(errors.New("the node's secrets have changed"))
 		}
 	}
-}
-
-// boundListener accepts at most limit connections at a time, and gives each until embeddedHello
-// to say who it is: the broker itself waits for a CONNECT without end.
-type boundListener struct {
-	net.Listener
-	limit   int
-	refused atomic.Uint64
-
-	mu      sync.Mutex
-	conns   map[*boundConn]struct{}
-	dropped bool
-}
-
-func (l *boundListener) Accept() (net.Conn, error) {
-	for {
-		tcp, err := l.Listener.Accept()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return nil, err
-			}
-			// Out of descriptors, or the peer was gone already: the broker would stop accepting for good.
-			time.Sleep(acceptPause)
-			continue
-		}
-		c := &boundConn{Conn: tcp, l: l}
-		if !l.enter(c) {
-			l.refused.Add(1)
-			tcp.Close()
-			continue
-		}
-		_ = c.SetDeadline(time.Now().Add(embeddedHello))
-		return c, nil
-	}
-}
-
-// enter counts one more connection, unless that is too many.
-func (l *boundListener) enter(c *boundConn) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.dropped || len(l.conns) >= l.limit {
-		return false
-	}
-	l.conns[c] = struct{}{}
-	return true
-}
-
-func (l *boundListener) leave(c *boundConn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.conns, c)
-}
-
-// open is how many connections there are.
-func (l *boundListener) open() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.conns)
-}
-
-// drop ends all connections, and those that are still to come.
-func (l *boundListener) drop() {
-	l.mu.Lock()
-	l.dropped = true
-	all := slices.Collect(maps.Keys(l.conns))
-	l.mu.Unlock()
-	for _, c := range all {
-		c.Close()
-	}
-}
-
-// boundConn is one accepted connection.
-type boundConn struct {
-	net.Conn
-	l *boundListener
-}
-
-// SetDeadline is what the broker calls for the keep-alive, before each packet: it must not put off
-// the end of a write that is under way.
-func (c *boundConn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
-
-// Write ends the connection when it fails: the broker would go on after half a packet.
-func (c *boundConn) Write(b []byte) (int, error) {
-	_ = c.SetWriteDeadline(time.Now().Add(embeddedWrite))
-	n, err := c.Conn.Write(b)
-	if err != nil {
-		c.Close()
-	}
-	return n, err
-}
-
-func (c *boundConn) Close() error {
-	c.l.leave(c)
-	return c.Conn.Close()
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,6 +20,7 @@ import (
 	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/tests/loopback"
 	"github.com/ntsgw/ntsgw/tests/program"
 )
 
@@ -421,4 +423,32 @@ func TestRotationEndsConnections(t *testing.T) {
 	}
 	l.refused("old password", before, map[string]uint64{"login": 1})
 	newTestNode(t, l.addr(), next, true).exchange(l)
+}
+
+// TestATakenPortWaitsAlone: while another program has our own broker's port, the other brokers get every beacon; once it
+// is free nodes find us there.
+func TestATakenPortWaitsAlone(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", loopback.Free(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := loopback.Port(t)
+	newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", port), "allow_anonymous true")
+	l := startLab(t, func(c *configs.MQTT) { c.Listen, c.Also = taken.Addr().String(), []string{brokerAt(port)} })
+	there := subscribe(t, "-p", strconv.Itoa(port), "-t", "#")
+	there.next("ntsgw/gw1/beacon", 5*time.Second)
+	if st := l.server.Status().Brokers[0]; st.State != BrokerWaiting || !strings.Contains(st.LastError, taken.Addr().String()) {
+		t.Errorf("%+v", st)
+	}
+	if w := l.server.Warnings(); len(w) != 1 || w[0].ID != "mqtt-port" {
+		t.Errorf("%v", w)
+	}
+	taken.Close()
+	until(t, "our own broker listens", 10*time.Second, func() bool { return len(l.server.Addresses()) == 1 })
+	subscribe(t, append(hostPort(l.addr()), "-t", "#")...).next("ntsgw/gw1/beacon", 5*time.Second)
+	if w := l.server.Warnings(); len(w) != 0 {
+		t.Errorf("%v", w)
+	}
 }

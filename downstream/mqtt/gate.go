@@ -26,13 +26,13 @@ type gate struct {
 	clock     Clock
 	resp      *responder
 	count     *counters
-	listeners map[string]bool // by id: is it bound to loopback only
+	listeners map[string]*boundListener // by id
 	publish   func(topic string, payload []byte) error
 	connects  atomic.Uint64
 }
 
 func newGate(o *Options, t topics, resp *responder, c *counters) *gate {
-	return &gate{topics: t, nodes: o.Nodes, timeline: o.Timeline, clock: o.Clock, resp: resp, count: c, listeners: map[string]bool{}}
+	return &gate{topics: t, nodes: o.Nodes, timeline: o.Timeline, clock: o.Clock, resp: resp, count: c, listeners: map[string]*boundListener{}}
 }
 
 // ID names the hook.
@@ -53,7 +53,7 @@ func (g *gate) Provides(b byte) bool {
 func (g *gate) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 	user := string(pk.Connect.Username)
 	if user == "" && !pk.Connect.PasswordFlag {
-		if g.listeners[cl.Net.Listener] {
+		if g.listeners[cl.Net.Listener].loopback() {
 			return true
 		}
 		g.count.add(reasonAnonymous)

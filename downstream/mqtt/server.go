@@ -35,7 +35,8 @@ type Server struct {
 }
 
 // New checks the options and binds the embedded broker's listeners, so that their addresses are
-// known; nothing is served before Run.
+// known; nothing is served before Run. An address that can't be had is tried again by Run, and
+// Warnings says so meanwhile; the error is something that a person must mend.
 func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -108,7 +109,9 @@ func (s *Server) Run(ctx context.Context) error {
 		if c := s.embedded.shown; c != nil {
 			g.Go(func() error { c.Run(ctx, s.opts.Log); return nil })
 		}
-		s.opts.Log.Info("embedded broker listens", "addresses", s.embedded.addresses())
+		if a := s.embedded.addresses(); len(a) > 0 {
+			s.opts.Log.Info("embedded broker listens", "addresses", a)
+		}
 	}
 	for _, e := range s.external {
 		g.Go(func() error { return e.run(ctx) })
@@ -128,7 +131,7 @@ func (s *Server) nodesChanged() {
 }
 
 // Addresses are the bound addresses of the embedded broker, the one without TLS first; none when
-// another broker is configured.
+// another broker is configured, or another program has them.
 func (s *Server) Addresses() []string {
 	if s.embedded == nil {
 		return nil
@@ -152,9 +155,8 @@ func (s *Server) Warnings() []discipline.Warning {
 			w = append(w, one)
 		}
 	}
-	if s.embedded != nil && !s.embedded.hook.listeners[plainListener] {
-		w = append(w, discipline.Warning{ID: "mqtt-clear-text", Text: "The embedded broker listens on " + s.embedded.addresses()[0] +
-			" without TLS: nodes' MQTT passwords can be read on that network (time stays proved). Use tls_listen where nodes can."})
+	if s.embedded != nil {
+		w = append(w, s.embedded.warnings()...)
 	}
 	return w
 }
@@ -176,7 +178,7 @@ func (s *Server) Status() Status {
 	}
 	st.Sequence, st.LastBeacon = s.pub.last()
 	if s.embedded != nil {
-		st.Brokers = append(st.Brokers, BrokerStatus{URL: Embedded, State: s.embedded.state(), Connects: s.embedded.connects(), Clients: s.embedded.clients()})
+		st.Brokers = append(st.Brokers, s.embedded.snapshot())
 	}
 	for _, e := range s.external {
 		st.Brokers = append(st.Brokers, e.snapshot())

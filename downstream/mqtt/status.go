@@ -6,6 +6,7 @@ import "time"
 const (
 	BrokerConnecting = "connecting"
 	BrokerConnected  = "connected"
+	BrokerWaiting    = "waiting" // our own, for an address to listen on
 	BrokerStopped    = "stopped"
 )
 

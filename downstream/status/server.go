@@ -56,9 +56,10 @@ type Server struct {
 	opt     Options
 	started discipline.Raw
 
-	rejected *rejections
-	addr     net.Addr
-	ready    chan struct{}
+	rejected  *rejections
+	listeners []net.Listener // nil before Listen
+	addr      net.Addr
+	ready     chan struct{}
 }
 
 // rejections are counted by reason.
@@ -127,31 +128,37 @@ func (s *Server) Report() Report {
 	return r
 }
 
-// Run listens and serves until ctx ends. It fails at once when an address can't be used.
-func (s *Server) Run(ctx context.Context) error {
-	var listeners []net.Listener
-	closeAll := func() {
-		for _, l := range listeners {
-			l.Close()
-		}
-	}
+// Listen opens the addresses. Run does so itself where it was not called.
+func (s *Server) Listen() error {
 	if s.opt.Socket != "" {
 		l, err := listenUnix(s.opt.Socket)
 		if err != nil {
 			return err
 		}
-		listeners = append(listeners, l)
+		s.listeners = append(s.listeners, l)
 	}
 	if s.opt.Listen != "" {
 		l, err := net.Listen("tcp", s.opt.Listen)
 		if err != nil {
-			closeAll()
+			for _, l := range s.listeners {
+				l.Close()
+			}
 			return fmt.Errorf("the status page can't listen on %s: %w; change listen in [status]", s.opt.Listen, err)
 		}
-		listeners = append(listeners, l)
+		s.listeners = append(s.listeners, l)
 		s.addr = l.Addr()
 	}
 	close(s.ready)
+	return nil
+}
+
+// Run listens and serves until ctx ends. It fails at once when an address can't be used.
+func (s *Server) Run(ctx context.Context) error {
+	if s.listeners == nil {
+		if err := s.Listen(); err != nil {
+			return err
+		}
+	}
 	srv := &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -161,12 +168,12 @@ func (s *Server) Run(ctx context.Context) error {
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug),
 	}
-	failed := make(chan error, len(listeners))
-	for _, l := range listeners {
+	failed := make(chan error, len(s.listeners))
+	for _, l := range s.listeners {
 		go func() { failed <- srv.Serve(l) }()
 	}
 	var err error
-	waiting := len(listeners)
+	waiting := len(s.listeners)
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
