@@ -31,6 +31,7 @@ const (
 	reasonAnonymous reason = "anonymous" // no user, off loopback
 	reasonLogin     reason = "login"     // wrong user or password
 	reasonProtocol  reason = "protocol"  // not MQTT as it should be
+	reasonSilent    reason = "silent"    // many did not say who they are, this one for the longest
 	reasonOther     reason = "other"
 )
 
@@ -44,7 +45,7 @@ func newTally() tally {
 		beacon.ReasonWrongAlg, beacon.ReasonUnknownKID, beacon.ReasonBadSignature, reasonReplay, reasonRate, reasonTotalRate,
 		beacon.ReasonUnsynchronized, beacon.ReasonLeapSecond, beacon.ReasonEpochChanged, beacon.ReasonSuspended,
 		beacon.ReasonTooSlow, beacon.ReasonRange, beacon.ReasonOutsideValidity, reasonBusy, reasonSend, reasonKeys,
-		reasonACL, reasonAnonymous, reasonLogin, reasonProtocol, reasonOther,
+		reasonACL, reasonAnonymous, reasonLogin, reasonProtocol, reasonSilent, reasonOther,
 	} {
 		t.n[r] = new(atomic.Uint64)
 	}

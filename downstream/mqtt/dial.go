@@ -57,17 +57,9 @@ func dialBroker(ctx context.Context, u *url.URL, cfg configs.MQTT) (net.Conn, er
 	return nil, fmt.Errorf("scheme %s is not known", u.Scheme)
 }
 
-// boundSent does what boundDelivery does for a connection that another package dialled: it looks for
-// the socket below WebSocket and TLS.
+// boundSent does what boundDelivery does for a connection that another package dialled.
 func boundSent(c net.Conn) {
-	for {
-		over, ok := c.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		c = over.NetConn()
-	}
-	if s, ok := c.(syscall.Conn); ok {
+	if s, ok := below(c).(syscall.Conn); ok {
 		if raw, err := s.SyscallConn(); err == nil {
 			_ = boundDelivery("", "", raw)
 		}

@@ -99,7 +99,7 @@ func newEmbedded(o *Options, t topics, resp *responder, c *counters) (*embedded,
 // open binds one listener, or lets it wait for its address. What this process may not do it won't be
 // able to later.
 func (e *embedded) open(o *Options, id, addr string, cfg *tls.Config) error {
-	bl := newBoundListener(id, addr, o.Config.MaxClients+connectionSlack, o.Log)
+	bl := newBoundListener(id, addr, o.Log, e.hook.count.add)
 	if err := bl.bind(); errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("embedded broker: %w", err)
 	} else if err != nil {

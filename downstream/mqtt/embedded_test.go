@@ -188,27 +188,86 @@ func TestOversize(t *testing.T) {
 	n.exchange(l)
 }
 
-// TestConnectionLimit: no more than the configured number, and a slot is free again afterwards.
-func TestConnectionLimit(t *testing.T) {
-	t.Parallel()
-	l := startLab(t, func(c *configs.MQTT) { c.MaxClients = 2 })
-	var held []net.Conn
-	for range 2 + connectionSlack {
-		c, err := net.Dial("tcp", l.addr())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		held = append(held, c)
-	}
+// dial connects and says nothing.
+func dial(t testing.TB, l *lab) net.Conn {
+	t.Helper()
 	c, err := net.Dial("tcp", l.addr())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// hello is a CONNECT of MQTT 3.1.1 with the identifier "x" and no keep-alive.
+var hello = []byte{0x10, 13, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 0, 0, 1, 'x'}
+
+// ends reports whether the other side ends a connection that stands.
+func ends(c net.Conn) bool {
 	c.SetReadDeadline(time.Now().Add(program.Busy * 3 * time.Second))
-	if _, err := c.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
-		t.Errorf("one too many is kept: %v", err)
+	_, err := c.Read(make([]byte, 1))
+	return err != nil && !os.IsTimeout(err)
+}
+
+// TestSilentStrangers: one host that never says who it is keeps nobody out, and is counted.
+func TestSilentStrangers(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	l := startLab(t, func(c *configs.MQTT) { c.TLSListen, c.TLSCert, c.TLSKey = "127.0.0.1:0", p.cert, p.key })
+	a := enrol(t, l.nodes, "node-a")
+	early := newTestNode(t, l.addr(), a, true)
+	overTLS := func() *subscriber {
+		_, port, _ := net.SplitHostPort(l.server.Addresses()[1])
+		return subscribe(t, "-h", "127.0.0.1", "-p", port, "--cafile", p.ca, "-t", "ntsgw/gw1/beacon")
+	}
+	first := overTLS()
+	plain, secured := l.server.embedded.listeners[0], l.server.embedded.listeners[1]
+	var silent []net.Conn
+	for range mostSilent {
+		silent = append(silent, dial(t, l))
+	}
+	until(t, "they are in", 10*time.Second, func() bool { return plain.open() == mostSilent+1 })
+	late := connect(t, l.addr(), "", "", "", nil)
+	if !ends(silent[0]) {
+		t.Error("the oldest stays")
+	}
+	l.refused("the oldest", nil, map[string]uint64{"silent": 1})
+	early.exchange(l) // they had said who they are
+	if !late.IsConnectionOpen() {
+		t.Error("the one that came late was let go")
+	}
+	// Nor on the other listener.
+	for range mostSilent + 1 {
+		c, err := net.Dial("tcp", secured.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+	}
+	l.refused("the oldest without a handshake", nil, map[string]uint64{"silent": 2})
+	overTLS().next("ntsgw/gw1/beacon", 5*time.Second)
+	for len(first.got) > 0 {
+		<-first.got
+	}
+	first.next("ntsgw/gw1/beacon", 5*time.Second)
+}
+
+// TestConnectionLimit: no more clients than the configured number, and a slot is free again afterwards.
+func TestConnectionLimit(t *testing.T) {
+	t.Parallel()
+	l := startLab(t, func(c *configs.MQTT) { c.MaxClients = 2 })
+	var held []net.Conn
+	for id := range byte(2) {
+		c := dial(t, l)
+		c.Write(append(hello[:len(hello)-1:len(hello)-1], id+'a'))
+		held = append(held, c)
+	}
+	until(t, "both are clients", 3*time.Second, func() bool { return l.server.embedded.clients() == 2 })
+	c := dial(t, l)
+	c.Write(hello)
+	c.SetReadDeadline(time.Now().Add(program.Busy * 3 * time.Second))
+	if b, _ := io.ReadAll(c); len(b) != 4 || b[3] != 3 { // server unavailable (MQTT 3.1.1, 3.2.2.3)
+		t.Errorf("one too many was told % x", b)
 	}
 	for _, c := range held {
 		c.Close()
@@ -223,11 +282,7 @@ func TestConnectionLimit(t *testing.T) {
 // made small.
 func stuff(t testing.TB, l *lab) (moved time.Time) {
 	t.Helper()
-	c, err := net.Dial("tcp", l.addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
+	c := dial(t, l)
 	c.(*net.TCPConn).SetReadBuffer(16 << 10)
 	until(t, "it is accepted", 3*time.Second, func() bool { return l.server.embedded.listeners[0].open() == 1 })
 	ln := l.server.embedded.listeners[0]
@@ -236,10 +291,10 @@ func stuff(t testing.TB, l *lab) (moved time.Time) {
 		c.Conn.(*net.TCPConn).SetWriteBuffer(16 << 10)
 	}
 	ln.mu.Unlock()
-	connect := []byte{0x10, 13, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 0, 0, 1, 'x'}
 	pings := bytes.Repeat([]byte{0xc0, 0}, 2048)
-	if _, err = c.Write(connect); err != nil {
-		t.Fatal(err)
+	for b, err := hello, error(nil); err == nil; b = pings {
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		_, err = c.Write(b)
 	}
 	// It stands still when nothing moves for half a second twice: the first may be this process that stood.
 	for b, still := pings, 0; still < 2; {

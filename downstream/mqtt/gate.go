@@ -106,6 +106,9 @@ func (g *gate) activeNode(name string) *nodeKeys {
 func (g *gate) OnSessionEstablish(cl *mochi.Client, pk packets.Packet) {
 	cl.ID = clientPrefix(string(cl.Properties.Username), g.generation(pk)) + cl.ID
 	g.connects.Add(1)
+	if c, ok := below(cl.Net.Conn).(*boundConn); ok {
+		c.l.named(c)
+	}
 	cl.Properties.Clean = true
 	cl.Properties.Props.TopicAliasMaximum = 0 // an alias whose first message was dropped would name nothing
 	if cl.Properties.Will.Flag != 0 {

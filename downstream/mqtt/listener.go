@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,32 +16,34 @@ import (
 )
 
 const (
-	// connectionSlack is how many connections beyond the clients may be about to say who they are.
-	connectionSlack = 16
+	// mostSilent is how many connections of a listener may be about to say who they are: ample for
+	// nodes that all come back together, and too few to cost a Raspberry Pi its memory.
+	mostSilent = 256
 	// acceptPause is waited after a failed accept.
 	acceptPause = 20 * time.Millisecond
 )
 
-// boundListener accepts at most limit connections at a time, and gives each until embeddedHello
-// to say who it is: the broker itself waits for a CONNECT without end. An address that another
+// boundListener gives each connection until embeddedHello to say who it is: the broker itself waits for
+// a CONNECT without end, and counts only clients. Of those that are silent so far the oldest has to go
+// when there are too many, so that who is silent on purpose keeps nobody out. An address that another
 // program has is tried again until it is free.
 type boundListener struct {
 	id      string
 	addr    string // as configured
-	limit   int
 	log     *slog.Logger
-	refused atomic.Uint64
+	refused func(reason)
 	end     chan struct{} // closed by Close
 
 	mu      sync.Mutex
 	ln      net.Listener // nil: the address can't be had at present
 	down    error        // why not
 	conns   map[*boundConn]struct{}
+	silent  []*boundConn // of them, the oldest first
 	dropped bool
 }
 
-func newBoundListener(id, addr string, limit int, log *slog.Logger) *boundListener {
-	return &boundListener{id: id, addr: addr, limit: limit, log: log, end: make(chan struct{}), conns: map[*boundConn]struct{}{}}
+func newBoundListener(id, addr string, log *slog.Logger, refused func(reason)) *boundListener {
+	return &boundListener{id: id, addr: addr, log: log, refused: refused, end: make(chan struct{}), conns: map[*boundConn]struct{}{}}
 }
 
 // bind tries to have the address. The error is kept until it has succeeded.
@@ -85,7 +86,7 @@ func (l *boundListener) wait() net.Listener {
 		case <-time.After(pause):
 		}
 		if l.bind() == nil {
-			l.log.Info("embedded broker listens", "address", l.Addr())
+			l.log.Info("embedded broker listens", "addresses", []string{l.Addr().String()})
 		}
 	}
 }
@@ -173,31 +174,50 @@ func (l *boundListener) Accept() (net.Conn, error) {
 			continue
 		}
 		c := &boundConn{Conn: tcp, l: l}
-		if !l.enter(c) {
-			l.refused.Add(1)
-			tcp.Close()
-			continue
+		if oldest := l.enter(c); oldest != nil {
+			if oldest != c {
+				l.refused(reasonSilent)
+			}
+			oldest.Close()
 		}
 		_ = c.SetDeadline(time.Now().Add(embeddedHello))
 		return c, nil
 	}
 }
 
-// enter counts one more connection, unless that is too many.
-func (l *boundListener) enter(c *boundConn) bool {
+// enter takes in one more connection, and returns the one that has to go for it: itself at the end.
+func (l *boundListener) enter(c *boundConn) (gone *boundConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.dropped || len(l.conns) >= l.limit {
-		return false
+	if l.dropped {
+		return c
+	}
+	if len(l.silent) >= mostSilent {
+		gone = l.silent[0]
 	}
 	l.conns[c] = struct{}{}
-	return true
+	l.silent = append(l.silent, c)
+	return gone
+}
+
+// named is told that who is at the other end of c has said who it is and may stay.
+func (l *boundListener) named(c *boundConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.speaks(c)
+}
+
+func (l *boundListener) speaks(c *boundConn) {
+	if i := slices.Index(l.silent, c); i >= 0 {
+		l.silent = slices.Delete(l.silent, i, i+1)
+	}
 }
 
 func (l *boundListener) leave(c *boundConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.conns, c)
+	l.speaks(c)
 }
 
 // open is how many connections there are.
@@ -222,6 +242,17 @@ func (l *boundListener) drop() {
 type boundConn struct {
 	net.Conn
 	l *boundListener
+}
+
+// below is the socket under a connection of another package's, TLS or WebSocket.
+func below(c net.Conn) net.Conn {
+	for {
+		over, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return c
+		}
+		c = over.NetConn()
+	}
 }
 
 // SetDeadline is what the broker calls for the keep-alive, before each packet: it must not put off
