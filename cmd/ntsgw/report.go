@@ -98,16 +98,13 @@ func (g *gateway) outlets() []status.Outlet {
 	list := []status.Outlet{}
 	if s := g.mqtt.Load(); s != nil {
 		st := s.Status()
-		for i, b := range st.Brokers {
-			o := status.Outlet{Way: "MQTT", Where: b.URL, State: b.State, Error: b.LastError, Refused: map[string]uint64{}}
+		for _, b := range st.Brokers {
+			o := status.Outlet{Way: "MQTT", Where: b.URL, State: b.State, Error: b.LastError, Sent: b.Published, Answered: b.Answered, Refused: b.Refused}
 			if b.URL == mqtt.Embedded {
 				o.Where = "embedded broker"
 				if len(st.Listen) > 0 {
 					o.Where += fmt.Sprintf(" on %s, %s", strings.Join(st.Listen, " and "), configs.Counted(b.Clients, "client", "clients"))
 				}
-			}
-			if i == 0 { // they are counted together
-				o.Sent, o.Answered, o.Refused = st.Published, st.Answered, st.Refused
 			}
 			list = append(list, o)
 		}

@@ -59,7 +59,7 @@ func BenchmarkExchange(b *testing.B) {
 	cfg := testConfig()
 	cfg.RequestRate, cfg.RequestBurst = 1e9, 1e9
 	o := Options{Timeline: tl, Clock: clock, Nodes: nodes, Config: cfg, Gateway: "gw1", Log: testLog(b)}
-	r := newResponder(&o, suspend.New(clock), newCounters())
+	r, c := newResponder(&o, suspend.New(clock)), newTraffic()
 	const n = 64
 	var keys [n]*beacon.MACKey
 	for i := range keys {
@@ -67,7 +67,7 @@ func BenchmarkExchange(b *testing.B) {
 	}
 	for i := range nonceMemory * n { // the memory of each node is full
 		k := i % n
-		r.admit(fmt.Sprintf("node-%d", k), newRequest().AppendSealed(nil, keys[k]), arrival(tl, clock))
+		r.admit(c, fmt.Sprintf("node-%d", k), newRequest().AppendSealed(nil, keys[k]), arrival(tl, clock))
 	}
 	var seq atomic.Uint64
 	b.ReportAllocs()
@@ -84,9 +84,9 @@ func BenchmarkExchange(b *testing.B) {
 				req.Nonce[j] = byte(i >> (8 * j))
 			}
 			msg := req.AppendSealed(buf[:0], keys[k])
-			q, ok := r.admit(name, msg, arrival(tl, clock))
+			q, ok := r.admit(c, name, msg, arrival(tl, clock))
 			if !ok || r.answer(&q) == nil {
-				b.Fatalf("refused: %v", r.count.refused.words())
+				b.Fatalf("refused: %v", c.refused.words())
 			}
 		}
 	})

@@ -71,21 +71,34 @@ func (t tally) words() map[string]uint64 {
 	return m
 }
 
-// counters are all the numbers that a Server keeps. Safe for concurrent use.
-type counters struct {
+// traffic is what was counted of one broker. Safe for concurrent use.
+type traffic struct {
 	refused   tally // requests, logins, topics
-	skipped   tally // beacons that were not made
 	answered  atomic.Uint64
-	beacons   atomic.Uint64 // signed
-	published atomic.Uint64 // handed to brokers, once a broker
-	dropped   atomic.Uint64 // beacons that a broker was not there for, or too slow for
+	published atomic.Uint64 // beacons that were handed to it
+	dropped   atomic.Uint64 // beacons that it was not there for, or too slow for
+}
+
+func newTraffic() *traffic { return &traffic{refused: newTally()} }
+
+func (t *traffic) add(r reason) { t.refused.add(r) }
+
+// into puts the numbers into what is shown of the broker.
+func (t *traffic) into(st *BrokerStatus) {
+	st.Published, st.Dropped, st.Answered, st.Refused = t.published.Load(), t.dropped.Load(), t.answered.Load(), t.refused.words()
+}
+
+// counters are the numbers of the beacons themselves. Safe for concurrent use.
+type counters struct {
+	skipped tally         // that were not made
+	beacons atomic.Uint64 // signed
 
 	mu         sync.Mutex
 	skippedFor reason
 	skippedAt  time.Time
 }
 
-func newCounters() *counters { return &counters{refused: newTally(), skipped: newTally()} }
+func newCounters() *counters { return &counters{skipped: newTally()} }
 
 // skip counts a beacon that was not made, once an interval however often it was tried.
 func (c *counters) skip(r reason, interval time.Duration) {
@@ -100,5 +113,3 @@ func (c *counters) skip(r reason, interval time.Duration) {
 		c.skipped.add(r)
 	}
 }
-
-func (c *counters) add(r reason) { c.refused.add(r) }

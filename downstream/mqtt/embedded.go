@@ -51,7 +51,7 @@ type embedded struct {
 
 // newEmbedded opens the listeners; nothing is accepted before run. An address that can't be had is no
 // error: run tries it again.
-func newEmbedded(o *Options, t topics, resp *responder, c *counters) (*embedded, error) {
+func newEmbedded(o *Options, t topics, resp *responder) (*embedded, error) {
 	caps := mochi.NewDefaultServerCapabilities()
 	caps.MaximumClients = int64(o.Config.MaxClients)
 	caps.MaximumPacketSize = embeddedPacket
@@ -71,7 +71,7 @@ func newEmbedded(o *Options, t topics, resp *responder, c *counters) (*embedded,
 		SysTopicResendInterval:   24 * 3600,                     // each one stops the world to read memory statistics
 		InlineClient:             true,
 	})
-	e := &embedded{broker: b, hook: newGate(o, t, resp, c), kept: make(map[string]uint64)}
+	e := &embedded{broker: b, hook: newGate(o, t, resp, newTraffic()), kept: make(map[string]uint64)}
 	e.hook.publish = func(topic string, payload []byte) error { return e.publish(topic, payload, false) }
 	if err := b.AddHook(e.hook, nil); err != nil {
 		return nil, fmt.Errorf("embedded broker: %w", err)
@@ -160,6 +160,15 @@ func (e *embedded) refresh(keep *retained) {
 	}
 }
 
+// offer hands a beacon to all subscribers that are connected now, or drops it.
+func (e *embedded) offer(m message) {
+	if len(e.addresses()) == 0 || e.publish(m.topic, m.payload, false) != nil {
+		e.hook.count.dropped.Add(1)
+		return
+	}
+	e.hook.count.published.Add(1)
+}
+
 // publish hands a message to all subscribers that are connected now.
 func (e *embedded) publish(topic string, payload []byte, retain bool) error {
 	return e.broker.Publish(topic, payload, retain, 0)
@@ -222,6 +231,7 @@ func (e *embedded) snapshot() BrokerStatus {
 	if err := e.waits(); err != nil {
 		st.LastError = err.Error()
 	}
+	e.hook.count.into(&st)
 	return st
 }
 

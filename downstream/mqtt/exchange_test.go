@@ -410,8 +410,8 @@ func TestTimelineRules(t *testing.T) {
 	cfg := testConfig()
 	cfg.RequestRate, cfg.RequestBurst = 1e6, 1e6
 	o := Options{Timeline: tl, Clock: clock, Nodes: nodes, Config: cfg, Gateway: "gw1", Log: testLog(t)}
-	c := newCounters()
-	r := newResponder(&o, suspend.New(clock), c)
+	c := newTraffic()
+	r := newResponder(&o, suspend.New(clock))
 	key := macKey(t, e)
 	ask := func(between func()) (beacon.Response, string) {
 		t.Helper()
@@ -421,7 +421,7 @@ func TestTimelineRules(t *testing.T) {
 		}
 		before := c.refused.words()
 		var b []byte
-		if q, ok := r.admit("node-a", newRequest().AppendSealed(nil, key), at); ok {
+		if q, ok := r.admit(c, "node-a", newRequest().AppendSealed(nil, key), at); ok {
 			b = r.answer(&q)
 		}
 		if b == nil {

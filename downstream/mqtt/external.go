@@ -51,7 +51,7 @@ type external struct {
 	resp    *responder
 	keys    Keys
 	soon    func() // asks for a beacon
-	count   *counters
+	count   *traffic
 	log     *slog.Logger
 
 	out      chan message
@@ -64,7 +64,7 @@ type external struct {
 	restless bool // many connections in a row ended early
 }
 
-func newExternal(o *Options, raw string, t topics, keep *retained, resp *responder, soon func(), c *counters) (*external, error) {
+func newExternal(o *Options, raw string, t topics, keep *retained, resp *responder, soon func()) (*external, error) {
 	u, err := brokerURL(raw)
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func newExternal(o *Options, raw string, t topics, keep *retained, resp *respond
 	e := &external{
 		url: u, cfg: o.Config, id: "ntsgw-" + o.Gateway, topics: t, keep: keep,
 		arrived: func() beacon.Arrival { return arrival(o.Timeline, o.Clock) },
-		resp:    resp, keys: o.Keys, soon: soon, count: c,
+		resp:    resp, keys: o.Keys, soon: soon, count: newTraffic(),
 		out:      make(chan message, 4), // a beacon for each algorithm, with room
 		requests: make(chan question, requestQueue),
 	}
@@ -128,7 +128,9 @@ func (e *external) connected() bool {
 func (e *external) snapshot() BrokerStatus {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.status
+	st := e.status
+	e.count.into(&st)
+	return st
 }
 
 // run connects, serves and connects again until ctx ends.
@@ -213,7 +215,7 @@ func (e *external) warning() (discipline.Warning, bool) {
 func (e *external) session(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	conn := &stampedConn{arrived: e.arrived, tooLarge: func() { e.resp.refuse(beacon.ReasonSize, "") }}
+	conn := &stampedConn{arrived: e.arrived, tooLarge: func() { e.resp.refuse(e.count, beacon.ReasonSize, "") }}
 	client, err := e.connect(ctx, conn, cancel)
 	if err != nil {
 		return err
@@ -424,18 +426,18 @@ func (e *external) receive(conn *stampedConn, m paho.Message) {
 		return
 	}
 	if m.Retained() { // planted: a request is never retained
-		e.resp.refuse(reasonReplay, topic[len(e.topics.req):])
+		e.resp.refuse(e.count, reasonReplay, topic[len(e.topics.req):])
 		return
 	}
 	node := topic[len(e.topics.req):]
-	q, ok := e.resp.admit(node, m.Payload(), at)
+	q, ok := e.resp.admit(e.count, node, m.Payload(), at)
 	if !ok {
 		return
 	}
 	select {
 	case e.requests <- q:
 	default:
-		e.resp.refuse(reasonBusy, node)
+		e.resp.refuse(e.count, reasonBusy, node)
 	}
 }
 

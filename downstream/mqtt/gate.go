@@ -25,13 +25,13 @@ type gate struct {
 	timeline  Timeline
 	clock     Clock
 	resp      *responder
-	count     *counters
+	count     *traffic
 	listeners map[string]*boundListener // by id
 	publish   func(topic string, payload []byte) error
 	connects  atomic.Uint64
 }
 
-func newGate(o *Options, t topics, resp *responder, c *counters) *gate {
+func newGate(o *Options, t topics, resp *responder, c *traffic) *gate {
 	return &gate{topics: t, nodes: o.Nodes, timeline: o.Timeline, clock: o.Clock, resp: resp, count: c, listeners: map[string]*boundListener{}}
 }
 
@@ -168,7 +168,7 @@ func (g *gate) request(cl *mochi.Client, pk packets.Packet, at beacon.Arrival) {
 		return // counted when it is published
 	}
 	node := pk.TopicName[len(g.topics.req):]
-	q, ok := g.resp.admit(node, pk.Payload, at)
+	q, ok := g.resp.admit(g.count, node, pk.Payload, at)
 	if !ok {
 		return
 	}

@@ -22,24 +22,24 @@ func TestNonceMemory(t *testing.T) {
 	key := macKey(t, enrol(t, nodes, "node-a"))
 	cfg := testConfig()
 	cfg.RequestRate, cfg.RequestBurst = 1e6, 1e6
-	c := newCounters()
-	r := newResponder(&Options{Timeline: tl, Clock: clock, Nodes: nodes, Config: cfg, Gateway: "gw1", Log: testLog(t)}, suspend.New(clock), c)
+	c := newTraffic()
+	r := newResponder(&Options{Timeline: tl, Clock: clock, Nodes: nodes, Config: cfg, Gateway: "gw1", Log: testLog(t)}, suspend.New(clock))
 	first := newRequest().AppendSealed(nil, key)
-	if _, ok := r.admit("node-a", first, arrival(tl, clock)); !ok {
+	if _, ok := r.admit(c, "node-a", first, arrival(tl, clock)); !ok {
 		t.Fatal("refused")
 	}
 	for range nonceMemory - 1 {
-		if _, ok := r.admit("node-a", newRequest().AppendSealed(nil, key), arrival(tl, clock)); !ok {
+		if _, ok := r.admit(c, "node-a", newRequest().AppendSealed(nil, key), arrival(tl, clock)); !ok {
 			t.Fatal("refused")
 		}
 	}
-	if _, ok := r.admit("node-a", first, arrival(tl, clock)); ok {
+	if _, ok := r.admit(c, "node-a", first, arrival(tl, clock)); ok {
 		t.Error("a replay within the memory is admitted")
 	}
 	if n := c.refused.words()["replay"]; n != 1 {
 		t.Errorf("replay counted %d times", n)
 	}
-	r.admit("node-a", newRequest().AppendSealed(nil, key), arrival(tl, clock))
+	r.admit(c, "node-a", newRequest().AppendSealed(nil, key), arrival(tl, clock))
 	if n := len(r.state["node-a"].nonces); n != nonceMemory {
 		t.Errorf("%d nonces remembered", n)
 	}
@@ -61,11 +61,11 @@ func TestTotalRate(t *testing.T) {
 	key := macKey(t, enrol(t, nodes, "node-a"))
 	cfg := testConfig()
 	cfg.RequestBurst = 1e6
-	c := newCounters()
-	r := newResponder(&Options{Timeline: tl, Clock: clock, Nodes: nodes, Config: cfg, Gateway: "gw1", Log: testLog(t)}, suspend.New(clock), c)
+	c := newTraffic()
+	r := newResponder(&Options{Timeline: tl, Clock: clock, Nodes: nodes, Config: cfg, Gateway: "gw1", Log: testLog(t)}, suspend.New(clock))
 	at := arrival(tl, clock) // all at one instant
 	for range 5000 {
-		r.admit("node-a", newRequest().AppendSealed(nil, key), at)
+		r.admit(c, "node-a", newRequest().AppendSealed(nil, key), at)
 	}
 	if n := c.refused.words()["total-rate"]; n != 1000 {
 		t.Errorf("total-rate counted %d times, want 1000", n)

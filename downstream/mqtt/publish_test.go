@@ -387,6 +387,24 @@ func TestSeveralBrokers(t *testing.T) {
 			break
 		}
 	}
+	// Each is counted by itself: two nodes ask through one of them, and somebody asks for nobody through another.
+	for _, name := range []string{"node-a", "node-b"} {
+		newTestNode(t, fmt.Sprintf("127.0.0.1:%d", a), enrol(t, l.nodes, name), false).exchange(l)
+	}
+	connect(t, fmt.Sprintf("127.0.0.1:%d", b), "", "", "", nil).Publish("ntsgw/gw1/req/nobody", 0, false, "x")
+	l.refused("nobody", nil, map[string]uint64{"unknown-node": 1})
+	st := l.server.Status()
+	var published uint64
+	for i, want := range []struct{ answered, refused uint64 }{{0, 0}, {2, 0}, {0, 1}} {
+		b := st.Brokers[i]
+		if b.Published == 0 || b.Answered != want.answered || b.Refused["unknown-node"] != want.refused {
+			t.Errorf("%s: %d sent, %d answered, refused %v", b.URL, b.Published, b.Answered, b.Refused)
+		}
+		published += b.Published
+	}
+	if st.Published != published || st.Answered != 2 {
+		t.Errorf("all together: %d sent of %d, %d answered", st.Published, published, st.Answered)
+	}
 	// One that is lost does not delay the others.
 	mb.kill()
 	var old []time.Duration

@@ -214,14 +214,9 @@ func (p *publisher) hand(m message) {
 	for _, e := range p.s.external {
 		e.offer(m)
 	}
-	if p.s.embedded == nil {
-		return
+	if p.s.embedded != nil {
+		p.s.embedded.offer(m)
 	}
-	if err := p.s.embedded.publish(m.topic, m.payload, false); err != nil {
-		p.s.count.dropped.Add(1)
-		return
-	}
-	p.s.count.published.Add(1)
 }
 
 // stateKey is what a change of which rewrites the retained state at once.

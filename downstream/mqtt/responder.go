@@ -28,7 +28,6 @@ type responder struct {
 	rate     float64 // tokens a second and node
 	burst    float64
 	guard    *suspend.Guard
-	count    *counters
 	failures *failureLog
 	serial   atomic.Uint32 // of the current delegations
 
@@ -51,11 +50,11 @@ type nodeState struct {
 	halfWidth time.Duration // negative: never reported
 }
 
-func newResponder(o *Options, g *suspend.Guard, c *counters) *responder {
+func newResponder(o *Options, g *suspend.Guard) *responder {
 	r := &responder{
 		timeline: o.Timeline, clock: o.Clock, nodes: o.Nodes, gateway: o.Gateway,
 		rate: o.Config.RequestRate, burst: float64(o.Config.RequestBurst),
-		guard: g, count: c, failures: newFailureLog(o.Log, o.Clock), state: make(map[string]*nodeState),
+		guard: g, failures: newFailureLog(o.Log, o.Clock), state: make(map[string]*nodeState),
 	}
 	total := max(totalRate, totalRate*o.Config.RequestRate)
 	r.total.fill(total, 2*total, o.Clock.Now())
@@ -75,23 +74,25 @@ type question struct {
 	seen *nodeState
 	req  beacon.Request
 	at   beacon.Arrival
+	via  *traffic // of the broker that it came through
 }
 
 // refuse counts a request that is not answered.
-func (r *responder) refuse(why reason, node string) {
-	r.count.add(why)
+func (r *responder) refuse(via *traffic, why reason, node string) {
+	via.add(why)
 	r.failures.note(why, node)
 }
 
 // admit makes the checks in the protocol's order: size, name, MAC, nonce, rate. node is what the
 // topic names. Nothing is remembered of a request before its MAC was found right. What is refused
 // has been counted.
-func (r *responder) admit(node string, payload []byte, at beacon.Arrival) (question, bool) {
+func (r *responder) admit(via *traffic, node string, payload []byte, at beacon.Arrival) (question, bool) {
 	q, why := r.judge(node, payload, at)
 	if why != "" {
-		r.refuse(why, node)
+		r.refuse(via, why, node)
 		return question{}, false
 	}
+	q.via = via
 	return q, true
 }
 
@@ -128,16 +129,16 @@ func (r *responder) answer(q *question) []byte {
 	suspended := !r.guard.Intact(snap.Epoch)
 	resp, err := beacon.Answer(&q.req, q.at, snap, t3, suspended, r.serial.Load())
 	if err != nil {
-		r.refuse(beacon.ReasonOf(err), q.node.Name)
+		r.refuse(q.via, beacon.ReasonOf(err), q.node.Name)
 		return nil
 	}
 	b, err := resp.AppendSealed(make([]byte, 0, beacon.MaxMessage), q.node.mac)
 	if err != nil {
-		r.refuse(beacon.ReasonOf(err), q.node.Name)
+		r.refuse(q.via, beacon.ReasonOf(err), q.node.Name)
 		return nil
 	}
 	q.seen.answered(resp.UTC(), &q.req)
-	r.count.answered.Add(1)
+	q.via.answered.Add(1)
 	return b
 }
 

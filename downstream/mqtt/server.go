@@ -71,7 +71,7 @@ func New(o Options) (*Server, error) {
 			s.keep.set(topic, b, false)
 		}
 	}
-	s.resp = newResponder(&s.opts, s.guard, s.count)
+	s.resp = newResponder(&s.opts, s.guard)
 	s.pub = newPublisher(s)
 	brokers := o.Config.Also
 	if o.Config.Broker != "" {
@@ -79,7 +79,7 @@ func New(o Options) (*Server, error) {
 	}
 	seen := make(map[string]bool)
 	for _, b := range brokers {
-		e, err := newExternal(&s.opts, b, s.topics, s.keep, s.resp, s.pub.soon, s.count)
+		e, err := newExternal(&s.opts, b, s.topics, s.keep, s.resp, s.pub.soon)
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +90,7 @@ func New(o Options) (*Server, error) {
 		s.external = append(s.external, e)
 	}
 	if o.Config.Broker == "" {
-		e, err := newEmbedded(&s.opts, s.topics, s.resp, s.count)
+		e, err := newEmbedded(&s.opts, s.topics, s.resp)
 		if err != nil {
 			return nil, err
 		}
@@ -169,11 +169,8 @@ func (s *Server) Status() Status {
 		Listen:          s.Addresses(),
 		IntervalSeconds: s.opts.Config.Interval.Seconds(),
 		Beacons:         s.count.beacons.Load(),
-		Published:       s.count.published.Load(),
-		Dropped:         s.count.dropped.Load(),
 		Skipped:         s.count.skipped.words(),
-		Answered:        s.count.answered.Load(),
-		Refused:         s.count.refused.words(),
+		Refused:         make(map[string]uint64),
 		Nodes:           s.resp.status(),
 	}
 	st.Sequence, st.LastBeacon = s.pub.last()
@@ -182,6 +179,12 @@ func (s *Server) Status() Status {
 	}
 	for _, e := range s.external {
 		st.Brokers = append(st.Brokers, e.snapshot())
+	}
+	for _, b := range st.Brokers {
+		st.Published, st.Dropped, st.Answered = st.Published+b.Published, st.Dropped+b.Dropped, st.Answered+b.Answered
+		for why, n := range b.Refused {
+			st.Refused[why] += n
+		}
 	}
 	sort.Slice(st.Nodes, func(i, j int) bool { return st.Nodes[i].Node < st.Nodes[j].Node })
 	return st

@@ -17,6 +17,11 @@ type BrokerStatus struct {
 	LastError string `json:"last_error,omitempty"`
 	Connects  uint64 `json:"connects"`          // since the start
 	Clients   int    `json:"clients,omitempty"` // the embedded broker's
+
+	Published uint64            `json:"published"` // beacons handed to it
+	Dropped   uint64            `json:"dropped"`   // beacons that it was not there for
+	Answered  uint64            `json:"answered"`  // exchanges
+	Refused   map[string]uint64 `json:"refused"`   // requests, logins and topics, by reason
 }
 
 // Embedded stands for our own broker where another has a URL.
