@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/ntsgw/ntsgw/certs/signing"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/downstream/ptp"
@@ -41,7 +42,11 @@ func doctorVerb(ctx context.Context, t terminal, args []string) error {
 			}
 		}
 	}
-	say(configFinding(cfg), clockFinding(cfg), stateFinding(cfg.Gateway.StateDir), rtcFinding())
+	state := stateFinding(cfg.Gateway.StateDir)
+	say(configFinding(cfg), clockFinding(cfg), state, rtcFinding())
+	if state.grade == "ok" {
+		say(secretFindings(cfg)...)
+	}
 	say(thermometerFindings(cfg.Clock.Thermometer)...)
 	if o, err := sysclock.DetectOther(ctx, time.Second); err == nil && o != nil {
 		say(finding{"note", o.String() + `; with mode = "auto" it is left to do so, with mode = "follow" its clock is bounded too`})
@@ -108,6 +113,25 @@ func stateFinding(dir string) finding {
 	f.Close()
 	os.Remove(f.Name())
 	return finding{"ok", fmt.Sprintf("state is kept in %s", dir)}
+}
+
+// secretFindings is why run would refuse the signing keys or the list of devices. Those that are not there yet are
+// made at the first start, and not by looking.
+func secretFindings(cfg configs.Config) []finding {
+	store, err := openSigning(cfg, func(o *signing.Options) { o.Look = true })
+	if e := (*signing.Error)(nil); errors.As(err, &e) && e.Why == signing.WhyMissing && e.Path == "" {
+		return nil
+	}
+	if err == nil {
+		if _, err := os.Stat(nodesFolder(cfg)); errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		_, err = openNodes(cfg, store.Gateway())
+	}
+	if err != nil {
+		return []finding{{"bad", err.Error()}}
+	}
+	return nil
 }
 
 func rtcFinding() finding {

@@ -31,9 +31,11 @@ func openSigning(cfg configs.Config, options ...func(*signing.Options)) (*signin
 	return store, withFix(err)
 }
 
+func nodesFolder(cfg configs.Config) string { return filepath.Join(cfg.Gateway.StateDir, "nodes") }
+
 // openNodes opens the list of enrolled devices.
 func openNodes(cfg configs.Config, gateway string) (*mqtt.Nodes, error) {
-	nodes, err := mqtt.OpenNodes(filepath.Join(cfg.Gateway.StateDir, "nodes"), gateway, cfg.MQTT.Prefix)
+	nodes, err := mqtt.OpenNodes(nodesFolder(cfg), gateway, cfg.MQTT.Prefix)
 	return nodes, withFix(err)
 }
 
