@@ -114,7 +114,7 @@ func (g *gateway) newSources(out chan<- discipline.Measurement, events chan<- lo
 // another program has at present does not.
 func (g *gateway) newDownstreams() error {
 	g.status = status.New(status.Options{
-		Timeline: g.loop, Clock: g.read, Gateway: g.id, Version: programVersion(),
+		Timeline: g.loop, Clock: g.read, Gateway: g.id, Version: programVersion(), Limit: g.cfg.Clock.MaxErrorLimit,
 		Mode:    func() string { return string(g.loop.Host().Mode) },
 		Sources: g.sourceReports, Outlets: g.outlets, Devices: g.devices, Expiries: g.expiries, Warnings: g.warnings, Downstream: g.downstreams, Metrics: g.metrics,
 		Socket: g.cfg.Status.Socket, Log: g.log,

@@ -151,8 +151,8 @@ func seconds(d time.Duration) float64 { return d.Seconds() }
 
 func pointer(f float64) *float64 { return &f }
 
-// build fills a report from one snapshot at one raw reading.
-func build(s *discipline.Snapshot, now discipline.Raw, host discipline.HostReading) Report {
+// build fills a report from one snapshot at one raw reading. limit is the largest bound that may be served; 0: any.
+func build(s *discipline.Snapshot, now discipline.Raw, host discipline.HostReading, limit time.Duration) Report {
 	r := Report{
 		State:          s.State.String(),
 		Synchronized:   s.State == discipline.Synchronized,
@@ -185,8 +185,9 @@ func build(s *discipline.Snapshot, now discipline.Raw, host discipline.HostReadi
 	} else {
 		r.Stratum, r.Leap = 16, int(discipline.LeapUnknown)
 		clash := slices.ContainsFunc(s.Warnings, func(w discipline.Warning) bool { return w.ID == "majority-jumped" })
-		if s.MaxErrorAt > 0 && !clash {
-			r.Withheld = pointer(seconds(s.MaxErrorAt) + seconds(max(0, now.Sub(s.At)))*s.MaxErrorPPM*1e-6)
+		bound := seconds(s.MaxErrorAt) + seconds(max(0, now.Sub(s.At)))*s.MaxErrorPPM*1e-6
+		if s.MaxErrorAt > 0 && limit > 0 && bound > seconds(limit) && !clash {
+			r.Withheld = pointer(bound)
 		}
 	}
 	r.Targets = targets(&r)

@@ -35,6 +35,7 @@ type Options struct {
 	Clock      Clock
 	Gateway    string
 	Version    string
+	Limit      time.Duration // the largest bound that may be served; 0: any
 	Mode       func() string
 	Sources    func() []Source
 	Outlets    func() []Outlet
@@ -97,7 +98,7 @@ func (s *Server) Report() Report {
 	// The clocks first: what happened to them until they were read is then known of the timeline.
 	host := s.opt.Clock.ReadPair()
 	now := s.opt.Clock.Now()
-	r := build(s.opt.Timeline.Snapshot(), now, host)
+	r := build(s.opt.Timeline.Snapshot(), now, host, s.opt.Limit)
 	r.Gateway, r.Version = s.opt.Gateway, s.opt.Version
 	if s.opt.Mode != nil {
 		r.Mode = s.opt.Mode()

@@ -345,9 +345,14 @@ func TestVerdict(t *testing.T) {
 		{"heard and lost", "acquiring", nil, []Source{gone, dead}, "No server answers at present, so nothing is served. To see why: ntsgw sources."},
 		{"refused", "unsynchronized", nil, []Source{denied, denied}, "Every server is refused, so nothing is served. To see why: ntsgw sources."},
 		{"at odds", "unsynchronized", nil, []Source{odd, odd}, "Servers answer, but none can be believed at present, so nothing is served. To see how each is: ntsgw sources."},
+		{"followed without a majority", "unsynchronized", nil, []Source{odd, gone, gone}, "in follow mode nothing else tells how far off the host clock is, so nothing is served."},
 		{"none", "unsynchronized", nil, nil, "No server is configured, so nothing is served."},
 	} {
-		r := Report{State: c.state, Sources: c.sources, Withheld: c.withheld, MaxError: pointer(1.00499)}
+		mode := "system"
+		if strings.HasPrefix(c.name, "followed") {
+			mode = "follow"
+		}
+		r := Report{Mode: mode, State: c.state, Sources: c.sources, Withheld: c.withheld, MaxError: pointer(1.00499)}
 		if _, got := r.Verdict(); !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
@@ -360,15 +365,18 @@ func TestWithheldBound(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		set  func(*discipline.Snapshot)
+		max  time.Duration
 		want bool
 	}{
-		{"served", func(*discipline.Snapshot) {}, false},
-		{"withheld", func(s *discipline.Snapshot) { s.State = discipline.Acquiring }, true},
-		{"contradicted", func(s *discipline.Snapshot) { s.State, s.Warnings[0].ID = discipline.Unsynchronized, "majority-jumped" }, false},
-		{"no timeline yet", func(s *discipline.Snapshot) { s.State, s.MaxErrorAt, s.Warnings = discipline.Acquiring, 0, nil }, false},
+		{"served", func(*discipline.Snapshot) {}, time.Millisecond, false},
+		{"withheld", func(s *discipline.Snapshot) { s.State = discipline.Acquiring }, time.Millisecond, true},
+		{"for another cause", func(s *discipline.Snapshot) { s.State = discipline.Unsynchronized }, 3 * time.Millisecond, false},
+		{"for another cause without a limit", func(s *discipline.Snapshot) {}, 0, false},
+		{"contradicted", func(s *discipline.Snapshot) { s.State, s.Warnings[0].ID = discipline.Unsynchronized, "majority-jumped" }, time.Millisecond, false},
+		{"no timeline yet", func(s *discipline.Snapshot) { s.State, s.MaxErrorAt, s.Warnings = discipline.Acquiring, 0, nil }, time.Millisecond, false},
 	} {
 		c.set(&g.snap)
-		r := build(g.Snapshot(), g.now, g.ReadPair())
+		r := build(g.Snapshot(), g.now, g.ReadPair(), c.max)
 		if (r.Withheld != nil) != c.want || c.want && *r.Withheld != 0.0021 {
 			t.Errorf("%s: %v", c.name, r.Withheld)
 		}

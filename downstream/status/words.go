@@ -107,6 +107,8 @@ func (r *Report) Verdict() (title, sentence string) {
 		why = "No server answers at present, so nothing is served. To see why: ntsgw sources."
 	case answering == 0:
 		why = "No server has answered yet, so nothing is served. To see why: ntsgw sources."
+	case r.Mode == "follow" && r.State == "unsynchronized":
+		why = "No majority of servers agrees at present, and in follow mode nothing else tells how far off the host clock is, so nothing is served. To see how each is: ntsgw sources."
 	case r.State == "acquiring":
 		why = "Servers answer, but not yet enough of them agree. Nothing is served until they do. To see how each is: ntsgw sources."
 	default:
