@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")"
 out=$1/ports
 shim=shim/crypto
-sane="-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all"
+sane="-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -no-pie" # as in the Makefile
 for p in gcc g++; do
 	command -v "$p" >/dev/null || { echo "skipped the ports to Monocypher and Arduino's Crypto: $p is not installed"; exit 0; }
 done

@@ -130,7 +130,7 @@ def flash(elf, names):
 def measure(name, elf):
     t = TARGETS[name]
     p = subprocess.run([*t["qemu"], "-semihosting", "-display", "none", "-monitor", "none", "-kernel", elf],
-                       capture_output=True, text=True, timeout=80, stdin=subprocess.DEVNULL)
+                       capture_output=True, text=True, timeout=900, stdin=subprocess.DEVNULL)
     text = p.stdout + p.stderr
     got = dict(re.findall(r"^([a-z0-9.-]+) (\d+)$", text, re.M))
     got = {k: int(v) for k, v in got.items()}
