@@ -79,7 +79,7 @@ func guardHost(t *testing.T) {
 	t.Cleanup(func() {
 		took := float64(sysclock.Now() - begun)
 		moved := float64(sysclock.RealMinusRaw()-was) - took*before.FrequencyPPM*1e-6
-		if math.Abs(moved) > 5e6+took*100e-6 {
+		if math.Abs(moved) > 50e6+took*600e-6 { // others may slew it meanwhile
 			t.Errorf("this machine's clock moved by %v during the test: something set it", time.Duration(moved))
 		}
 	})
