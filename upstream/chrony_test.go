@@ -118,8 +118,12 @@ func TestChronyServes(t *testing.T) {
 	for range 5 {
 		r.next()
 	}
-	st := r.Status()
-	if st.AEAD != 15 || st.Cookies != 8 || st.Reach&0x3f != 0x3f || st.LastError != "" {
+	var st upstream.Status
+	r.await("eight cookies", func(now upstream.Status) bool { // one less while the next answer is waited for
+		st = now
+		return st.Cookies == 8
+	})
+	if st.AEAD != 15 || st.Reach&0x3f != 0x3f || st.LastError != "" {
 		t.Errorf("status %+v", st)
 	}
 	if len(st.Rejected) != 0 {

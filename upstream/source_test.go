@@ -569,7 +569,7 @@ func TestQueryAgainstAServerThatDoesNotAnswer(t *testing.T) {
 	server := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
 	server.Silence(true)
 	_, err := upstream.Query(context.Background(), upstream.QueryOptions{
-		Address: server.Address, Trust: &upstreamtest.Trust{Roots: ca.Pool()}, Clock: sysclock.Reader{}, Timeout: 3 * time.Second,
+		Address: server.Address, Trust: &upstreamtest.Trust{Roots: ca.Pool()}, Clock: sysclock.Reader{}, Samples: 1, Timeout: patience,
 	})
 	if err == nil || !strings.Contains(err.Error(), "middlebox") {
 		t.Errorf("%v", err)
