@@ -138,9 +138,9 @@ int ntsgw_intersect(ntsgw_interval *v, const ntsgw_interval *e, const uint64_t *
   int done = 0;
   ntsgw_at(v, m, r, &old);
   ntsgw_at(e, m, r, own);
-  if (ntsgw_less(&own->hi, &own->lo)) return -(NTSGW_LO | NTSGW_HI);
-  if (ntsgw_less(&old.hi, &own->lo)) return -NTSGW_LO;
-  if (ntsgw_less(&own->hi, &old.lo)) return -NTSGW_HI;
+  if (ntsgw_less(&own->hi, &own->lo)) return NTSGW_EMPTY | NTSGW_LO | NTSGW_HI;
+  if (ntsgw_less(&old.hi, &own->lo)) return NTSGW_EMPTY | NTSGW_LO;
+  if (ntsgw_less(&own->hi, &old.lo)) return NTSGW_EMPTY | NTSGW_HI;
   if (ntsgw_less(&old.lo, &own->lo)) {
     v->lo = e->lo;
     done += NTSGW_LO;

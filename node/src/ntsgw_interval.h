@@ -28,10 +28,10 @@
 #define NTSGW_UNIT_MAX 1000000
 #define NTSGW_NS 1000000000
 
-/* What a piece of evidence did: the ends that it bettered, a bit each; or, negated,
- * the ends of the evidence that contradict: the intersection is empty, and the
- * interval was left as it was. */
-enum { NTSGW_LO = 1, NTSGW_HI = 2 };
+/* What a piece of evidence did: the ends that it bettered, a bit each; or, with
+ * NTSGW_EMPTY, the ends of the evidence that contradict: the intersection is empty,
+ * and the interval was left as it was. */
+enum { NTSGW_LO = 1, NTSGW_HI = 2, NTSGW_EMPTY = 4 };
 
 /*@ predicate rate_ok(ntsgw_config r) =
       1 <= r.count_ns <= NTSGW_UNIT_MAX && 1 <= r.tick <= NTSGW_UNIT_MAX && 0 <= r.rho_ppb <= NTSGW_RHO_MAX;
@@ -107,10 +107,10 @@ void ntsgw_at(const ntsgw_interval *v, const uint64_t *m, const ntsgw_config *r,
     requires rate_ok(*r) && iv_ok(v) && iv_ok(e);
     assigns *v, *own;
     ensures iv_ok(v);
-    ensures -3 <= \result <= 3;
-    ensures \result <= 0 ==> v->lo.tai == \old(v->lo.tai) && v->lo.at == \old(v->lo.at) && v->hi.tai == \old(v->hi.tai) && v->hi.at == \old(v->hi.at);
+    ensures 0 <= \result <= 7;
+    ensures \result == 0 || \result >= NTSGW_EMPTY ==> v->lo.tai == \old(v->lo.tai) && v->lo.at == \old(v->lo.at) && v->hi.tai == \old(v->hi.tai) && v->hi.at == \old(v->hi.at);
     ensures \forall real t; clock_ok(*r) && shown(t) == *m && \old(sound(v, t)) && sound(e, t)
-      ==> \result >= 0 && sound(v, t);
+      ==> \result < NTSGW_EMPTY && sound(v, t);
 */
 int ntsgw_intersect(ntsgw_interval *v, const ntsgw_interval *e, const uint64_t *m, const ntsgw_config *r, ntsgw_bounds *own);
 

@@ -126,8 +126,6 @@ static APART void guess_from(letter *l, ntsgw_guess *g) {
   uint32_t share, half, seconds = advance(g, &l->node->last, l->node->config->count_ns);
   int32_t step, rho;
   tai = middle(&l->is.time.own);
-  half = (uint32_t)(between(&l->is.time.tai, &tai) >> 10) + 100u;
-  if (half > 0xfffffu) half = 0xfffffu;
   g->doubt += 2u * seconds;
   off = (int64_t)between(&g->tai, &tai);
   step = (int32_t)off;
@@ -140,6 +138,8 @@ static APART void guess_from(letter *l, ntsgw_guess *g) {
     seconds = 0;
     step = 0;
   }
+  half = (uint32_t)(between(&l->is.time.tai, &tai) >> 10) + 100u;
+  if (half > 0xfffffu) half = 0xfffffu;
   /* How much of the difference is believed, in 256ths. */
   share = g->doubt / ((g->doubt + half) / 256u + 1u);
   step = (step >> 8) * (int32_t)share;
@@ -150,6 +150,12 @@ static APART void guess_from(letter *l, ntsgw_guess *g) {
   g->rate = step > rho ? rho : step < -rho ? -rho : step;
 }
 
+/* passed_end gives the end that the estimate lies beyond, null where it lies inside. */
+static const int64_t *passed_end(const known *k) {
+  if (ntsgw_less(&k->best, &k->all.lo)) return &k->all.lo;
+  return ntsgw_less(&k->all.hi, &k->best) ? &k->all.hi : 0;
+}
+
 /* combine makes one interval of all at reading *m: on TAI, or on UTC with the
  * estimate: the guess of the first gateway that has one, moved into the interval;
  * its middle where there is none. It gives the ends that are known, NTSGW_LO and
@@ -158,6 +164,7 @@ static APART int combine(const ntsgw_node *node, known *k, int utc, const uint64
   const ntsgw_gateway *gw;
   ntsgw_bounds *of;
   uint32_t version, guessed;
+  const int64_t *passed;
   int ends;
 again:
   version = load_version(node);
@@ -189,8 +196,8 @@ again:
     return -1;
   }
   if (guessed == 0) k->best = middle(&k->all);
-  if (ntsgw_less(&k->best, &k->all.lo)) k->best = k->all.lo;
-  if (ntsgw_less(&k->all.hi, &k->best)) k->best = k->all.hi;
+  passed = passed_end(k);
+  if (passed) k->best = *passed;
   ends = 0;
   if ((int32_t)(k->all.lo >> 32) != INT32_MIN) ends = NTSGW_LO;
   if ((int32_t)(k->all.hi >> 32) != INT32_MAX) ends += NTSGW_HI;
@@ -385,11 +392,11 @@ static void note(const letter *l, ntsgw_gateway *gw, int ends) {
 /* learn takes what a message says about UTC, when it is the latest. */
 static void learn(const letter *l, ntsgw_leaps *leaps) {
   if (!ntsgw_less(&leaps->tai, &l->is.time.tai)) return;
-  leaps->tai = l->is.time.tai;
   leaps->error_s = (int32_t)l->of.claims.value[NTSGW_ERROR_SECONDS];
   leaps->tai_utc = (int32_t)l->of.claims.value[NTSGW_TAI_UTC];
   leaps->leap = (int32_t)l->of.claims.value[NTSGW_LEAP];
-  leaps->month = ntsgw_month(&l->is.time.tai, -leaps->tai_utc);
+  leaps->tai = l->is.time.tai;
+  leaps->month = ntsgw_month(&leaps->tai, -leaps->tai_utc);
 }
 
 /* seconds_of gives the whole seconds of a time, or of what 32 bits hold the nearest. */
@@ -471,8 +478,8 @@ static ntsgw_result take_evidence(letter *l) {
   int ends;
 
   ends = ntsgw_intersect(&view->interval, &l->interval, &node->last, node->config, &l->is.time.own);
-  note(l, gw, ends < 0 ? -ends : ends);
-  if (ends < 0) return contradicted(node, gw, next_of(gw));
+  note(l, gw, ends);
+  if (ends >= NTSGW_EMPTY) return contradicted(node, gw, next_of(gw));
   if (l->kind == NTSGW_RESPONSE) guess_from(l, &view->guess);
   learn(l, &view->leaps);
   publish(node);
@@ -574,18 +581,18 @@ static int fresh_nonce(letter *l) {
   const ntsgw_config *c = node->config;
   uint64_t first;
   int i;
-  if (!node->seeded && c->random) node->seeded = (uint32_t)c->random(c->context, node->seed + 8, sizeof node->seed - 8);
   if (node->reserved == 0 && c->reserve && c->reserve(c->context, NONCE_BLOCK, &first)) {
     put_big_endian(node->seed, (uint32_t)(first >> 32));
     put_big_endian(node->seed + 4, (uint32_t)first);
     node->reserved = NONCE_BLOCK;
   }
+  if (!node->seeded && c->random) node->seeded = (uint32_t)c->random(c->context, node->seed + 8, sizeof node->seed - 8);
   if (node->reserved == 0 && !node->seeded) return 0;
   if (node->reserved > 0) node->reserved--;
   l->pieces[0] = span(node->seed, sizeof node->seed);
   c->crypto->hmac256(l->gw->who->node_key, l->pieces, 1, l->scratch);
   memcpy(l->gw->nonce, l->scratch, 16);
-  for (i = 7; i >= 0 && ++node->seed[i] == 0; i--) continue;
+  for (i = 8; i > 0 && ++node->seed[i - 1] == 0; i--) continue;
   return 1;
 }
 
