@@ -155,6 +155,20 @@ func TestBlockedMajorityEndsInHoldoverThenUnsynchronized(t *testing.T) {
 	b.w.trueError(t, s, s.At)
 }
 
+// TestNobodyAnswersAfterHoldover: servers that answered once are no start that goes on.
+func TestNobodyAnswersAfterHoldover(t *testing.T) {
+	b := newBench(t, 3, discipline.Config{HoldoverMax: time.Hour})
+	b.run(30)
+	b.lie = func(int, *discipline.Measurement) bool { return false }
+	if s := b.run(3 * 60); s.State != discipline.Unsynchronized {
+		t.Errorf("%v where nobody answers", s.State)
+	}
+	b.lie = func(i int, _ *discipline.Measurement) bool { return i == 0 }
+	if s := b.run(3); s.State != discipline.Acquiring {
+		t.Errorf("%v where one of three answers again", s.State)
+	}
+}
+
 func TestHoldoverKeepsTheEpochAndThePhase(t *testing.T) {
 	b := newBench(t, 3, discipline.Config{HoldoverMax: 24 * time.Hour})
 	s := b.run(60)
