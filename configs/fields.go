@@ -389,11 +389,11 @@ func brokerOrEmpty(s string) error {
 func broker(s string) error {
 	const forms = "write mqtt://HOST:1883, mqtts://HOST:8883, ws://HOST/PATH, wss://HOST/PATH or unix:///PATH"
 	u, err := url.Parse(s)
+	if err == nil && u.User != nil || strings.Contains(s, "@") { // what can't be parsed may hold a password as well, and is not shown
+		return errors.New("a broker's URL carries no user or password; use user and password_file")
+	}
 	if err != nil {
 		return fmt.Errorf("%q is not a broker's URL; %s", s, forms)
-	}
-	if u.User != nil {
-		return errors.New("a broker's URL carries no user or password; use user and password_file")
 	}
 	switch u.Scheme {
 	case "mqtt", "mqtts", "ws", "wss":
