@@ -94,6 +94,26 @@ func Parse(path, text string) (Config, error) {
 	return cfg, nil
 }
 
+// Socket is the control socket that the file at path names, whatever else is wrong in it; the default where it can't be
+// read.
+func Socket(path string) string {
+	cfg := Defaults()
+	var tree map[string]any
+	text, err := os.ReadFile(path)
+	if err == nil {
+		_, err = toml.Decode(string(text), &tree)
+	}
+	if err != nil {
+		return cfg.Status.Socket
+	}
+	if section, ok := tree["status"].(map[string]any); ok {
+		if socket, ok := section["socket"]; ok {
+			_ = cfg.sections()["status"]["socket"](socket, filepath.Dir(path)) // what is no path changes nothing
+		}
+	}
+	return cfg.Status.Socket
+}
+
 func syntaxText(pe toml.ParseError) string {
 	msg := pe.Message
 	if msg == "" {

@@ -30,7 +30,7 @@ func socketPath(t terminal, config, socket string) (string, error) {
 	}
 	cfg, err := configs.Load(config)
 	if problems := (configs.Problems)(nil); errors.As(err, &problems) {
-		path := configs.Defaults().Status.Socket
+		path := configs.Socket(problems[0].File)
 		fmt.Fprintf(t.err, "note: %s has %s (ntsgw check says which); asking on %s, or on another with -socket SOCKET\n",
 			problems[0].File, configs.Counted(len(problems), "mistake", "mistakes"), path)
 		return path, nil
