@@ -51,16 +51,18 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 	}
 	const configured = "the configuration says so"
 	why := ""
-	switch cfg.Mode {
-	case "system":
+	switch mode := cfg.Mode; {
+	case g.dry:
+		opt.Mode, opt.Clock, why = loop.Observe, sysclock.NewObserver(), "this is a dry run"
+	case mode == "system":
 		if !sysclock.MaySetTime() {
 			return exit(exitPermission, "the host clock may not be set: give the process CAP_SYS_TIME, or set mode = \"observe\" in [clock]")
 		}
 		opt.Mode, opt.Clock, dc.Observing = loop.System, sysclock.NewSystem(), false
 		why = configured
-	case "follow":
+	case mode == "follow":
 		opt.Mode, opt.Clock, why = loop.Follow, sysclock.NewObserver(), configured
-	case "observe":
+	case mode == "observe":
 		opt.Mode, opt.Clock, why = loop.Observe, sysclock.NewObserver(), configured
 	default:
 		if sysclock.MaySetTime() {

@@ -28,6 +28,7 @@ import (
 // which data flows.
 type gateway struct {
 	cfg  configs.Config
+	dry  bool // the host clock is not set, whatever cfg says
 	id   string
 	log  *slog.Logger
 	lock *os.File // of the state folder
@@ -56,9 +57,9 @@ type gateway struct {
 }
 
 // newGateway makes everything that cfg asks for and starts nothing. What it opens is closed
-// again by run.
-func newGateway(cfg configs.Config, log *slog.Logger) (*gateway, error) {
-	g := &gateway{cfg: cfg, log: log}
+// again by run. With dry the host clock is only observed.
+func newGateway(cfg configs.Config, dry bool, log *slog.Logger) (*gateway, error) {
+	g := &gateway{cfg: cfg, dry: dry, log: log}
 	g.reloads = &reloader{g: g, applied: cfg}
 	var err error
 	if g.lock, err = lockState(cfg.Gateway.StateDir); err != nil {

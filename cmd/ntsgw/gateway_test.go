@@ -31,7 +31,7 @@ func quietly(t *testing.T) configs.Config {
 // runs starts a gateway that must not end before the test does.
 func runs(t *testing.T, cfg configs.Config) {
 	t.Helper()
-	g, err := newGateway(cfg, slog.New(slog.DiscardHandler))
+	g, err := newGateway(cfg, false, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestWhatAPersonMustMendEndsTheStart(t *testing.T) {
 	} {
 		cfg := quietly(t)
 		c.set(&cfg)
-		_, err := newGateway(cfg, slog.New(slog.DiscardHandler))
+		_, err := newGateway(cfg, false, slog.New(slog.DiscardHandler))
 		if e := (*exitError)(nil); !errors.As(err, &e) || e.code != c.code {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -163,18 +163,24 @@ func TestWhatAPersonMustMendEndsTheStart(t *testing.T) {
 
 // TestTheLogSaysWhySoTheClockIs holds the start to tell who steers the host clock and why, whoever decided it.
 func TestTheLogSaysWhySoTheClockIs(t *testing.T) {
-	for _, c := range []struct{ mode, says string }{
-		{"observe", `"clock mode" mode=observe why="the configuration says so"`},
-		{"follow", `"clock mode" mode=follow why="the configuration says so"`},
-		{"auto", `"clock mode" mode=observe why="this process may not set the host clock"`},
+	for _, c := range []struct {
+		mode string
+		dry  bool
+		says string
+	}{
+		{"observe", false, `"clock mode" mode=observe why="the configuration says so"`},
+		{"follow", false, `"clock mode" mode=follow why="the configuration says so"`},
+		{"auto", true, `"clock mode" mode=observe why="this is a dry run"`},
+		{"system", true, `"clock mode" mode=observe why="this is a dry run"`},
+		{"auto", false, `"clock mode" mode=observe why="this process may not set the host clock"`},
 	} {
-		if c.mode == "auto" && sysclock.MaySetTime() {
+		if c.mode == "auto" && !c.dry && sysclock.MaySetTime() {
 			continue // the loop decides, and says so
 		}
 		cfg := quietly(t)
 		cfg.Clock.Mode = c.mode
 		var log strings.Builder
-		if _, err := newGateway(cfg, slog.New(slog.NewTextHandler(&log, nil))); err != nil || !strings.Contains(log.String(), c.says) {
+		if _, err := newGateway(cfg, c.dry, slog.New(slog.NewTextHandler(&log, nil))); err != nil || !strings.Contains(log.String(), c.says) {
 			t.Errorf("%s: %v\n%s", c.mode, err, log.String())
 		}
 	}

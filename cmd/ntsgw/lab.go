@@ -118,7 +118,7 @@ func labVerb(ctx context.Context, t terminal, args []string) error {
 		return err
 	}
 	p.line("server", "NTS on %s, time on %s; its clock is %s ahead of this host's and gains %g ppm", server.KEAddr(), server.NTPAddr(), *offset, *drift)
-	g, err := newGateway(labConfig(dir, server.KEAddr().String()), log)
+	g, err := newGateway(labConfig(dir, server.KEAddr().String()), false, log)
 	if err != nil {
 		return err
 	}

@@ -21,19 +21,16 @@ func runVerb(ctx context.Context, t terminal, args []string) error {
 	if err != nil {
 		return asConfigError(err)
 	}
-	if *dry {
-		cfg.Clock.Mode = "observe"
-	}
 	log := newLog(t.err, cfg.Log)
 	// Before anything else: a SIGHUP that comes early must not end the program.
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	g, err := newGateway(cfg, log)
+	g, err := newGateway(cfg, *dry, log)
 	if err != nil {
 		return err
 	}
-	log.Info("ntsgw starts", "version", programVersion(), "gateway", g.id, "servers", len(cfg.Servers), "clock", cfg.Clock.Mode, "config", cfg.Path)
+	log.Info("ntsgw starts", "version", programVersion(), "gateway", g.id, "servers", len(cfg.Servers), "config", cfg.Path)
 	go func() {
 		for {
 			select {
