@@ -45,8 +45,9 @@ type embedded struct {
 	shown     *certs.Serving // nil: no listener with TLS
 	running   atomic.Bool
 
-	mu   sync.Mutex
-	kept map[string]uint64 // versions of what is retained
+	mu    sync.Mutex
+	kept  map[string]uint64 // versions of what is retained
+	ended bool              // what is retained stays as it is
 }
 
 // newEmbedded opens the listeners; nothing is accepted before run. An address that can't be had is no
@@ -125,7 +126,7 @@ func (e *embedded) closeListeners() {
 }
 
 // run serves until ctx ends.
-func (e *embedded) run(ctx context.Context, status string) error {
+func (e *embedded) run(ctx context.Context, goodbye func() []message) error {
 	if err := e.broker.Serve(); err != nil {
 		e.closeListeners()
 		return fmt.Errorf("embedded broker: %w", err)
@@ -133,7 +134,12 @@ func (e *embedded) run(ctx context.Context, status string) error {
 	e.running.Store(true)
 	<-ctx.Done()
 	e.running.Store(false)
-	_ = e.publish(status, []byte("offline"), true)
+	e.mu.Lock()
+	e.ended = true
+	e.mu.Unlock()
+	for _, m := range goodbye() {
+		_ = e.publish(m.topic, m.payload, true)
+	}
 	drop := func() {
 		for _, l := range e.listeners {
 			l.drop()
@@ -150,6 +156,9 @@ func (e *embedded) run(ctx context.Context, status string) error {
 func (e *embedded) refresh(keep *retained) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.ended {
+		return
+	}
 	for _, r := range keep.all() {
 		if e.kept[r.topic] == r.version {
 			continue

@@ -51,6 +51,7 @@ type external struct {
 	resp    *responder
 	keys    Keys
 	soon    func() // asks for a beacon
+	goodbye func() []message
 	count   *traffic
 	log     *slog.Logger
 
@@ -64,7 +65,7 @@ type external struct {
 	restless bool // many connections in a row ended early
 }
 
-func newExternal(o *Options, raw string, t topics, keep *retained, resp *responder, soon func()) (*external, error) {
+func newExternal(o *Options, raw string, t topics, keep *retained, resp *responder, soon func(), goodbye func() []message) (*external, error) {
 	u, err := brokerURL(raw)
 	if err != nil {
 		return nil, err
@@ -72,7 +73,7 @@ func newExternal(o *Options, raw string, t topics, keep *retained, resp *respond
 	e := &external{
 		url: u, cfg: o.Config, id: "ntsgw-" + o.Gateway, topics: t, keep: keep,
 		arrived: func() beacon.Arrival { return arrival(o.Timeline, o.Clock) },
-		resp:    resp, keys: o.Keys, soon: soon, count: newTraffic(),
+		resp:    resp, keys: o.Keys, soon: soon, goodbye: goodbye, count: newTraffic(),
 		out:      make(chan message, 4), // a beacon for each algorithm, with room
 		requests: make(chan question, requestQueue),
 	}
@@ -254,6 +255,17 @@ func (e *external) session(ctx context.Context) error {
 	answers.Go(func() { e.answer(ctx, client, cancel) })
 	defer answers.Wait()
 	defer cancel(nil)
+	err = e.deliver(ctx, client, seen, good.C)
+	if cause := context.Cause(ctx); cause != nil && errors.Is(cause, context.Canceled) {
+		e.leave(client)
+		return nil
+	}
+	return err
+}
+
+// deliver hands on what is retained and what is offered, until ctx ends or the broker takes nothing more. seen is
+// what it has already.
+func (e *external) deliver(ctx context.Context, client paho.Client, seen map[string]uint64, good <-chan time.Time) (err error) {
 	for {
 		changed := e.keep.changed()
 		if seen, err = e.publishRetained(ctx, client, seen); err != nil {
@@ -261,13 +273,9 @@ func (e *external) session(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-				return cause
-			}
-			e.leave(client)
-			return nil
+			return context.Cause(ctx)
 		case <-changed:
-		case <-good.C:
+		case <-good:
 			e.good()
 		case m := <-e.out:
 			if time.Since(m.at) > staleAfter {
@@ -409,11 +417,13 @@ func (e *external) publish(ctx context.Context, client paho.Client, topic string
 	return await(ctx, client.Publish(topic, 0, retain, payload), writeTimeout)
 }
 
-// leave says offline and goodbye, as far as the broker listens.
+// leave says goodbye, as far as the broker listens.
 func (e *external) leave(client paho.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = e.publish(ctx, client, e.topics.status, []byte("offline"), true)
+	for _, m := range e.goodbye() {
+		_ = e.publish(ctx, client, m.topic, m.payload, true)
+	}
 	client.Disconnect(250)
 }
 

@@ -353,6 +353,33 @@ func testBrokerRestart(t *testing.T, interval time.Duration) {
 	}
 }
 
+// TestNothingStaysStatedAfterTheEnd: what a gateway that ended leaves behind states no time.
+func TestNothingStaysStatedAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	port := loopback.Port(t)
+	newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", port), "allow_anonymous true")
+	there := []string{"-p", fmt.Sprint(port), "-t", "ntsgw/gw1/#"}
+	l := startLab(t, func(c *configs.MQTT) { c.Also = []string{brokerAt(port)} })
+	early := subscribe(t, there...)
+	early.next("ntsgw/gw1/beacon", 5*time.Second)
+	l.stop()
+	for i, s := range []*subscriber{early, subscribe(t, there...)} {
+		said := map[string]string{}
+		for said["ntsgw/gw1/status"] != "offline" || said["ntsgw/gw1/state"] == "" {
+			select {
+			case r := <-s.got:
+				said[r.topic] = string(r.payload)
+			case <-time.After(5 * time.Second):
+				t.Fatalf("%d: %v", i, said)
+			}
+		}
+		var st stateDoc
+		if err := json.Unmarshal([]byte(said["ntsgw/gw1/state"]), &st); err != nil || st.State != "unsynchronized" || st.MaxError != nil || st.Stratum != 16 {
+			t.Errorf("%d: %s: %v", i, said["ntsgw/gw1/state"], err)
+		}
+	}
+}
+
 // TestSeveralBrokers publishes one and the same message to all.
 func TestSeveralBrokers(t *testing.T) {
 	t.Parallel()

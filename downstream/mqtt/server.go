@@ -79,7 +79,7 @@ func New(o Options) (*Server, error) {
 	}
 	seen := make(map[string]bool)
 	for _, b := range brokers {
-		e, err := newExternal(&s.opts, b, s.topics, s.keep, s.resp, s.pub.soon)
+		e, err := newExternal(&s.opts, b, s.topics, s.keep, s.resp, s.pub.soon, s.goodbye)
 		if err != nil {
 			return nil, err
 		}
@@ -100,12 +100,12 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Run serves until ctx ends; then every broker is told "offline". It returns early only when a
+// Run serves until ctx ends; then every broker is told that nothing is stated any more, and "offline". It returns early only when a
 // listener fails.
 func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	if s.embedded != nil {
-		g.Go(func() error { return s.embedded.run(ctx, s.topics.status) })
+		g.Go(func() error { return s.embedded.run(ctx, s.goodbye) })
 		if c := s.embedded.shown; c != nil {
 			g.Go(func() error { c.Run(ctx, s.opts.Log); return nil })
 		}
@@ -121,6 +121,12 @@ func (s *Server) Run(ctx context.Context) error {
 		g.Go(func() error { s.opts.Nodes.watch(ctx, s.opts.Log, s.nodesChanged); return nil })
 	}
 	return g.Wait()
+}
+
+// goodbye is what stays retained of a gateway that ends: nothing that it stated holds any more.
+func (s *Server) goodbye() []message {
+	state := stateJSON(s.opts.Timeline.Snapshot(), s.opts.Clock.Now(), discipline.Unsynchronized)
+	return []message{{topic: s.topics.state, payload: state}, {topic: s.topics.status, payload: []byte("offline")}}
 }
 
 func (s *Server) nodesChanged() {
