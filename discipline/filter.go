@@ -111,7 +111,7 @@ var classes = [...]class{
 	{level, 0.025, -5, mixed}, {level, 0.1, -2, mixed}, {level, 0.2, -1, mixed}, {level, 0.4, -2, mixed},
 	{scaled, 1, -1, mixed},
 	{usual, 0.5, -6, mixed}, {usual, 1, -6, mixed}, {around, 1, -4, mixed},
-	{queues, 1, 0, hard}, {queues, 0.3, -1, hard}, {unlike, 0.9, -2, hard}, {unlike, 0.1, -2, hard},
+	{queues, 1, 0, hard}, {queues, 0.3, -1, hard}, {unlike, 0.9, -2, hard}, {unlike, 0.1, -2, hard}, {unlike, 0.998, -3, hard}, {unlike, 0.002, -3, hard},
 	{routes, 1, -1, backOnly}, {routes, -1, -1, outOnly},
 	{scaled, 0.1, -2, mixed},
 	{strays, 0, -4, mixed},
@@ -527,7 +527,7 @@ func (f *filter) run() {
 	near := math.Inf(1)
 	for i := range f.ways {
 		if f.ways[i].n > 0 {
-			near = min(near, f.ways[i].least)
+			near = min(near, max(f.ways[i].least, 1)) // a round trip of 0 ns is below the clock's grain
 		}
 	}
 	first := f.at(0)
@@ -850,36 +850,44 @@ func (h *hypothesis) updatePair(m *sampleAt, w *way, col []float64) float64 {
 	}
 	// The median of two exponentials' sum is 1.68 of their means; some that were held up don't move it.
 	each := max(min(u.mean/2, (u.median-u.floor)/1.68), u.thin)
-	var logs [nc]float64
+	var logs, delays [nc]float64
 	var qs [nc]pair
 	cw := h.w[m.source*nc : (m.source+1)*nc]
-	top := math.Inf(-1)
+	top, given := math.Inf(-1), math.Inf(-1)
+	e := m.delay - was.f
+	noise := math.Sqrt(was.ff + 2*u.thin*u.thin)
 	for _, c := range h.kinds {
 		q, k := was, &classes[c]
-		out, back := k.par*each, k.par*each
+		out, back := max(k.par*each, u.thin), max(k.par*each, u.thin)
+		delays[c] = queueDelay(e, noise, out)
 		switch k.kind {
 		case unlike:
-			out, back = 2*k.par*each, 2*(1-k.par)*each
+			out, back = max(2*k.par*each, u.thin), max(2*(1-k.par)*each, u.thin)
+			delays[c] = unlikeDelay(e, noise, max(out, back), min(out, back))
 			fallthrough
 		case queues:
 			mean, v := q.s+q.f/2, q.ss+q.sf+q.ff/4
-			first, m1, v1 := queueUpdate(mean, v, m.y+m.delay/2, u.thin, max(out, u.thin))
+			first, m1, v1 := queueUpdate(mean, v, m.y+m.delay/2, u.thin, out)
 			q.learn(0.5, mean, v, m1, v1)
 			mean, v = q.s-q.f/2, q.ss-q.sf+q.ff/4
-			second, m1, v1 := queueUpdate(-mean, v, m.delay/2-m.y, u.thin, max(back, u.thin))
+			second, m1, v1 := queueUpdate(-mean, v, m.delay/2-m.y, u.thin, back)
 			q.learn(-0.5, mean, v, -m1, v1)
 			logs[c] = first + second
 		case strays:
-			e := max(m.delay-q.f, 0)
-			log, m1, v1 := gaussUpdate(q.s, q.ss, m.y, e*e+u.mean*u.mean)
+			log, m1, v1 := gaussUpdate(q.s, q.ss, m.y, max(e, 0)*max(e, 0)+u.mean*u.mean)
 			q.learn(0, q.s, q.ss, m1, v1)
-			logs[c] = log - math.Log(u.mean) - e/u.mean
+			delays[c] = -math.Log(u.mean) - max(e, 0)/u.mean
+			logs[c] = log + delays[c]
 		}
 		qs[c] = q
+		given = max(given, delays[c]+cw[c])
 		top = max(top, logs[c]+cw[c])
 	}
 	var wt [nc]float64
 	sum, evidence := h.weighClasses(&wt, &logs, cw, top)
+	// The other shapes take a sample's delay as given, so what explains it as well is judged by what is left.
+	var wd [nc]float64
+	_, delay := h.weighClasses(&wd, &delays, cw, given)
 	var now pair
 	for _, c := range h.kinds {
 		now.s += wt[c] / sum * (qs[c].s - was.s)
@@ -923,10 +931,7 @@ func (h *hypothesis) updatePair(m *sampleAt, w *way, col []float64) float64 {
 		}
 		p[i*d+i] = max(p[i*d+i], 0)
 	}
-	// The other shapes take a sample's delay as given, so what explains it as well is judged by what is left.
-	e := m.delay - was.f
-	delay := queueDelay(e, math.Sqrt(was.ff+2*u.thin*u.thin), each)
-	return evidence - max(delay, classes[stray].prior-math.Log(u.mean)-max(e, 0)/u.mean)
+	return evidence - delay
 }
 
 // queueUpdate: s ~ N(m, v); s with Gaussian noise of deviation soft lies below edge by an exponential of that mean.
@@ -959,6 +964,19 @@ func queueDelay(e, sd, mean float64) float64 {
 		return log - 0.5*x*x - 2*math.Log(-x) - logSqrt2Pi
 	}
 	return log + math.Log(x*0.5*math.Erfc(-x*invSqrt2)+math.Exp(-0.5*x*x-logSqrt2Pi))
+}
+
+// unlikeDelay is the same for two exponentials of unlike means.
+func unlikeDelay(e, sd, long, short float64) float64 {
+	if long < 1.5*short {
+		return queueDelay(e, sd, (long+short)/2)
+	}
+	x := e / sd
+	soft := sd * math.Exp(-0.5*x*x-logSqrt2Pi) / (x * x) // the noise's mean beyond −e, far below
+	if x > -5 {
+		soft = e*0.5*math.Erfc(-x*invSqrt2) + sd*math.Exp(-0.5*x*x-logSqrt2Pi)
+	}
+	return math.Log(max(-math.Expm1(-soft*(1/short-1/long)), 1e-300)) - math.Log(long-short) - max(e, 0)/long
 }
 
 // gaussUpdate is Kalman's: s ~ N(m, v), measured z with variance r.
