@@ -129,7 +129,7 @@ static APART void guess_from(letter *l, ntsgw_guess *g) {
   g->doubt += 2u * seconds;
   off = (int64_t)between(&g->tai, &tai);
   step = (int32_t)off;
-  if (step != off || seconds >> 24 || memcmp(g->epoch, epoch, 8) != 0) {
+  if (step != off || seconds >> 24 || memcmp(epoch, g->epoch, 8) != 0) {
     /* Another timeline, months old, or off by seconds: begin anew. */
     memcpy(g->epoch, epoch, 8);
     g->tai = tai;
@@ -269,10 +269,11 @@ static APART char *put_part(char *to, const char *text) {
   return to;
 }
 
-/* word is what stands for a kind in topics and in what is signed. */
+/* word is what stands for a kind in topics and in what is signed: the long one first, the
+ * others four bytes apart. */
 static const char *word(ntsgw_kind kind) {
-  static const char words[] = "resp\0req\0\0key\0\0beacon";
-  return words + 5 * (NTSGW_RESPONSE - kind);
+  static const char words[] = "beacon\0\0key\0req\0resp";
+  return kind == NTSGW_BEACON ? words : words + 4 * kind;
 }
 
 /* item gives a piece of a message as it stands in what is signed, its head included. */
