@@ -67,7 +67,12 @@ func until(t *testing.T, what string, done func() bool) {
 // up its responder.
 func accepting(t *testing.T, out *program.Buffer) {
 	t.Helper()
-	until(t, "ACCEPT", func() bool { return strings.Contains(out.String(), "ACCEPT") })
+	until(t, "ACCEPT", func() bool {
+		if strings.Contains(out.String(), "Error starting accept") {
+			t.Skip("openssl can't listen here: its responder wants IPv6")
+		}
+		return strings.Contains(out.String(), "ACCEPT")
+	})
 }
 
 // listening waits until addr accepts connections.

@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -193,34 +194,59 @@ func TestAllServersJump(t *testing.T) {
 	}{{"20 ms", 20 * time.Millisecond}, {"an hour", time.Hour}} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			peers := []*peer{newPeer(t, "s0"), newPeer(t, "s1"), newPeer(t, "s2")}
-			g := newGateway(t, peers, options{}).start()
-			before := g.synced(15 * time.Second)
-			time.Sleep(4 * time.Second)
-			// A jump inside what is not known can't be seen: on a busy machine round trips are long.
-			program.Eventually(t, 15*time.Second, "the time is known well", func() bool {
-				r := g.mustReport()
-				return r.MaxError != nil && *r.MaxError < 0.005
-			})
-			for _, p := range peers {
-				p.set(func(p *peer) { p.lie = func(time.Duration) time.Duration { return tt.jump } })
-			}
-			covered, dark := false, false
-			program.Eventually(t, 40*time.Second, "the new time is followed, in a new epoch", func() bool {
-				r := g.mustReport()
-				covered = covered || r.Epoch == before.Epoch && r.MaxError != nil && *r.MaxError >= tt.jump.Seconds()
-				dark = dark || r.Time == ""
-				if r.Time != "" && r.Epoch == before.Epoch && abs(*r.Offset) > *r.MaxError {
-					t.Fatalf("in the old epoch the old time was left: %v, bound %v", *r.Offset, *r.MaxError)
+			for try := 1; ; try++ {
+				wrong, busy := jump(t, tt.jump)
+				if wrong == "" {
+					return
 				}
-				return r.Epoch != before.Epoch && r.Synchronized
-			})
-			if r := g.mustReport(); abs(*r.Offset-tt.jump.Seconds()) > *r.MaxError {
-				t.Errorf("offset %v, bound %v", *r.Offset, *r.MaxError)
-			}
-			if tt.jump < 100*time.Millisecond && !covered || tt.jump > time.Second && !dark {
-				t.Errorf("covered %v, dark %v", covered, dark)
+				if !busy || try == 6 {
+					t.Fatal(wrong)
+				}
+				t.Logf("once more, as a round trip hid half of the jump: %s", wrong)
 			}
 		})
 	}
+}
+
+// jump says what was wrong, and whether the machine was so busy that a round trip took half as long as the servers jump
+// by: what is told over that agrees with the time before and with the time after.
+func jump(t *testing.T, by time.Duration) (wrong string, busy bool) {
+	peers := []*peer{newPeer(t, "s0"), newPeer(t, "s1"), newPeer(t, "s2")}
+	g := newGateway(t, peers, options{}).start()
+	defer g.process.Stop()
+	before := g.synced(15 * time.Second)
+	time.Sleep(4 * time.Second)
+	// A jump inside what is not known can't be seen.
+	program.Eventually(t, 15*time.Second, "the time is known well", func() bool {
+		r := g.mustReport()
+		return r.MaxError != nil && *r.MaxError < 0.005
+	})
+	for _, p := range peers {
+		p.set(func(p *peer) { p.lie = func(time.Duration) time.Duration { return by } })
+	}
+	covered, dark := false, false
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		r := g.mustReport()
+		for _, s := range r.Sources {
+			busy = busy || s.Delay != nil && *s.Delay >= by.Seconds()/2
+		}
+		covered = covered || r.Epoch == before.Epoch && r.MaxError != nil && *r.MaxError >= by.Seconds()
+		dark = dark || r.Time == ""
+		if r.Time != "" && r.Epoch == before.Epoch && abs(*r.Offset) > *r.MaxError {
+			return fmt.Sprintf("in the old epoch the old time was left: %v, bound %v", *r.Offset, *r.MaxError), busy
+		}
+		if r.Epoch != before.Epoch && r.Synchronized {
+			break
+		}
+		if time.Now().After(end) {
+			return "the new time is not followed in a new epoch", busy
+		}
+	}
+	if r := g.mustReport(); r.MaxError == nil || abs(*r.Offset-by.Seconds()) > *r.MaxError {
+		return fmt.Sprintf("offset %v, bound %v", r.Offset, r.MaxError), busy
+	}
+	if by < 100*time.Millisecond && !covered || by > time.Second && !dark {
+		return fmt.Sprintf("covered %v, dark %v", covered, dark), busy
+	}
+	return "", busy
 }
