@@ -121,14 +121,16 @@ func TestGatewayFollowsNtpsec(t *testing.T) {
 func TestNtpsecFollowsGateway(t *testing.T) {
 	n, pki := newNtpsec(t), certstest.New(t)
 	ke, ntp := loopback.Port(t), loopback.Port(t)
-	program.Start(t, n.Command(program.Path(), "lab", "server", "-dir", n.dir, "-server-offset", "40ms", "-server-drift", "0",
-		"-listen", fmt.Sprintf("127.0.0.1:%d", ke), "-ntp-listen", fmt.Sprintf("127.0.0.1:%d", ntp)))
+	// Not at 127.0.0.1: the gateway names its source by that address, and ntpd, which has it, would see a loop.
+	const source = "127.0.0.2"
+	program.Start(t, n.Command(program.Path(), "lab", "server", "-dir", n.dir, "-server-offset", "40ms", "-server-drift", "0", "-host", source,
+		"-listen", fmt.Sprintf("%s:%d", source, ke), "-ntp-listen", fmt.Sprintf("%s:%d", source, ntp)))
 	ca := filepath.Join(n.dir, "ca.pem")
 	program.Eventually(t, 5*time.Second, "the lab server starts", func() bool { _, err := os.Stat(ca); return err == nil })
 
 	cert, key := certstest.WritePair(t, n.dir, "server", pki.Issue(t, certstest.Leaf{}))
 	serve, serveNTP := loopback.Port(t), loopback.Port(t)
-	g := newGateway(t, server(fmt.Sprintf("localhost:%d", ke), ca), "",
+	g := newGateway(t, server(fmt.Sprintf("%s:%d", source, ke), ca), "",
 		fmt.Sprintf("[nts_server]\nlisten = \"127.0.0.1:%d\"\nntp_listen = \"127.0.0.1:%d\"\ncert = %q\nkey = %q\n", serve, serveNTP, cert, key))
 	g.Process = program.Start(t, n.Command(program.Path(), "run", "-config", g.config))
 	r := g.waitSynced(15 * time.Second)
