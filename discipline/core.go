@@ -479,7 +479,7 @@ func (d *Discipline) await(float64) {
 	for i := range d.sources {
 		if s := &d.sources[i]; s.has && s.state == stateCandidate {
 			answers++
-		} else if s.deferred && s.state == stateCandidate {
+		} else if s.deferred { // also while it makes its keys anew, now that dates can be judged
 			d.state = Acquiring
 		}
 	}
