@@ -35,7 +35,7 @@ func TestSuspendBeforeTheFirst(t *testing.T) {
 	d := discipline.New(discipline.Config{Sources: names(3)})
 	var old []discipline.Measurement
 	for i := range 3 {
-		old = append(old, w.sample(string(rune('a'+i)), discipline.Raw(5e9+i*1e6), time.Millisecond, 0, 0))
+		old = append(old, w.sample(string(rune('a'+i)), 5e9+discipline.Raw(i)*1e6, time.Millisecond, 0, 0))
 	}
 	w.start += 3600e9
 	d.Suspended(6e9)
