@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/ptp"
 	"github.com/ntsgw/ntsgw/tests/netns"
 	"github.com/ntsgw/ntsgw/tests/program"
@@ -176,17 +177,26 @@ func TestLoopbackIsUnfit(t *testing.T) {
 	}
 }
 
-// What a person must mend shows at the start.
+// A port that another program has takes nothing with it: the gateway says what to do, and serves when it is free.
 func TestPortIsTaken(t *testing.T) {
 	t.Parallel()
 	l := newLAN(t)
 	l.startServer()
-	l.ptp4l(l.gateway, "gw0", "slaveOnly 1")
-	g := l.configure("")
-	program.Eventually(t, 10*time.Second, "ptp4l has the port", func() bool {
-		out, _ := l.gateway.Command(program.Path(), "run", "-config", g.config).CombinedOutput()
-		return slices.ContainsFunc(strings.Split(string(out), "\n"), func(line string) bool {
-			return strings.Contains(line, "UDP port 319 on gw0: address already in use; another PTP program has it: stop it, or leave gw0 out of interfaces")
+	r := l.ptp4l(l.gateway, "gw0", "slaveOnly 1")
+	program.Eventually(t, 10*time.Second, "ptp4l has the ports", func() bool {
+		out, _ := l.gateway.Command("cat", "/proc/net/udp").Output()
+		return strings.Contains(string(out), ":013F ") && strings.Contains(string(out), ":0140 ")
+	})
+	g := l.startGateway("")
+	program.Eventually(t, 10*time.Second, "the gateway says who has the port", func() bool {
+		r := g.report()
+		return r != nil && slices.ContainsFunc(r.Warnings, func(w discipline.Warning) bool {
+			return w.ID == "ptp-port" && strings.Contains(w.Text, "UDP port 319 on gw0: address already in use; another PTP program has it: stop it, or leave gw0 out of interfaces")
 		})
 	})
+	r.Stop()
+	g.waitState(90*time.Second, ptp.StateServing)
+	if w := g.report().Warnings; slices.ContainsFunc(w, func(w discipline.Warning) bool { return w.ID == "ptp-port" }) {
+		t.Errorf("the port is free, yet: %v", w)
+	}
 }
