@@ -15,6 +15,7 @@ func queueUpdate(m, v, edge, soft, mean float64) (log, m1, v1 float64) {
 // under returns log Φ(b) and its first and second derivatives by a shift of the mean: truncated without a lower end.
 func under(b float64) (log, d1, d2 float64) {
 	if b < -25 {
+		// Far in the tail the mass sits at b's edge.
 		return -0.5*b*b - math.Log(-b) - logSqrt2Pi, b, -1 + 1/(b*b)
 	}
 	z := 0.5 * math.Erfc(-b*invSqrt2)
@@ -98,8 +99,7 @@ func truncated(a, b float64) (log, d1, d2 float64) {
 		return -0.5*x*x - logSqrt2Pi + math.Log(max(b-a, 1e-300)), x, -1
 	}
 	if b < -25 {
-		// Far in the tail the mass sits at b's edge.
-		return -0.5*b*b - math.Log(-b) - logSqrt2Pi, b, -1 + 1/(b*b)
+		return under(b)
 	}
 	za := math.Exp(-0.5*a*a - logSqrt2Pi)
 	zb := math.Exp(-0.5*b*b - logSqrt2Pi)

@@ -6,6 +6,26 @@ import (
 	"testing"
 )
 
+// moments integrates numerically, in n steps each way: s ~ N(m, v), seen with Gaussian noise of deviation soft at the
+// places that place gives for 0.5, 1.5 … with their weights.
+func moments(m, v, soft float64, n int, place func(i float64) (at, weight float64)) (sum, mean, variance float64) {
+	s1, s2, steps := 0.0, 0.0, float64(n)
+	for i := range n {
+		at, w := place(float64(i) + 0.5)
+		for k := range n {
+			x := (float64(k)+0.5)/steps*16 - 8
+			s := m + x*math.Sqrt(v)
+			d := (at - s) / soft
+			p := w * math.Exp(-0.5*x*x-0.5*d*d) / soft / (2 * math.Pi) * 16 / steps
+			sum += p
+			s1 += p * s
+			s2 += p * s * s
+		}
+	}
+	mean = s1 / sum
+	return sum, mean, s2/sum - mean*mean
+}
+
 // The closed form of the softened, tilted box agrees with numerical integration.
 func TestBoxUpdate(t *testing.T) {
 	for _, c := range []struct{ m, v, z, e, soft, tilt float64 }{
@@ -19,24 +39,14 @@ func TestBoxUpdate(t *testing.T) {
 	} {
 		log, mean, variance := boxUpdate(c.m, c.v, c.z, c.e, c.soft, c.tilt)
 		// s against the offset u in the box: s + noise = z + u, density of u ∝ exp(tilt·u).
-		norm, sum, s1, s2 := 0.0, 0.0, 0.0, 0.0
+		norm := 0.0
 		const n = 800
-		for i := range n {
-			u := c.e * ((float64(i)+0.5)/n - 0.5)
+		sum, wantMean, wantVar := moments(c.m, c.v, c.soft, n, func(i float64) (at, weight float64) {
+			u := c.e * (i/n - 0.5)
 			w := math.Exp(c.tilt * u)
 			norm += w
-			for k := range n {
-				x := (float64(k)+0.5)/n*16 - 8
-				s := c.m + x*math.Sqrt(c.v)
-				d := (c.z + u - s) / c.soft
-				p := w * math.Exp(-0.5*x*x-0.5*d*d) / c.soft / (2 * math.Pi) * 16 / n
-				sum += p
-				s1 += p * s
-				s2 += p * s * s
-			}
-		}
-		wantMean := s1 / sum
-		wantVar := s2/sum - wantMean*wantMean
+			return c.z + u, w
+		})
 		wantLog := math.Log(sum / norm)
 		if math.Abs(log-wantLog) > 0.02+0.01*math.Abs(wantLog) || math.Abs(mean-wantMean) > 0.02*math.Sqrt(c.v) || math.Abs(variance-wantVar) > 0.03*wantVar+1e-4*c.v {
 			t.Errorf("%+v: got %.4f %.4f %.4f, want %.4f %.4f %.4f", c, log, mean, variance, wantLog, wantMean, wantVar)
@@ -54,23 +64,11 @@ func TestQueueUpdate(t *testing.T) {
 		{1, 0.25, 10, 0.3, 2},
 	} {
 		log, mean, variance := queueUpdate(c.m, c.v, c.edge, c.soft, c.mean)
-		sum, s1, s2 := 0.0, 0.0, 0.0
 		const n = 1500
-		for i := range n {
-			late := 16 * c.mean * (float64(i) + 0.5) / n
-			w := math.Exp(-late/c.mean) * 16 / n
-			for k := range n {
-				x := (float64(k)+0.5)/n*16 - 8
-				s := c.m + x*math.Sqrt(c.v)
-				d := (c.edge - late - s) / c.soft
-				p := w * math.Exp(-0.5*x*x-0.5*d*d) / c.soft / (2 * math.Pi) * 16 / n
-				sum += p
-				s1 += p * s
-				s2 += p * s * s
-			}
-		}
-		wantMean := s1 / sum
-		wantVar := s2/sum - wantMean*wantMean
+		sum, wantMean, wantVar := moments(c.m, c.v, c.soft, n, func(i float64) (at, weight float64) {
+			late := 16 * c.mean * i / n
+			return c.edge - late, math.Exp(-late/c.mean) * 16 / n
+		})
 		if math.Abs(log-math.Log(sum)) > 0.02 || math.Abs(mean-wantMean) > 0.01*math.Sqrt(c.v) || math.Abs(variance-wantVar) > 0.02*wantVar {
 			t.Errorf("%+v: got %.4f %.4f %.4f, want %.4f %.4f %.4f", c, log, mean, variance, math.Log(sum), wantMean, wantVar)
 		}

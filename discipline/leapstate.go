@@ -99,10 +99,7 @@ func (l *leapState) pass(d *Discipline) {
 		l.month, l.vote = monthEnd(utc), LeapUnknown
 		l.doubt = missed(d.cfg.Leap, utc)
 	}
-	if d.cfg.Leap != nil {
-		_, _, _, valid := d.cfg.Leap.At(utc)
-		l.expired = !valid
-	}
+	l.expired = d.cfg.Leap != nil && !listed(d.cfg.Leap, utc)
 	for utc >= l.month+leapGuard { // several where the machine slept
 		l.endMonth(d)
 	}
@@ -121,7 +118,7 @@ func missed(t LeapTable, utc int64) (n int) {
 	}
 	for end := utc; n < mostMissed; n++ {
 		end = halfYear(end)
-		if _, _, _, valid := t.At(end); valid {
+		if listed(t, end) {
 			break
 		}
 		end--
@@ -134,14 +131,16 @@ func (l *leapState) fresh() bool { return l.vote != LeapUnknown && l.month-l.vot
 
 // unsettled reports whether the present month may end with a leap second of which nobody here has heard.
 func (l *leapState) unsettled(t LeapTable) bool {
-	if l.month == 0 || l.fresh() || !halfYearEnd(l.month) {
+	return l.month != 0 && !l.fresh() && halfYearEnd(l.month) && !listed(t, l.month)
+}
+
+// listed reports whether a table, of which there may be none, is valid at utc.
+func listed(t LeapTable, utc int64) bool {
+	if t == nil {
 		return false
 	}
-	if t == nil {
-		return true
-	}
-	_, _, _, valid := t.At(l.month)
-	return !valid
+	_, _, _, valid := t.At(utc)
+	return valid
 }
 
 // doubtful counts the seconds by which UTC may be wrong until a snapshot of utc has aged.
@@ -154,12 +153,9 @@ func (l *leapState) doubtful(t LeapTable, utc int64) int {
 
 // endMonth closes the account of the month that ended.
 func (l *leapState) endMonth(d *Discipline) {
-	end, listed := l.month, false
-	if d.cfg.Leap != nil {
-		_, _, _, listed = d.cfg.Leap.At(end)
-	}
+	end := l.month
 	switch {
-	case listed:
+	case listed(d.cfg.Leap, end):
 	case l.fresh() && (l.vote == LeapInsert || l.vote == LeapDelete):
 		l.extra = append(l.extra, edit{end, int(l.vote)})
 	case l.unsettled(d.cfg.Leap):
@@ -207,11 +203,9 @@ func (l *leapState) describe(d *Discipline, s *Snapshot) {
 	}
 	var utc int64
 	utc, s.TAIOffset, s.Leap, s.LeapAt = l.now(d.cfg.Leap, s.TAI)
-	s.MaxErrorAt += time.Duration(l.doubtful(d.cfg.Leap, utc)) * time.Second
-	if l.doubtful(d.cfg.Leap, utc) > 0 {
-		s.Leap, s.LeapAt = LeapUnknown, 0
-	}
-	if !s.Serving() {
+	doubt := l.doubtful(d.cfg.Leap, utc)
+	s.MaxErrorAt += time.Duration(doubt) * time.Second
+	if doubt > 0 || !s.Serving() {
 		s.Leap, s.LeapAt = LeapUnknown, 0
 	}
 }

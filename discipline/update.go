@@ -230,14 +230,15 @@ func (h *hypothesis) updatePair(m *sampleAt, w *way, col []float64) float64 {
 	noise := math.Sqrt(was.ff + 2*u.thin*u.thin)
 	for _, c := range h.kinds {
 		q, k := was, &classes[c]
-		out, back := max(k.par*each, u.thin), max(k.par*each, u.thin)
-		delays[c] = queueDelay(e, noise, out)
 		switch k.kind {
-		case unlike:
-			out, back = max(2*k.par*each, u.thin), max(2*(1-k.par)*each, u.thin)
-			delays[c] = unlikeDelay(e, noise, max(out, back), min(out, back))
-			fallthrough
-		case queues:
+		case queues, unlike:
+			out, back := max(k.par*each, u.thin), max(k.par*each, u.thin)
+			if k.kind == unlike {
+				out, back = max(2*k.par*each, u.thin), max(2*(1-k.par)*each, u.thin)
+				delays[c] = unlikeDelay(e, noise, max(out, back), min(out, back))
+			} else {
+				delays[c] = queueDelay(e, noise, out)
+			}
 			mean, v := q.s+q.f/2, q.ss+q.sf+q.ff/4
 			first, m1, v1 := queueUpdate(mean, v, m.y+m.delay/2, u.thin, out)
 			q.learn(0.5, mean, v, m1, v1)
