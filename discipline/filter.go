@@ -117,6 +117,9 @@ type filter struct {
 	taken    int       // samples since the last reset
 	col      []float64 // scratch
 	delays   []float64 // scratch
+	unequal  []float64 // one deviation of what unequal paths move a source's offset by, ns, where filters allow for it
+	guesses  []guess   // scratch
+	leaning  leaning
 }
 
 // newFilter returns a filter for so many sources, with a thermometer or without (nil).
@@ -128,6 +131,7 @@ func newFilter(sources int, heat *thermometer) filter {
 	}
 	d := f.d
 	f.heatVar0 = heatStd * heatStd
+	f.unequal, f.guesses = make([]float64, sources), make([]guess, 0, (len(inequalities)+1)*guessesMost)
 	f.col, f.delays, f.kept = make([]float64, 2*(d+sources)), make([]float64, 0, len(f.ring)), make([]float64, 0, len(f.bank)*sources*nc)
 	for i := range f.bank {
 		shape := shapes[i/len(wanders)%len(shapes)]
@@ -146,6 +150,7 @@ func newFilter(sources int, heat *thermometer) filter {
 func (f *filter) reset() {
 	f.keepHeat()
 	f.started, f.in, f.head, f.stale, f.taken = false, 0, 0, 0, 0
+	f.leaning = leaning{}
 	for i := range f.ways {
 		f.ways[i] = way{}
 	}
@@ -211,6 +216,7 @@ func (f *filter) add(s int, t, y, delay, precision float64) {
 	} else {
 		f.one(&m)
 	}
+	f.lean()
 }
 
 // look returns what the thermometer said at the instant t: kelvins above its first reading and their
@@ -295,6 +301,9 @@ func (f *filter) run() {
 			b := 1.0
 			if w := &f.ways[s]; w.n > 0 {
 				b += h.bias * w.least * min(max(1, math.Sqrt(w.least/max(near, 1)/farFrom)), farMost)
+			}
+			if h.bias == biases[0] {
+				f.unequal[s] = b
 			}
 			h.p[(2+s)*d+2+s] = b * b
 		}
@@ -390,6 +399,10 @@ func (f *filter) present(now float64) estimate {
 	for i := range f.bank {
 		h := &f.bank[i]
 		es[i] = h.estimate(now, f.heat != nil, warm, heat)
+		if h.bias == biases[0] {
+			es[i].y += f.leaning.by
+			es[i].pyy = max(es[i].pyy+f.leaning.more, f.leaning.least)
+		}
 		out.y += ws[i] * (es[i].y - es[0].y)
 		out.rate += ws[i] * es[i].rate
 	}
@@ -462,4 +475,5 @@ func (f *filter) drop(s int) {
 		return
 	}
 	f.again()
+	f.lean()
 }

@@ -23,6 +23,9 @@ func several(n int, p Path) (out []Server) {
 	return out
 }
 
+// beside puts one more server beside n alike.
+func beside(n int, p, more Path) []Server { return append(several(n, p), Server{Path: more}) }
+
 // liar replaces the last of n good servers.
 func liar(n int, p Path, lie func(t float64) float64) []Server {
 	out := several(n, p)
@@ -102,6 +105,7 @@ func Scenarios() []Scenario {
 		{Name: "delay sways", Osc: crystalPi, Servers: several(3, shifted(toggled(20*ms, 8*math.Pi))), Poll: 2, Hours: 4},
 		{Name: "four", Osc: crystalPi, Servers: several(4, internet), Poll: 64},
 		{Name: "four over wifi", Osc: walker, Servers: several(4, symmetric(1*ms, HeavyTail(1*ms))), Poll: 64},
+		{Name: "one of four unequal", Osc: crystalPi, Servers: beside(3, internet, Path{Out: 11 * ms, Back: 8 * ms, JitterOut: Exponential(1 * ms), JitterBack: Exponential(1 * ms)}), Poll: 64},
 		{Name: "two", Osc: crystalPi, Servers: several(2, internet), Poll: 64},
 		{Name: "falseticker 250 ms", Osc: crystalPi, Servers: liar(4, internet, func(t float64) float64 { return 250 * ms }), Poll: 64},
 		{Name: "dragger 10 ppm", Osc: crystalPi, Servers: liar(4, internet, func(t float64) float64 { return math.Max(0, t-7200) * 10000 }), Poll: 64},

@@ -209,6 +209,12 @@ func worlds() (list []world) {
 				}
 				return 0, 0
 			}))
+		unlike("one of four unequal, nearest", walk9, poll, skew(path(5*ms, exp(300*us)), 3*ms), path(6*ms, exp(300*us)), path(7*ms, exp(300*us)), path(8*ms, exp(300*us)))
+		unlike("one of four unequal, alike", walk9, poll, skew(path(10*ms, exp(ms)), 5*ms), path(10*ms, exp(ms)), path(10*ms, exp(ms)), path(10*ms, exp(ms)))
+		unlike("one of three unequal, near", walk9, poll, skew(path(2*ms, exp(300*us)), 1*ms), path(6*ms, exp(300*us)), path(9*ms, exp(300*us)))
+		unlike("one of three unequal, far", walk9, poll, path(4*ms, exp(300*us)), path(6*ms, exp(300*us)), skew(path(9*ms, exp(300*us)), 4*ms))
+		unlike("one of five unequal, Wi-Fi", board, poll, skew(path(4*ms, sim.HeavyTail(1*ms)), 3*ms), path(6*ms, exp(300*us)), path(7*ms, exp(300*us)), path(10*ms, exp(300*us)), path(12*ms, exp(300*us)))
+		unlike("one of five unequal, 2", board, poll, path(4*ms, exp(300*us)), skew(path(6*ms, exp(300*us)), 2*ms), path(7*ms, exp(300*us)), path(10*ms, exp(300*us)), path(12*ms, exp(300*us)))
 		unlike("four, evenly skewed", walk9, poll, skew(path(8*ms, exp(ms)), 300*us), skew(path(9*ms, exp(ms)), -300*us), skew(path(10*ms, exp(ms)), 100*us), skew(path(12*ms, exp(ms)), -100*us))
 	}
 	ar := func(sd, tau float64) sim.Jitter {
