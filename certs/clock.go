@@ -28,7 +28,7 @@ func ClockOf(snapshot func() *discipline.Snapshot, now func() discipline.Raw, fl
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
-		case s == nil || s.State == discipline.Unsynchronized:
+		case s == nil:
 			lo, hi = time.Time{}, time.Time{}
 		case s.Serving():
 			utc, e := s.UTCAt(at).Time(), s.MaxError(at)
@@ -40,6 +40,8 @@ func ClockOf(snapshot func() *discipline.Snapshot, now func() discipline.Raw, fl
 			// The offset of TAI may be a second old where no leap list was at hand.
 			utc := time.Unix(0, s.CandidateTAI-int64(s.TAIOffset)*1e9).UTC()
 			since, lo, hi = s.At, utc.Add(-s.CandidateError-time.Second), utc.Add(s.CandidateError+time.Second)
+		case s.State == discipline.Unsynchronized:
+			lo, hi = time.Time{}, time.Time{}
 		}
 		gone := at.Sub(since)
 		if lo.IsZero() || gone > memory {

@@ -168,4 +168,6 @@ func TestClockOf(t *testing.T) {
 	want("synchronized", utc.Add(-time.Millisecond), utc.Add(time.Millisecond), true)
 	s = &discipline.Snapshot{State: discipline.Unsynchronized, At: at}
 	want("unsynchronized again", utc.Add(-time.Millisecond), time.Time{}, false)
+	s = &discipline.Snapshot{State: discipline.Unsynchronized, At: at, TAIOffset: 37, CandidateTAI: utc.Add(37 * time.Second).UnixNano(), CandidateError: time.Second}
+	want("unsynchronized, a candidate", utc.Add(-2*time.Second), utc.Add(2*time.Second), true)
 }

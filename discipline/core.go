@@ -56,10 +56,11 @@ type clash struct {
 
 // Constants of the state machine.
 const (
-	freshPolls    = 8   // polls without an answer until a source doesn't count as answering
-	clashSamples  = 4   // samples of agreeing sources until a jump of the majority is followed
-	clashSeconds  = 8.0 // and the least time
-	outsideMost   = 8   // samples until a filter that lies outside the known interval begins anew
+	freshPolls    = 8     // polls without an answer until a source doesn't count as answering
+	clashSamples  = 4     // samples of agreeing sources until a jump of the majority is followed
+	clashSeconds  = 8.0   // and the least time
+	deferredLasts = 600.0 // s that a start waits for a source that answered while dates could not be judged
+	outsideMost   = 8     // samples until a filter that lies outside the known interval begins anew
 	defaultMaxPPM = 500
 	earliestUTC   = 0                    // 1970
 	latestUTC     = int64(7_258_118_400) // 2200
@@ -473,14 +474,17 @@ func (d *Discipline) hold(now float64) {
 }
 
 // await: no timeline yet.
-func (d *Discipline) await(float64) {
+func (d *Discipline) await(now float64) {
 	d.state = Unsynchronized
 	answers := 0
 	for i := range d.sources {
-		if s := &d.sources[i]; s.has && s.state == stateCandidate {
+		switch s := &d.sources[i]; {
+		case s.deferred: // also while it makes its keys anew, now that dates can be judged
+			if now-s.deferredAt < deferredLasts {
+				d.state = Acquiring
+			}
+		case s.has && s.state == stateCandidate:
 			answers++
-		} else if s.deferred { // also while it makes its keys anew, now that dates can be judged
-			d.state = Acquiring
 		}
 	}
 	// Enough answer, but they disagree: that is no start that goes on.

@@ -187,19 +187,29 @@ func (d *Discipline) selectedCount() int {
 	return n
 }
 
-// candidate returns the time that a quorum of sources with deferred certificate dates agrees on.
+// candidate returns the time that a quorum agrees on where certificate dates of some of its sources are deferred: at a start, and when
+// nothing has been served for so long that servers made their keys anew.
 func (d *Discipline) candidate(now float64) (iv interval, ok bool) {
 	d.ivs, d.owners = d.ivs[:0], d.owners[:0]
+	deferred := false
 	for i := range d.sources {
 		s := &d.sources[i]
-		if s.deferred && s.fresh(d.now) {
+		switch {
+		case !s.fresh(d.now):
+			continue
+		case s.deferred:
 			d.ivs = append(d.ivs, s.deferredIv.carry(d.ahead(now), now-s.deferredAt))
-			d.owners = append(d.owners, i)
+			deferred = true
+		case s.has: // its dates were judged, and count no less
+			d.ivs = append(d.ivs, s.at)
+		default:
+			continue
 		}
+		d.owners = append(d.owners, i)
 	}
 	m := len(d.ivs)
 	quorum := d.bootstrapQuorum()
-	if m == 0 || m < quorum {
+	if !deferred || m < quorum {
 		return interval{}, false
 	}
 	_, most := covered(d.ivs, 1, d.edges)

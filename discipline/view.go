@@ -32,7 +32,7 @@ func (d *Discipline) Snapshot() *Snapshot {
 		s.EstErrorPPM = math.Min(math.Sqrt(math.Max(e.prr, 0))/nsPerPPM, s.RateBoundPPM)
 	}
 	d.leap.describe(d, s)
-	if d.state == Acquiring && !d.known {
+	if d.begun && !s.Serving() {
 		if iv, ok := d.candidate(now); ok {
 			s.CandidateTAI = d.base + int64(d.now) + int64(math.Round(iv.mid()))
 			s.CandidateError = time.Duration(math.Ceil(iv.width()/2)) + 2

@@ -89,7 +89,7 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 	if err != nil {
 		return err
 	}
-	g.known = certs.ClockOf(g.loop.Snapshot, g.read.Now, func() time.Time {
+	g.known = certs.ClockOf(g.loop.Timeline, g.read.Now, func() time.Time {
 		floor, _ := g.floor.At(time.Since(g.started))
 		return floor
 	})

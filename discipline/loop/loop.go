@@ -150,20 +150,24 @@ func New(o Options) (*Loop, error) {
 	return l, nil
 }
 
-// Snapshot returns the newest snapshot. One that is older than a minute, because the process
+// Snapshot returns what may be served now: the timeline, and while another daemon steers the host clock only what holds for that, too.
+func (l *Loop) Snapshot() *discipline.Snapshot {
+	s := l.Timeline()
+	if h := l.host.Load(); s.Serving() && h.Mode == Follow {
+		return l.follow(s, h)
+	}
+	return s
+}
+
+// Timeline returns the newest snapshot, whatever the host clock shows. One that is older than a minute, because the process
 // was stopped or starved, is returned as unsynchronized: its growth isn't sure to hold. So is one from before a
 // suspend that the loop hasn't noticed yet.
-func (l *Loop) Snapshot() *discipline.Snapshot {
+func (l *Loop) Timeline() *discipline.Snapshot {
 	base := time.Duration(l.base.Load()) // before the snapshot: it is set after the one that ends the timeline is published
 	s := l.snap.Load()
-	switch {
-	case !s.Serving():
-		return s
-	case discipline.Slept(l.o.Clock.Suspended, base) || l.o.Clock.Now().Sub(s.At) >= stale:
+	tells := s.Serving() || s.CandidateTAI != 0
+	if tells && (discipline.Slept(l.o.Clock.Suspended, base) || l.o.Clock.Now().Sub(s.At) >= stale) {
 		return unsynchronized(s)
-	}
-	if h := l.host.Load(); h.Mode == Follow {
-		return l.follow(s, h)
 	}
 	return s
 }
@@ -182,10 +186,11 @@ func (l *Loop) follow(s *discipline.Snapshot, h *Host) *discipline.Snapshot {
 	return &w
 }
 
-// unsynchronized is a snapshot of which nothing may be served.
+// unsynchronized is a snapshot of which nothing may be served, nor any date judged by.
 func unsynchronized(s *discipline.Snapshot) *discipline.Snapshot {
 	u := *s
 	u.State, u.Stratum, u.Leap = discipline.Unsynchronized, 16, discipline.LeapUnknown
+	u.CandidateTAI, u.CandidateError = 0, 0
 	return &u
 }
 
