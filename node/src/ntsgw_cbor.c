@@ -415,12 +415,12 @@ static void entry(reader *r, uint32_t map, uint32_t *found, ntsgw_claims *c) {
   if (r->depth > NTSGW_DEPTH_MAX || key >= 0x40 || 32 * map > key + 32) r->bad = 1;
 }
 
-int ntsgw_cbor_claims(const uint8_t *p, uint32_t from, uint32_t to, uint32_t kind, ntsgw_claims *c) {
+int ntsgw_cbor_claims(const uint8_t *p, uint32_t n, uint32_t kind, ntsgw_claims *c) {
   uint32_t map, left, found = 0;
   reader r;
   r.p = p;
-  r.pos = from;
-  r.end = to;
+  r.pos = 0;
+  r.end = n;
   r.bad = 0;
 
   /*@ loop invariant map <= NTSGW_VALUES && \forall integer k; 0 <= k < map ==> c->value[k] == 0;
@@ -428,11 +428,12 @@ int ntsgw_cbor_claims(const uint8_t *p, uint32_t from, uint32_t to, uint32_t kin
       loop variant NTSGW_VALUES - map;
   */
   for (map = 0; map < NTSGW_VALUES; map++) c->value[map] = 0;
+  next(&r);
+  c->value[kind / 2 % 2] = r.pos;
   skip(&r);
   if (r.pos != r.end) r.bad = 1;
-  c->value[kind / 2 % 2] = from;
-  //@ assert claims_ok(c, to);
-  /*@ loop invariant map <= NTSGW_COSE_KEY + 1 && reader_ok(&r) && r.p == p && r.end == to && claims_ok(c, to);
+  //@ assert claims_ok(c, n);
+  /*@ loop invariant map <= NTSGW_COSE_KEY + 1 && reader_ok(&r) && r.p == p && r.end == n && claims_ok(c, n);
       loop assigns map, left, r.pos, r.bad, r.low, r.depth, found, *c;
       loop variant NTSGW_COSE_KEY + 1 - map;
   */
@@ -443,7 +444,7 @@ int ntsgw_cbor_claims(const uint8_t *p, uint32_t from, uint32_t to, uint32_t kin
       next(&r);
       if (r.low != 1001) r.bad = 1;
     }
-    /*@ loop invariant reader_ok(&r) && r.p == p && r.end == to && claims_ok(c, to);
+    /*@ loop invariant reader_ok(&r) && r.p == p && r.end == n && claims_ok(c, n);
         loop assigns left, r.pos, r.bad, r.low, r.depth, found, *c;
         loop variant left;
     */
@@ -461,22 +462,22 @@ static const uint8_t form[] = {0x84, PIECE, 0xa2, 1, ALG, 4, PIECE, 0xa0, PIECE,
 
 /*@ // Pieces that were read by the time that i bytes of the form were taken, but not the last one of these.
     logic integer read(integer i) = i >= 10 ? 3 : i >= 8 ? 2 : i >= 3 ? 1 : 0;
-    predicate pieces_ok{L}(ntsgw_envelope *e, integer n, integer to) =
-      \forall integer k; 0 <= k < n ==> piece_in(e->piece[k], 0, to);
+    predicate pieces_ok{L}(ntsgw_envelope *e, integer n, uint8_t *p, integer len) =
+      \forall integer k; NTSGW_PROTECTED <= k <= n ==> piece_in(e->piece[k], p, len);
 */
 
 int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint32_t tag, ntsgw_envelope *e) {
   reader r;
-  ntsgw_piece *x = e->piece;
-  uint32_t want = 0xc0 + tag, i = 0, proof_n = (tag - 16u) * 32u;
+  ntsgw_span *x = &e->piece[NTSGW_PROTECTED];
+  uint32_t want = 0xc0 + tag, i = 0, proof_n = (tag - 16u) * 32u + 2u;
   r.p = p;
   r.pos = 0;
   r.end = len;
   r.bad = 0;
   /*@ loop invariant i <= 10 && want == (i == 0 ? 0xc0 + tag : form[i - 1]);
-      loop invariant x == &e->piece[read(i)];
+      loop invariant x == &e->piece[NTSGW_PROTECTED + read(i)];
       loop invariant reader_ok(&r) && r.p == p && r.end == len;
-      loop invariant pieces_ok(e, read(i), len);
+      loop invariant pieces_ok(e, read(i), p, len);
       loop assigns i, want, x, r.pos, r.bad, r.low, *e;
       loop variant 10 - i;
   */
@@ -484,13 +485,14 @@ int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint32_t tag, ntsgw_enve
     if (want == PIECE) {
       //@ assert i == 2 || i == 7 || i == 9 || i == 10;
       uint32_t size;
-      x->at = r.pos;
+      uint32_t at = r.pos;
       size = bytes(&r);
-      x->from = r.pos;
-      x->to = r.pos + size;
-      //@ assert piece_in(e->piece[read(i)], 0, len) && pieces_ok(e, read(i), len);
-      //@ assert pieces_ok(e, read(i) + 1, len);
-      if (i != 2) r.pos = x->to; /* the protected header is read on in */
+      x->p = p + at;
+      x->n = r.pos + size - at;
+      //@ assert piece_in(e->piece[NTSGW_PROTECTED + read(i)], p, len) && pieces_ok(e, read(i), p, len);
+      //@ assert pieces_ok(e, read(i) + 1, p, len);
+      if (i == 2) size = 0; /* the protected header is read on in */
+      r.pos += size;
       x++;
     } else if (want == ALG) {
       uint32_t major = next(&r);
@@ -502,10 +504,9 @@ int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint32_t tag, ntsgw_enve
     if (i == sizeof form) break;
     want = form[i++];
   }
-  //@ assert pieces_ok(e, NTSGW_PIECES, len);
-  if (r.pos != len || e->piece[NTSGW_PROTECTED].to != e->piece[NTSGW_KID].to) r.bad = 1;
-  if (e->piece[NTSGW_PROOF].to - e->piece[NTSGW_PROOF].from != proof_n) r.bad = 1;
-  return r.bad == 0;
+  //@ assert pieces_ok(e, NTSGW_PROOF, p, len);
+  if (r.pos != len || e->piece[NTSGW_PROTECTED].p + e->piece[NTSGW_PROTECTED].n != e->piece[NTSGW_KID].p + e->piece[NTSGW_KID].n) return 0;
+  return r.bad == 0 && e->piece[NTSGW_PROOF].n == proof_n;
 }
 
 void ntsgw_claims_time(const ntsgw_claims *c, int64_t *t, ntsgw_interval *e) {

@@ -12,18 +12,12 @@
 
 #define NTSGW_DEPTH_MAX 4 /* of what is skipped */
 
-/* A byte string in the input: where its head begins, its bytes, and where they end. */
+/* COSE_Sign1 (tag 18) or COSE_Mac0 (tag 17), RFC 9052 sections 4.2 and 6.2: its byte strings, heads
+ * included. The message ends with the proof: 64 bytes of signature, or 32 of a MAC. They lie as in the
+ * structure that is signed: once the key id was looked at, the external data takes its place. */
+enum { NTSGW_CONTEXT, NTSGW_PROTECTED, NTSGW_KID, NTSGW_EXTERNAL = NTSGW_KID, NTSGW_CONTENT, NTSGW_PROOF, NTSGW_PIECES };
 typedef struct {
-  uint32_t at;
-  uint32_t from;
-  uint32_t to;
-} ntsgw_piece;
-
-/* COSE_Sign1 (tag 18) or COSE_Mac0 (tag 17), RFC 9052 sections 4.2 and 6.2. The message ends
- * with the proof: 64 bytes of signature, or 32 of a MAC. */
-enum { NTSGW_PROTECTED, NTSGW_KID, NTSGW_CONTENT, NTSGW_PROOF, NTSGW_PIECES };
-typedef struct {
-  ntsgw_piece piece[NTSGW_PIECES];
+  ntsgw_span piece[NTSGW_PIECES];
   int32_t alg;
 } ntsgw_envelope;
 
@@ -67,7 +61,8 @@ typedef struct {
 /* Kinds of payloads: those of the messages, and an ES256 key's delegation where a request would stand. */
 enum { NTSGW_CLAIMS_BEACON = 1, NTSGW_CLAIMS_ED25519, NTSGW_CLAIMS_ES256, NTSGW_CLAIMS_RESPONSE };
 
-/*@ predicate piece_in(ntsgw_piece q, integer from, integer to) = from <= q.at <= q.from <= q.to <= to;
+/*@ predicate piece_in(ntsgw_span q, uint8_t *p, integer n) =
+      \base_addr(q.p) == \base_addr(p) && 0 <= q.p - p && q.p - p + q.n <= n;
 
     // What holds of claims, however few of the keys were read.
     predicate numbers_ok{L}(ntsgw_claims *c) =
@@ -85,21 +80,20 @@ enum { NTSGW_CLAIMS_BEACON = 1, NTSGW_CLAIMS_ED25519, NTSGW_CLAIMS_ES256, NTSGW_
     requires \separated(e, p + (0 .. len - 1)) && (tag == 17 || tag == 18);
     assigns *e;
     ensures \result == 0 || \result == 1;
-    ensures \result == 1 ==> len >= (tag == 17 ? 32 : 64);
-    ensures \forall integer k; 0 <= k < NTSGW_PIECES ==> piece_in(e->piece[k], 0, len);
+    ensures \result == 1 ==> e->piece[NTSGW_PROOF].n == (tag == 17 ? 34 : 66);
+    ensures \forall integer k; NTSGW_PROTECTED <= k < NTSGW_PIECES ==> piece_in(e->piece[k], p, len);
 */
 int ntsgw_cbor_envelope(const uint8_t *p, uint32_t len, uint32_t tag, ntsgw_envelope *e);
 
-/* ntsgw_cbor_claims reads the map that lies in p from a place, which isn't 0, to another as the
- * payload of a kind. */
-/*@ requires from <= to <= NTSGW_MESSAGE_MAX && \valid_read(p + (0 .. to - 1)) && \valid(c);
-    requires \separated(c, p + (0 .. to - 1));
+/* ntsgw_cbor_claims reads the content of an envelope, n bytes at p, as the payload of a kind. */
+/*@ requires n <= NTSGW_MESSAGE_MAX && \valid_read(p + (0 .. n - 1)) && \valid(c);
+    requires \separated(c, p + (0 .. n - 1));
     requires 1 <= kind <= 4;
     assigns *c;
     ensures \result == 0 || \result == 1;
-    ensures numbers_ok(c) && places_ok(c, to);
+    ensures numbers_ok(c) && places_ok(c, n);
 */
-int ntsgw_cbor_claims(const uint8_t *p, uint32_t from, uint32_t to, uint32_t kind, ntsgw_claims *c);
+int ntsgw_cbor_claims(const uint8_t *p, uint32_t n, uint32_t kind, ntsgw_claims *c);
 
 /* ntsgw_claims_time gives the time that is claimed, on TAI, ns since 1970, and
  * t - E and t + E: bounds that the interval arithmetic takes, with any turnaround

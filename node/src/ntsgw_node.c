@@ -36,7 +36,11 @@ static WITHIN ntsgw_gateway *find(const ntsgw_node *node, int g) {
 
 /* side gives a gateway's view of a version: the node's is the current one, and after
  * publish readers take the next. */
-static APART ntsgw_view *side(const ntsgw_gateway *gw, uint32_t version) { return (ntsgw_view *)&gw->view[version & 1u]; }
+static APART ntsgw_view *side(const ntsgw_gateway *gw, uint32_t version) {
+  const ntsgw_view *v = gw->view;
+  if (version & 1u) v++;
+  return (ntsgw_view *)v;
+}
 
 /* publish makes the drafts current, and new drafts of them: in those, lower ends that wait
  * for a reading get the latest. */
@@ -65,8 +69,8 @@ typedef struct {
 } known;
 
 /* A message of a kind, opened, and what it says: all that is known of it on its way, in one
- * place, which costs less than handing it on piece by piece. The envelope and what is signed
- * make room for what is said once that was verified. The members that are used most lie where
+ * place, which costs less than handing it on piece by piece. The external data of what is signed
+ * makes room for the times that are said once that was verified. The members that are used most lie where
  * lx106 reaches them in the fewest bytes, here and in a node's and a gateway's state. */
 typedef struct {
   const uint8_t *p;
@@ -75,7 +79,7 @@ typedef struct {
   ntsgw_node *node;
   ntsgw_gateway *gw; /* whose it is */
   ntsgw_kind kind;
-  ntsgw_span pieces[4];
+  ntsgw_envelope e;
   uint8_t scratch[32];
   union {
     char external[2 + 7 + 5 + 1 + NTSGW_NAME_MAX + 1 + NTSGW_NAME_MAX];
@@ -85,7 +89,6 @@ typedef struct {
     } time;
   } is;
   union {
-    ntsgw_envelope e;
     ntsgw_claims claims;
     struct {
       uint32_t says[NTSGW_KEY_TYPE];
@@ -121,7 +124,7 @@ static APART int64_t middle(const ntsgw_bounds *b) { return (int64_t)((uint64_t)
 /* guess_from takes a gateway's answer at the latest reading: time is in the middle of
  * its interval, from which what it says is half of its way off. */
 static APART void guess_from(letter *l, ntsgw_guess *g) {
-  const uint8_t *epoch = l->p + l->of.claims.value[NTSGW_EPOCH] + 1;
+  const uint8_t *epoch = l->e.piece[NTSGW_CONTENT].p + l->of.claims.value[NTSGW_EPOCH] + 1;
   int64_t tai, off;
   uint32_t share, half, seconds = advance(g, &l->node->last, l->node->config->count_ns);
   int32_t step, rho;
@@ -276,12 +279,6 @@ static const char *word(ntsgw_kind kind) {
   return kind == NTSGW_BEACON ? words : words + 4 * kind;
 }
 
-/* item gives a piece of a message as it stands in what is signed, its head included. */
-static WITHIN ntsgw_span item(const letter *l, int piece) {
-  const ntsgw_piece *q = &l->of.e.piece[piece];
-  return span(l->p + q->at, q->to - q->at);
-}
-
 /* make_structure makes what is signed or authenticated: RFC 9052 sections 4.4 and 6.3,
  * in four pieces. The external data is ntsgw/1/<kind>/<gateway>[/<node>]. */
 static APART void make_structure(letter *l) {
@@ -295,34 +292,32 @@ static APART void make_structure(letter *l) {
     to = put_part(to, who->node);
     n = 6;
   }
-  l->pieces[0] = span(contexts + n - 6, n);
+  l->e.piece[NTSGW_CONTEXT] = span(contexts + n - 6, n);
   n = (uint32_t)(to - (char *)text);
   if (n >= 24) {
     *--text = (uint8_t)n;
     n = 24;
   }
   *--text = (uint8_t)(0x40 + n);
-  l->pieces[1] = item(l, NTSGW_PROTECTED);
-  l->pieces[2] = span(text, (size_t)(to - (char *)text));
-  l->pieces[3] = item(l, NTSGW_CONTENT);
+  l->e.piece[NTSGW_EXTERNAL] = span(text, (size_t)(to - (char *)text));
 }
 
 /* good_proof tells whether a key made the signature or MAC that ends a message. */
 static int good_proof(letter *l, const uint8_t *key) {
   const ntsgw_crypto *crypto;
+  int good = 0;
   make_structure(l);
   crypto = l->node->config->crypto;
-  if (l->of.e.alg == NTSGW_HMAC256) {
-    crypto->hmac256(key, l->pieces, 4, l->scratch);
-    return !differ(l->scratch, l->p + l->n - 32);
+  if (l->e.alg == NTSGW_HMAC256) {
+    crypto->hmac256(key, l->e.piece, 4, l->scratch);
+    good = !differ(l->scratch, l->e.piece[NTSGW_PROOF].p + 2);
+  } else if (l->e.alg == NTSGW_ED25519) {
+    if (crypto->ed25519) good = crypto->ed25519(key, l->e.piece[NTSGW_PROOF].p + 2, l->e.piece, 4);
+  } else if (crypto->p256) {
+    crypto->sha256(l->e.piece, 4, l->scratch);
+    good = crypto->p256(key, l->e.piece[NTSGW_PROOF].p + 2, l->scratch);
   }
-  if (l->of.e.alg == NTSGW_ED25519) {
-    if (!crypto->ed25519) return 0;
-    return crypto->ed25519(key, l->p + l->n - 64, l->pieces, 4) == 1;
-  }
-  if (!crypto->p256) return 0;
-  crypto->sha256(l->pieces, 4, l->scratch);
-  return crypto->p256(key, l->p + l->n - 64, l->scratch) == 1;
+  return good == 1;
 }
 
 /* verify opens a message and checks that the key at hand made it. */
@@ -334,7 +329,7 @@ static ntsgw_result verify(letter *l) {
   uint32_t claims;
   if (l->n > NTSGW_MESSAGE_MAX) return NTSGW_E_SIZE;
   if (l->n > 0 && l->p[0] == 0xd1u + mac) return NTSGW_E_WRONG_KIND;
-  if (!ntsgw_cbor_envelope(l->p, (uint32_t)l->n, 18u - mac, &l->of.e)) return NTSGW_E_MALFORMED;
+  if (!ntsgw_cbor_envelope(l->p, (uint32_t)l->n, 18u - mac, &l->e)) return NTSGW_E_MALFORMED;
   gw = l->gw;
   kid = gw->who->root_kid;
   key = gw->who->root;
@@ -346,17 +341,17 @@ static ntsgw_result verify(letter *l) {
     key = gw->who->node_key;
     put_big_endian(l->scratch, gw->who->generation);
   }
-  if (alg == 0 || l->of.e.alg != alg) return NTSGW_E_WRONG_ALG;
+  if (alg == 0 || l->e.alg != alg) return NTSGW_E_WRONG_ALG;
   if (l->kind == NTSGW_BEACON) {
     if (!gw->held) return NTSGW_E_UNKNOWN_KID;
     kid = gw->kid;
     key = gw->key;
   }
-  if (l->of.e.piece[NTSGW_KID].to - l->of.e.piece[NTSGW_KID].from != kid_n || memcmp(l->p + l->of.e.piece[NTSGW_KID].from, kid, kid_n) != 0) return NTSGW_E_UNKNOWN_KID;
+  if (l->e.piece[NTSGW_KID].n != kid_n + 1 || memcmp(l->e.piece[NTSGW_KID].p + 1, kid, kid_n) != 0) return NTSGW_E_UNKNOWN_KID;
   if (!good_proof(l, key)) return NTSGW_E_BAD_SIGNATURE;
   claims = l->kind;
   if (l->kind == NTSGW_DELEGATION && alg == NTSGW_ES256) claims = NTSGW_CLAIMS_ES256;
-  if (!ntsgw_cbor_claims(l->p, l->of.e.piece[NTSGW_CONTENT].from, l->of.e.piece[NTSGW_CONTENT].to, claims, &l->of.claims)) return NTSGW_E_MALFORMED;
+  if (!ntsgw_cbor_claims(l->e.piece[NTSGW_CONTENT].p, (uint32_t)l->e.piece[NTSGW_CONTENT].n, claims, &l->of.claims)) return NTSGW_E_MALFORMED;
   return NTSGW_OK;
 }
 
@@ -456,10 +451,10 @@ static APART ntsgw_result proved(ntsgw_node *node) {
 static ntsgw_result take_delegation(letter *l) {
   ntsgw_gateway *gw = l->gw;
   const uint32_t *says = l->of.claims.value, *valid = &says[NTSGW_KEY_SERIAL];
-  const uint8_t *key = l->p + says[NTSGW_COSE_KEY];
+  const uint8_t *key = l->e.piece[NTSGW_CONTENT].p + says[NTSGW_COSE_KEY];
   if (*valid < gw->serial) return NTSGW_E_OLD_SERIAL;
-  l->pieces[0] = span(key, says[NTSGW_Y] != 0 ? 75 : 40);
-  l->node->config->crypto->sha256(l->pieces, 1, l->of.delegation.kid);
+  l->e.piece[0] = span(key, says[NTSGW_Y] != 0 ? 75 : 40);
+  l->node->config->crypto->sha256(l->e.piece, 1, l->of.delegation.kid);
   if (gw->held && memcmp(&gw->serial, valid, 20) == 0) return NTSGW_ADDS_NOTHING;
   saw_serial(l->node, gw, *valid);
   memcpy(&gw->serial, valid, 20);
@@ -498,12 +493,12 @@ static ntsgw_result judge_beacon(letter *l, uint32_t latest) {
   return arrive(l);
 }
 
-static WITHIN ntsgw_result judge_response(letter *l, uint32_t latest) {
+static ntsgw_result judge_response(letter *l, uint32_t latest) {
   ntsgw_gateway *gw = l->gw;
   ntsgw_node *node;
   ntsgw_result result;
   uint32_t deadline_ms;
-  if (!gw->open || memcmp(gw->nonce, l->p + l->of.claims.value[NTSGW_NONCE] + 1, 16) != 0) return NTSGW_E_NO_NONCE;
+  if (!gw->open || memcmp(gw->nonce, l->e.piece[NTSGW_CONTENT].p + l->of.claims.value[NTSGW_NONCE] + 1, 16) != 0) return NTSGW_E_NO_NONCE;
   result = arrive(l);
   if (result) return result;
   gw->open = 0;
@@ -562,7 +557,7 @@ int ntsgw_would_raise(const ntsgw_node *node, int g, const uint8_t *message, siz
   ntsgw_view v;
   int64_t tai;
   if (!gw || n > NTSGW_MESSAGE_MAX || !ntsgw_cbor_envelope(message, (uint32_t)n, 18, &e) ||
-      !ntsgw_cbor_claims(message, e.piece[NTSGW_CONTENT].from, e.piece[NTSGW_CONTENT].to, NTSGW_CLAIMS_BEACON, &c)) {
+      !ntsgw_cbor_claims(e.piece[NTSGW_CONTENT].p, (uint32_t)e.piece[NTSGW_CONTENT].n, NTSGW_CLAIMS_BEACON, &c)) {
     return 0;
   }
   ntsgw_claims_time(&c, &tai, &own);
@@ -590,8 +585,8 @@ static int fresh_nonce(letter *l) {
   if (!node->seeded && c->random) node->seeded = (uint32_t)c->random(c->context, node->seed + 8, sizeof node->seed - 8);
   if (node->reserved == 0 && !node->seeded) return 0;
   if (node->reserved > 0) node->reserved--;
-  l->pieces[0] = span(node->seed, sizeof node->seed);
-  c->crypto->hmac256(l->gw->who->node_key, l->pieces, 1, l->scratch);
+  l->e.piece[0] = span(node->seed, sizeof node->seed);
+  c->crypto->hmac256(l->gw->who->node_key, l->e.piece, 1, l->scratch);
   memcpy(l->gw->nonce, l->scratch, 16);
   for (i = 8; i > 0 && ++node->seed[i - 1] == 0; i--) continue;
   return 1;
@@ -638,9 +633,9 @@ static int ask(letter *l) {
   p[4] = 0x20;
   p += 5;
   l->n = (size_t)(p - l->p) + 32;
-  ntsgw_cbor_envelope(l->p, (uint32_t)l->n, 17, &l->of.e);
+  ntsgw_cbor_envelope(l->p, (uint32_t)l->n, 17, &l->e);
   make_structure(l);
-  l->node->config->crypto->hmac256(gw->who->node_key, l->pieces, 4, p);
+  l->node->config->crypto->hmac256(gw->who->node_key, l->e.piece, 4, p);
   gw->asked_at = l->interval.lo.at;
   gw->asked_floor = gw->floor;
   gw->open = 1;

@@ -171,7 +171,8 @@ static void check_fields(const struct vector_message *v, const uint8_t *p, size_
   int kind = response ? NTSGW_CLAIMS_RESPONSE : NTSGW_CLAIMS_BEACON;
   if (v->kind == VECTOR_KEY) kind = vector_keys[v->key].alg == -19 ? NTSGW_CLAIMS_ED25519 : NTSGW_CLAIMS_ES256;
   CHECK(ntsgw_cbor_envelope(p, (uint32_t)n, response ? 17 : 18, &e));
-  CHECK(ntsgw_cbor_claims(p, e.piece[NTSGW_CONTENT].from, e.piece[NTSGW_CONTENT].to, kind, &c));
+  p = e.piece[NTSGW_CONTENT].p;
+  CHECK(ntsgw_cbor_claims(p, (uint32_t)e.piece[NTSGW_CONTENT].n, kind, &c));
   if (v->kind == VECTOR_KEY) {
     EQ(c.value[NTSGW_KEY_SERIAL], v->serial);
     EQ(c.value[NTSGW_NOT_BEFORE], v->not_before);
@@ -217,8 +218,8 @@ static ntsgw_result judge(bench *b, const struct vector_message *v, const uint8_
     ntsgw_request(&b->node, 0, 0, out, &m);
     /* Whatever it answers was asked. */
     if (n <= NTSGW_MESSAGE_MAX && ntsgw_cbor_envelope(p, (uint32_t)n, 17, &e) &&
-        ntsgw_cbor_claims(p, e.piece[NTSGW_CONTENT].from, e.piece[NTSGW_CONTENT].to, NTSGW_CLAIMS_RESPONSE, &c)) {
-      memcpy(gw->nonce, p + c.value[NTSGW_NONCE] + 1, 16);
+        ntsgw_cbor_claims(e.piece[NTSGW_CONTENT].p, (uint32_t)e.piece[NTSGW_CONTENT].n, NTSGW_CLAIMS_RESPONSE, &c)) {
+      memcpy(gw->nonce, e.piece[NTSGW_CONTENT].p + c.value[NTSGW_NONCE] + 1, 16);
     }
     return ntsgw_feed_response(&b->node, 0, p, n, 5000000);
   }
@@ -342,20 +343,22 @@ static void test_damage(void) {
 static void test_long_lengths(void) {
   static const uint8_t with_one[] = {0x0e, 0x41, 0}, with_more[] = {0x0e, 0x5b, 0, 0, 0, 1, 0, 0, 0, 1, 0};
   const struct vector_message *v = vector_messages;
-  uint8_t p[1024];
+  uint8_t message[1024], p[1024];
   uint32_t end;
   ntsgw_envelope e;
   ntsgw_claims c;
   size_t n;
   while (strcmp(v->name, "beacon-ed25519") != 0) v++;
-  from_hex(v->message, p, &n);
-  CHECK(ntsgw_cbor_envelope(p, (uint32_t)n, 18, &e));
-  end = e.piece[NTSGW_CONTENT].to;
-  p[e.piece[NTSGW_CONTENT].from]++; /* the map has an item more */
+  from_hex(v->message, message, &n);
+  CHECK(ntsgw_cbor_envelope(message, (uint32_t)n, 18, &e));
+  end = (uint32_t)e.piece[NTSGW_CONTENT].n;
+  memcpy(p, e.piece[NTSGW_CONTENT].p, end);
+  EQ(p[0], 0x58);
+  p[2]++; /* the map has an item more */
   memcpy(p + end, with_one, sizeof with_one);
-  CHECK(ntsgw_cbor_claims(p, e.piece[NTSGW_CONTENT].from, end + sizeof with_one, NTSGW_CLAIMS_BEACON, &c));
+  CHECK(ntsgw_cbor_claims(p, end + sizeof with_one, NTSGW_CLAIMS_BEACON, &c));
   memcpy(p + end, with_more, sizeof with_more);
-  CHECK(!ntsgw_cbor_claims(p, e.piece[NTSGW_CONTENT].from, end + sizeof with_more, NTSGW_CLAIMS_BEACON, &c));
+  CHECK(!ntsgw_cbor_claims(p, end + sizeof with_more, NTSGW_CLAIMS_BEACON, &c));
 }
 
 static void test_before_evidence(void) {

@@ -120,7 +120,7 @@ static const char *told(ntsgw_kind kind, const uint8_t *payload, size_t n) {
   ntsgw_claims c;
   if (kind != NTSGW_BEACON && kind != NTSGW_RESPONSE) return 0;
   if (!ntsgw_cbor_envelope(payload, (uint32_t)n, kind == NTSGW_BEACON ? 18 : 17, &e)) return 0;
-  if (!ntsgw_cbor_claims(payload, e.piece[NTSGW_CONTENT].from, e.piece[NTSGW_CONTENT].to,
+  if (!ntsgw_cbor_claims(e.piece[NTSGW_CONTENT].p, (uint32_t)e.piece[NTSGW_CONTENT].n,
                          kind == NTSGW_BEACON ? NTSGW_CLAIMS_BEACON : NTSGW_CLAIMS_RESPONSE, &c)) return 0;
   return c.value[NTSGW_STATE] == 1 ? "synchronized" : "holdover";
 }

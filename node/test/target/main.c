@@ -103,8 +103,8 @@ static void asked(const struct vector_message *v, size_t n) {
   ntsgw_claims c;
   if (v->kind != VECTOR_RESPONSE) return;
   ntsgw_request(&ram.node, 0, 0, request, &request_n);
-  if (n <= NTSGW_MESSAGE_MAX && ntsgw_cbor_envelope(message, (uint32_t)n, 17, &e) && ntsgw_cbor_claims(message, e.piece[NTSGW_CONTENT].from, e.piece[NTSGW_CONTENT].to, NTSGW_CLAIMS_RESPONSE, &c)) {
-    memcpy(ram.gateway.nonce, message + c.value[NTSGW_NONCE] + 1, 16);
+  if (n <= NTSGW_MESSAGE_MAX && ntsgw_cbor_envelope(message, (uint32_t)n, 17, &e) && ntsgw_cbor_claims(e.piece[NTSGW_CONTENT].p, (uint32_t)e.piece[NTSGW_CONTENT].n, NTSGW_CLAIMS_RESPONSE, &c)) {
+    memcpy(ram.gateway.nonce, e.piece[NTSGW_CONTENT].p + c.value[NTSGW_NONCE] + 1, 16);
   }
 }
 
