@@ -113,8 +113,11 @@ static void elapsed(const uint64_t *m0, const uint64_t *m1, const ntsgw_config *
     ensures \forall real t; sign == 1 && clock_ok(*r) && shown(t) == *m && hi_sound(e->tai, e->at, t) ==> above(*out, t);
 */
 static APART void carry(const ntsgw_end *e, const uint64_t *m, const ntsgw_config *r, int sign, int64_t *out) {
-  *out = sign > 0 ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN;
-  if (e->tai == *out || *m < e->at) return;
+  int64_t unknown = sign > 0 ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN;
+  if (e->tai == unknown || *m < e->at) {
+    *out = unknown;
+    return;
+  }
   elapsed(&e->at, m, r, sign, out);
   /*@ assert low: sign == -1 ==> \forall real a, real t; clock_ok(*r) && a <= t && shown(t) == *m && shown(a) == e->at
         ==> *out * 1000000000 <= (t - a) * 1000000000.0; */
@@ -264,8 +267,10 @@ void ntsgw_utc(int64_t *end, int sign, const ntsgw_leaps *r) {
   int64_t unknown = sign > 0 ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN;
   int32_t leap = r->leap, outward = 0, half = r->month / 6, n, s = -r->tai_utc, own = 0, moved = 0;
   int late = 0;
-  if (r->month == 0) *end = unknown;
-  if (*end == unknown) return;
+  if (r->month == 0 || *end == unknown) {
+    *end = unknown;
+    return;
+  }
   if (leap == 2) {
     leap = 0;
     own = r->error_s > 1 ? r->error_s : 1;
