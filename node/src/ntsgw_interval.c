@@ -138,16 +138,14 @@ void ntsgw_at(const ntsgw_interval *v, const uint64_t *m, const ntsgw_config *r,
 
 int ntsgw_intersect(ntsgw_interval *v, const ntsgw_interval *e, const uint64_t *m, const ntsgw_config *r, ntsgw_bounds *own) {
   ntsgw_bounds old;
-  int done = 0;
+  int done;
   ntsgw_at(v, m, r, &old);
   ntsgw_at(e, m, r, own);
   if (ntsgw_less(&own->hi, &own->lo)) return NTSGW_EMPTY | NTSGW_LO | NTSGW_HI;
   if (ntsgw_less(&old.hi, &own->lo)) return NTSGW_EMPTY | NTSGW_LO;
   if (ntsgw_less(&own->hi, &old.lo)) return NTSGW_EMPTY | NTSGW_HI;
-  if (ntsgw_less(&old.lo, &own->lo)) {
-    v->lo = e->lo;
-    done += NTSGW_LO;
-  }
+  done = ntsgw_less(&old.lo, &own->lo); /* 1 is NTSGW_LO */
+  if (done) v->lo = e->lo;
   if (ntsgw_less(&own->hi, &old.hi)) {
     v->hi = e->hi;
     done += NTSGW_HI;
@@ -265,8 +263,8 @@ static int32_t halves(const int64_t *t, int32_t s, int32_t half) {
 
 void ntsgw_utc(int64_t *end, int sign, const ntsgw_leaps *r) {
   int64_t unknown = sign > 0 ? NTSGW_HI_UNKNOWN : NTSGW_LO_UNKNOWN;
-  int32_t leap = r->leap, outward = 0, half = r->month / 6, n, s = -r->tai_utc, own = 0, moved = 0;
-  int late = 0;
+  int32_t leap = r->leap, outward = 0, half, n, s = -r->tai_utc, own = 0, moved = 0;
+  int late;
   if (r->month == 0 || *end == unknown) {
     *end = unknown;
     return;
@@ -278,11 +276,10 @@ void ntsgw_utc(int64_t *end, int sign, const ntsgw_leaps *r) {
   /* An inserted second belongs to the old month for hi and to the new one for lo. */
   n = s;
   if (leap <= sign) n -= leap;
-  if (ntsgw_month(end, n) > r->month) {
-    s -= leap;
-    late = 1;
-  }
+  late = ntsgw_month(end, n) > r->month;
+  if (late) s -= leap;
   if (late || ntsgw_month(end, s) < r->month) {
+    half = r->month / 6;
     /*@ loop invariant 0 <= outward <= 300 && (moved == 0 || 1 <= sign * moved <= 301);
         loop assigns n, outward, moved;
         loop variant moved == 0 ? 1 : 0;

@@ -69,8 +69,8 @@ typedef struct {
 } known;
 
 /* A message of a kind, opened, and what it says: all that is known of it on its way, in one
- * place, which costs less than handing it on piece by piece. The external data of what is signed
- * makes room for the times that are said once that was verified. The members that are used most lie where
+ * place, which costs less than handing it on piece by piece. The scratch and what is signed make
+ * room for what is said once that was verified. The members that are used most lie where
  * lx106 reaches them in the fewest bytes, here and in a node's and a gateway's state. */
 typedef struct {
   const uint8_t *p;
@@ -79,8 +79,15 @@ typedef struct {
   ntsgw_node *node;
   ntsgw_gateway *gw; /* whose it is */
   ntsgw_kind kind;
-  ntsgw_envelope e;
-  uint8_t scratch[32];
+  ntsgw_envelope e; /* and the structure that is signed */
+  union {
+    uint8_t scratch[32];
+    ntsgw_claims claims;
+    struct {
+      uint32_t says[NTSGW_KEY_TYPE];
+      uint8_t kid[32]; /* the key's hash: it begins with the key id */
+    } delegation;
+  } of;
   union {
     char external[2 + 7 + 5 + 1 + NTSGW_NAME_MAX + 1 + NTSGW_NAME_MAX];
     struct {
@@ -88,13 +95,6 @@ typedef struct {
       ntsgw_bounds own; /* the interval at the latest reading */
     } time;
   } is;
-  union {
-    ntsgw_claims claims;
-    struct {
-      uint32_t says[NTSGW_KEY_TYPE];
-      uint8_t kid[32]; /* the key's hash: it begins with the key id */
-    } delegation;
-  } of;
 } letter;
 
 /* The guess: exchanges' middles, weighed by how long their way was against what
@@ -103,8 +103,8 @@ typedef struct {
 
 /* advance carries a guess to reading *m, the rate's part second by second; it gives
  * how far, in seconds of 2^30 ns. */
-static APART uint32_t advance(ntsgw_guess *g, const uint64_t *m, uint32_t count_ns) {
-  uint64_t ns = ntsgw_since(&g->at, m) * count_ns;
+static APART uint32_t advance(ntsgw_guess *g, const uint64_t *m, const ntsgw_node *node) {
+  uint64_t ns = ntsgw_since(&g->at, m) * node->config->count_ns;
   uint32_t seconds = (uint32_t)(ns >> 30);
   g->at = *m;
   ntsgw_add(&g->tai, g->rate, seconds);
@@ -126,7 +126,7 @@ static APART int64_t middle(const ntsgw_bounds *b) { return (int64_t)((uint64_t)
 static APART void guess_from(letter *l, ntsgw_guess *g) {
   const uint8_t *epoch = l->e.piece[NTSGW_CONTENT].p + l->of.claims.value[NTSGW_EPOCH] + 1;
   int64_t tai, off;
-  uint32_t share, half, seconds = advance(g, &l->node->last, l->node->config->count_ns);
+  uint32_t share, half, seconds = advance(g, &l->node->last, l->node);
   int32_t step, rho;
   tai = middle(&l->is.time.own);
   g->doubt += 2u * seconds;
@@ -145,19 +145,15 @@ static APART void guess_from(letter *l, ntsgw_guess *g) {
   if (half > 0xfffffu) half = 0xfffffu;
   /* How much of the difference is believed, in 256ths. */
   share = g->doubt / ((g->doubt + half) / 256u + 1u);
-  step = (step >> 8) * (int32_t)share;
-  ntsgw_add(&g->tai, step, 1);
+  step >>= 8;
+  ntsgw_add(&g->tai, step, share);
+  step *= (int32_t)share;
   g->doubt = half * share / 256u + 1u;
   step = g->rate + step / (int32_t)(2u * seconds + 512u);
   rho = (int32_t)l->node->config->rho_ppb;
   g->rate = step > rho ? rho : step < -rho ? -rho : step;
 }
 
-/* passed_end gives the end that the estimate lies beyond, null where it lies inside. */
-static const int64_t *passed_end(const known *k) {
-  if (ntsgw_less(&k->best, &k->all.lo)) return &k->all.lo;
-  return ntsgw_less(&k->all.hi, &k->best) ? &k->all.hi : 0;
-}
 
 /* combine makes one interval of all at reading *m: on TAI, or on UTC with the
  * estimate: the guess of the first gateway that has one, moved into the interval;
@@ -186,7 +182,7 @@ again:
       ntsgw_utc(&of->hi, 1, &k->view.leaps);
       if (guessed == 0 && k->view.guess.doubt) {
         guessed = k->view.guess.doubt;
-        advance(&k->view.guess, m, node->config->count_ns);
+        advance(&k->view.guess, m, node);
         k->best = k->view.guess.tai;
         ntsgw_add(&k->best, -k->view.leaps.tai_utc, NTSGW_NS);
       }
@@ -199,8 +195,10 @@ again:
     return -1;
   }
   if (guessed == 0) k->best = middle(&k->all);
-  passed = passed_end(k);
-  if (passed) k->best = *passed;
+  passed = &k->best;
+  if (ntsgw_less(&k->all.hi, passed)) passed = &k->all.hi;
+  if (ntsgw_less(passed, &k->all.lo)) passed = &k->all.lo;
+  k->best = *passed;
   ends = 0;
   if ((int32_t)(k->all.lo >> 32) != INT32_MIN) ends = NTSGW_LO;
   if ((int32_t)(k->all.hi >> 32) != INT32_MAX) ends += NTSGW_HI;
@@ -223,7 +221,7 @@ static ntsgw_result two_sided(const ntsgw_node *node, known *k, const uint64_t *
 /* arrive takes the reading that comes with a message before evidence is judged by it. */
 static APART ntsgw_result arrive(const letter *l) {
   ntsgw_node *node = l->node;
-  if (!node->unanchored && l->interval.lo.at < node->last) return NTSGW_E_CLOCK;
+  if (l->interval.lo.at < node->last) return NTSGW_E_CLOCK;
   node->last = l->interval.lo.at;
   if (node->unanchored) {
     publish(node);
@@ -309,13 +307,13 @@ static int good_proof(letter *l, const uint8_t *key) {
   make_structure(l);
   crypto = l->node->config->crypto;
   if (l->e.alg == NTSGW_HMAC256) {
-    crypto->hmac256(key, l->e.piece, 4, l->scratch);
-    good = !differ(l->scratch, l->e.piece[NTSGW_PROOF].p + 2);
+    crypto->hmac256(key, l->e.piece, 4, l->of.scratch);
+    good = !differ(l->of.scratch, l->e.piece[NTSGW_PROOF].p + 2);
   } else if (l->e.alg == NTSGW_ED25519) {
     if (crypto->ed25519) good = crypto->ed25519(key, l->e.piece[NTSGW_PROOF].p + 2, l->e.piece, 4);
   } else if (crypto->p256) {
-    crypto->sha256(l->e.piece, 4, l->scratch);
-    good = crypto->p256(key, l->e.piece[NTSGW_PROOF].p + 2, l->scratch);
+    crypto->sha256(l->e.piece, 4, l->of.scratch);
+    good = crypto->p256(key, l->e.piece[NTSGW_PROOF].p + 2, l->of.scratch);
   }
   return good == 1;
 }
@@ -336,10 +334,10 @@ static ntsgw_result verify(letter *l) {
   alg = gw->who->root_alg;
   if (l->kind == NTSGW_RESPONSE) {
     alg = NTSGW_HMAC256;
-    kid = l->scratch;
+    kid = l->of.scratch;
     kid_n = 4;
     key = gw->who->node_key;
-    put_big_endian(l->scratch, gw->who->generation);
+    put_big_endian(l->of.scratch, gw->who->generation);
   }
   if (alg == 0 || l->e.alg != alg) return NTSGW_E_WRONG_ALG;
   if (l->kind == NTSGW_BEACON) {
@@ -586,8 +584,8 @@ static int fresh_nonce(letter *l) {
   if (node->reserved == 0 && !node->seeded) return 0;
   if (node->reserved > 0) node->reserved--;
   l->e.piece[0] = span(node->seed, sizeof node->seed);
-  c->crypto->hmac256(l->gw->who->node_key, l->e.piece, 1, l->scratch);
-  memcpy(l->gw->nonce, l->scratch, 16);
+  c->crypto->hmac256(l->gw->who->node_key, l->e.piece, 1, l->of.scratch);
+  memcpy(l->gw->nonce, l->of.scratch, 16);
   for (i = 8; i > 0 && ++node->seed[i - 1] == 0; i--) continue;
   return 1;
 }
@@ -616,7 +614,7 @@ static int ask(letter *l) {
   if (result) return result;
   gw->open = 0;
   if (!fresh_nonce(l)) return NTSGW_E_NO_RANDOM;
-  said = put_width(l->node, l->scratch + 16);
+  said = put_width(l->node, l->of.scratch + 16);
   p = (uint8_t *)l->p;
   memcpy(p, begin, sizeof begin);
   put_big_endian(p + 8, gw->who->generation);
@@ -627,7 +625,7 @@ static int ask(letter *l) {
   p[1] = 0x09;
   p[2] = 0x50;
   said += 16;
-  memcpy(p + 3, l->scratch, said);
+  memcpy(p + 3, l->of.scratch, said);
   p += said;
   p[3] = 0x58;
   p[4] = 0x20;
@@ -691,6 +689,7 @@ void ntsgw_discontinuity(ntsgw_node *node) {
     gw->open = 0;
   } while ((gw = next_of(gw)));
   node->unanchored = 1;
+  node->last = 0; /* whatever reading comes next is not before it */
   publish(node);
 }
 
@@ -869,7 +868,7 @@ ntsgw_result ntsgw_init(ntsgw_node *node, const ntsgw_config *config, const ntsg
     gw++;
     who++;
   } while (--n > 0);
-  forget(node, gateways, 0);
+  forget(node, node->gateway, 0);
   return NTSGW_OK;
 }
 

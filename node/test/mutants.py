@@ -14,7 +14,7 @@ node = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MUTANTS = [
     ("nonce", "ntsgw_node.c", "memcmp(gw->nonce, l->e.piece[NTSGW_CONTENT].p + l->of.claims.value[NTSGW_NONCE] + 1, 16) != 0", "0"),
     ("open request", "ntsgw_node.c", "  gw->open = 0;\n  gw->unanswered = 0;", "  gw->unanswered = 0;"),
-    ("MAC", "ntsgw_node.c", "good = !differ(l->scratch, l->e.piece[NTSGW_PROOF].p + 2);", "good = 1;"),
+    ("MAC", "ntsgw_node.c", "good = !differ(l->of.scratch, l->e.piece[NTSGW_PROOF].p + 2);", "good = 1;"),
     ("signature", "ntsgw_node.c", "good = crypto->ed25519(key, l->e.piece[NTSGW_PROOF].p + 2, l->e.piece, 4);", "good = 1;"),
     ("kind, gateway and node", "ntsgw_node.c", "l->e.piece[NTSGW_EXTERNAL] = span(text, (size_t)(to - (char *)text));", "l->e.piece[NTSGW_EXTERNAL] = span(text, 3);"),
     ("key's validity", "ntsgw_node.c", "if (s < gw->not_before || s > gw->not_after ||", "if (s > gw->not_after ||"),
