@@ -101,9 +101,8 @@ func New(cfg Config) *Discipline {
 	d.owners = make([]int, 0, len(cfg.Sources))
 	d.rate = newRateClock(interval{-rateUnknown, rateUnknown}, d.floor)
 	if usable(cfg.FrequencyPPM, cfg.FrequencyStdPPM) {
-		f, w := cfg.FrequencyPPM*nsPerPPM, rateStored+storedSigmas*cfg.FrequencyStdPPM*nsPerPPM
-		d.rate = newRateClock(interval{f - w, f + w}, d.floor)
-		d.filter.start(f, cfg.FrequencyStdPPM*nsPerPPM+100)
+		// For the estimate only: the card may have come from another board, and liars may have taught what was stored.
+		d.filter.start(cfg.FrequencyPPM*nsPerPPM, cfg.FrequencyStdPPM*nsPerPPM+100)
 	} else {
 		d.filter.start(0, 0)
 	}
@@ -146,6 +145,12 @@ func (d *Discipline) SetSource(name string, s Standing) {
 		return
 	}
 	if f := tolerated(len(d.sources)); d.known && was <= f && d.revoked() > f {
+		// Nor of what they said of the rate, by which the others' intervals were carried on, and of leap seconds.
+		d.rate.forget(d.seconds(d.now), rateUnknown)
+		d.leap = leapState{}
+		for j := range d.sources {
+			d.sources[j].has = false
+		}
 		d.restart()
 		d.state = Unsynchronized
 	}
@@ -354,8 +359,8 @@ func (d *Discipline) judge(fresh bool) {
 	default:
 		d.await(now)
 	}
-	d.limit()
 	d.leap.pass(d)
+	d.limit()
 }
 
 // begin: a majority was measured just now, and what it says is all that is known.
@@ -428,6 +433,8 @@ func (d *Discipline) persists(hull, rate interval, dt float64) bool {
 func (d *Discipline) contradict(now float64, hull interval, fresh bool) {
 	if d.clash.samples == 0 {
 		d.clash.since = now
+		// What was proved of the rate may be what is wrong, and the bound goes on growing by it.
+		d.rate.forget(now, rateUnknown)
 	}
 	d.clash.gap = hull.mid() - d.stated.mid()
 	if fresh {
@@ -498,7 +505,9 @@ func (d *Discipline) limit() {
 	if d.cfg.MaxErrorLimit <= 0 || d.state != Synchronized && d.state != Holdover {
 		return
 	}
-	if _, e := d.bound(); e > float64(d.cfg.MaxErrorLimit) {
+	_, e := d.bound()
+	utc, _, _, _ := d.leap.now(d.cfg.Leap, d.base+int64(d.now)+int64(d.stated.mid()))
+	if e+1e9*float64(d.leap.doubtful(d.cfg.Leap, utc)) > float64(d.cfg.MaxErrorLimit) {
 		if d.state == Synchronized {
 			d.state = Acquiring
 		} else {
@@ -522,9 +531,13 @@ func (d *Discipline) bound() (e estimate, half float64) {
 	return e, math.Max(d.stated.hi-e.y, e.y-d.stated.lo)
 }
 
+const (
+	learnedFree   = 50000.0 // ns/s: what isn't proved of the rate counts beyond that …
+	learnedSigmas = 10.0    // … and as so many standard deviations
+)
+
 // Learned returns the raw clock's rate error, for the drift file; ok is false until it is known
-// to 5 ppm. What New believes of it later contains what is proved now and all that the rate may
-// change, so a network that misled the filter can't mislead the next start.
+// to 5 ppm. The less of it is proved the less the next start's estimate leans on it; its bound doesn't at all.
 func (d *Discipline) Learned() (freqPPM, stdPPM float64, ok bool) {
 	if !d.begun || !d.filter.started {
 		return 0, 0, false
@@ -533,6 +546,6 @@ func (d *Discipline) Learned() (freqPPM, stdPPM float64, ok bool) {
 	e, v := d.filter.present(now), d.rate.between(now, now)
 	f := v.clamp(e.rate)
 	off := math.Max(v.hi-f, f-v.lo) + wanderMost
-	std := math.Max(math.Sqrt(math.Max(e.prr, 0)), (off-rateStored)/storedSigmas) / nsPerPPM
+	std := math.Max(math.Sqrt(math.Max(e.prr, 0)), (off-learnedFree)/learnedSigmas) / nsPerPPM
 	return f / nsPerPPM, std, std < 5
 }

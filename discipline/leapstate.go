@@ -205,7 +205,9 @@ func (l *leapState) describe(d *Discipline, s *Snapshot) {
 	utc, s.TAIOffset, s.Leap, s.LeapAt = l.now(d.cfg.Leap, s.TAI)
 	doubt := l.doubtful(d.cfg.Leap, utc)
 	s.MaxErrorAt += time.Duration(doubt) * time.Second
+	s.MonthEnd = monthEnd(utc)
+	_, s.NextLeap, _, _ = l.at(d.cfg.Leap, s.MonthEnd)
 	if doubt > 0 || !s.Serving() {
-		s.Leap, s.LeapAt = LeapUnknown, 0
+		s.Leap, s.NextLeap, s.LeapAt = LeapUnknown, LeapUnknown, 0
 	}
 }

@@ -149,6 +149,8 @@ type Snapshot struct {
 	TAIOffset int   // TAI − UTC in force at At, seconds
 	Leap      Leap  // at the end of the current UTC month
 	LeapAt    int64 // UTC seconds since 1970 of the first second after a coming leap; 0: none known
+	MonthEnd  int64 // UTC seconds since 1970 of the next month's first second; 0: not known
+	NextLeap  Leap  // at the end of that next month
 
 	Stratum        uint8  // ours: the selected sources' + 1; 16 when unsynchronized
 	SourceStratum  uint8  // lowest-quality selected source's stratum; 0 when none
@@ -227,6 +229,9 @@ func (s *Snapshot) UTCAt(now Raw) UTC {
 		}
 	}
 	u.Seconds = floorDiv(utc, 1e9)
+	if s.MonthEnd != 0 && u.Seconds >= s.MonthEnd {
+		u.Leap = s.NextLeap
+	}
 	u.Nanos = int32(utc - u.Seconds*1e9)
 	return u
 }
