@@ -38,6 +38,7 @@ func (f *filter) move(by float64) {
 	for i := range f.ring {
 		f.ring[i].y -= by
 	}
+	f.reference.y -= by
 	for i := range f.bank {
 		f.bank[i].x[0] -= by
 	}

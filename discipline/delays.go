@@ -19,8 +19,12 @@ type delays struct {
 type way struct {
 	n int
 	delays
-	used model // what the filters were last run with
-	held int   // samples in a row that lay in the tail
+	used   model   // what the filters were last run with
+	held   int     // samples in a row that lay in the tail
+	usual  float64 // the least median of delays that the filters were run with, ns; 0: none yet
+	calm   float64 // the least deviation of its offsets that they were run with, ns; 0: none yet
+	detour float64 // what the path's being longer than that moves its source's offset by, ns
+	judged float64 // when that was judged, s
 }
 
 // groups are those that a path's delays fall into where it has a fast and a slow route. All are 0 where it has not.

@@ -96,30 +96,31 @@ type hypothesis struct {
 }
 
 type filter struct {
-	started  bool
-	n        int          // sources
-	d        int          // elements of the state that every shape has
-	heat     *thermometer // nil: none
-	t0       Raw          // origin of seconds
-	ring     []sampleAt
-	head, in int // next slot, samples held
-	ways     []way
-	bank     []hypothesis
-	rate0    float64
-	var0     float64
-	grouped  bool      // all sources' delays fall into two groups, the fast one the smaller
-	cold     bool      // nothing was known of the rate: var0 is one of coldStds
-	evidence float64   // logarithm of the likelihood of the samples since the last refiltering
-	kept     []float64 // scratch: the class weights before a refiltering
-	heat0    float64   // what was learned of the rate's change per K
-	heatVar0 float64
-	stale    int       // samples since the last refiltering
-	taken    int       // samples since the last reset
-	col      []float64 // scratch
-	delays   []float64 // scratch
-	unequal  []float64 // one deviation of what unequal paths move a source's offset by, ns, where filters allow for it
-	guesses  []guess   // scratch
-	leaning  leaning
+	started   bool
+	n         int          // sources
+	d         int          // elements of the state that every shape has
+	heat      *thermometer // nil: none
+	t0        Raw          // origin of seconds
+	ring      []sampleAt
+	head, in  int // next slot, samples held
+	ways      []way
+	bank      []hypothesis
+	rate0     float64
+	var0      float64
+	grouped   bool      // all sources' delays fall into two groups, the fast one the smaller
+	cold      bool      // nothing was known of the rate: var0 is one of coldStds
+	evidence  float64   // logarithm of the likelihood of the samples since the last refiltering
+	kept      []float64 // scratch: the class weights before a refiltering
+	heat0     float64   // what was learned of the rate's change per K
+	heatVar0  float64
+	stale     int       // samples since the last refiltering
+	taken     int       // samples since the last reset
+	col       []float64 // scratch
+	delays    []float64 // scratch
+	unequal   []float64 // one deviation of what unequal paths move a source's offset by, ns, where filters allow for it
+	guesses   []guess   // scratch
+	leaning   leaning
+	reference reference
 }
 
 // newFilter returns a filter for so many sources, with a thermometer or without (nil).
@@ -150,7 +151,7 @@ func newFilter(sources int, heat *thermometer) filter {
 func (f *filter) reset() {
 	f.keepHeat()
 	f.started, f.in, f.head, f.stale, f.taken = false, 0, 0, 0, 0
-	f.leaning = leaning{}
+	f.leaning, f.reference = leaning{}, reference{}
 	for i := range f.ways {
 		f.ways[i] = way{}
 	}
@@ -211,7 +212,7 @@ func (f *filter) add(s int, t, y, delay, precision float64) {
 		w.mean < 0.8*u.mean || w.mean > 1.25*u.mean
 	if f.cold && f.in <= coldMost && (f.in <= 8 || f.in%4 == 0) {
 		f.decide()
-	} else if !f.started || u.soft == 0 || changed && f.stale >= f.in/8 || f.stale >= len(f.ring)/2 {
+	} else if !f.started || u.soft == 0 || changed && f.stale >= f.in/8 || f.stale >= len(f.ring)/2 || w.least < u.least-shorterK*u.soft {
 		f.again()
 	} else {
 		f.one(&m)
@@ -260,12 +261,6 @@ func (f *filter) decide() {
 	}
 }
 
-// again filters the window anew.
-func (f *filter) again() {
-	f.keepHeat()
-	f.run()
-}
-
 // run runs all samples of the window through the bank.
 func (f *filter) run() {
 	f.stale = 0
@@ -305,7 +300,7 @@ func (f *filter) run() {
 			if h.bias == biases[0] {
 				f.unequal[s] = b
 			}
-			h.p[(2+s)*d+2+s] = b * b
+			h.x[2+s], h.p[(2+s)*d+2+s] = f.ways[s].detour, b*b
 		}
 		if k := f.d - 1; f.heat != nil {
 			h.x[k], h.p[k*d+k] = f.heat0, f.heatVar0

@@ -51,7 +51,7 @@ func (f *filter) lean() {
 		if f.ways[s].n == 0 || f.ways[s].used.soft == 0 {
 			continue
 		}
-		at, known, wide := h.x[2+s], f.known(h, s), f.unequal[s]*f.unequal[s]
+		at, known, wide := h.x[2+s]-f.ways[s].detour, f.known(h, s), f.unequal[s]*f.unequal[s]
 		if len(f.guesses) == 0 {
 			common = guess{mean: at, variance: wide + known}
 			for _, k := range inequalities {

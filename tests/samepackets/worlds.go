@@ -165,6 +165,14 @@ func worlds() (list []world) {
 	add("bufferbloat out", board, sim.Path{Out: 8 * ms, Back: 8 * ms, JitterOut: sim.Bloat(500*us, 150*ms, 7200), JitterBack: exp(500 * us)}, 4, 6)
 	add("congestion back", board, shifted(path(5*ms, exp(300*us)), func(t float64) (float64, float64) { return 0, swell(10*ms, 3600)(t) }), 6)
 	add("congestion both ways", board, shifted(path(5*ms, exp(300*us)), func(t float64) (float64, float64) { x := swell(10*ms, 3600)(t); return x, x }), 6)
+	for _, by := range []float64{1, 10} {
+		add(fmt.Sprintf("%g ms longer out for 3 h of 5", by), board, shifted(path(6*ms, exp(300*us)), func(t float64) (float64, float64) {
+			if math.Mod(t, 5*3600) > 2*3600 {
+				return by * ms, 0
+			}
+			return 0, 0
+		}), 4, 6)
+	}
 	add("route change out", board, shifted(path(6*ms, exp(300*us)), func(t float64) (float64, float64) {
 		if math.Mod(t, 5*3600) > 3*3600 {
 			return 8 * ms, 0
