@@ -3,6 +3,7 @@ package configs
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -76,6 +77,9 @@ func TestMistakes(t *testing.T) {
 		{"wrong type", "[clock]\n  step_threshold = 5\n", `c.toml:2:3: step_threshold: want a duration in quotes with a unit, such as "1s", have the number 5`},
 		{"no unit", "[mqtt]\ninterval = \"16\"\n", `c.toml:2:1: interval: "16" is not a duration; write a number with a unit (ms, s, m, h), such as "1s"`},
 		{"out of range", "[trust]\nmax_source_stratum = 16\n", `c.toml:2:1: max_source_stratum: 16 is out of range; it must be 1 to 15`},
+		{"a rate that no clock has", "[clock]\nmax_frequency_ppm = 100000\n", `c.toml:2:1: max_frequency_ppm: 100000 is out of range; it must be 1 to 10000`},
+		{"a limit that nothing can keep", "[clock]\nmax_error_limit = \"1ns\"\n", `c.toml:2:1: max_error_limit: 1ns is out of range; it must be 1µs to 18h0m0s, or "0s" for none`},
+		{"longer than can be counted", "[clock]\nholdover_max = \"3000000h\"\n", `c.toml:2:1: holdover_max: 3000000h is out of range; it must be 1m0s to 8760h0m0s`},
 		{"choice", "[clock]\nmode = \"obsrve\"\n", `c.toml:2:1: mode: "obsrve" is not one of auto, system, observe, follow; did you mean "observe"?`},
 		{"duplicate server", "[[server]]\naddress = \"a.net\"\n[[server]]\naddress = \"a.net:4460\"\n", `c.toml:4:1: server a.net:4460 is listed twice; the first is on line 1`},
 		{"no address", "\n[[server]]\nname = \"x\"\n", `c.toml:2:1: a [[server]] needs an address: add address = "nts.example.net"`},
@@ -110,6 +114,42 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("\n got %s\nwant %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestEveryNumberHasARange gives each key that takes a number or a duration values that no gateway can work with.
+func TestEveryNumberHasARange(t *testing.T) {
+	cfg, server, ranged := Defaults(), newServer(), 0
+	all := cfg.sections()
+	all["[server]"] = server.fields()
+	for section, fields := range all {
+		for key, take := range fields {
+			for right, absurd := range map[any][]any{
+				int64(2): {int64(-1), int64(1) << 40},
+				2.5:      {-1.0, 1e12, math.NaN(), math.Inf(1)},
+				"1h":     {"-1s", "1ns", "200000h", "3000000h"},
+			} {
+				if _, text := right.(string); take(right, "") != nil || text && take("nts", "") == nil {
+					continue // it takes another kind of value
+				}
+				ranged++
+				for _, v := range absurd {
+					if err := take(v, ""); err == nil || !strings.Contains(err.Error(), "out of range; it must be ") {
+						t.Errorf("[%s] %s = %v: %v", section, key, v, err)
+					}
+				}
+			}
+		}
+	}
+	if ranged < 15 {
+		t.Errorf("only %d keys were tried", ranged)
+	}
+}
+
+func TestNoLimitOfTheBound(t *testing.T) {
+	got, err := Parse("c.toml", "[clock]\nmax_error_limit = \"0s\"\n")
+	if err != nil || got.Clock.MaxErrorLimit != 0 {
+		t.Errorf("%v, %v", got.Clock.MaxErrorLimit, err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,8 +33,8 @@ func (c *Config) sections() map[string]map[string]field {
 			"min_sources":       autoNumber(&c.Clock.MinSources, 1, 64),
 			"bootstrap_quorum":  autoNumber(&c.Clock.BootstrapQuorum, 1, 64),
 			"holdover_max":      duration(&c.Clock.HoldoverMax, time.Minute, 8760*time.Hour),
-			"max_error_limit":   duration(&c.Clock.MaxErrorLimit, 0, 18*time.Hour),
-			"max_frequency_ppm": decimal(&c.Clock.MaxFrequencyPPM, 1, 100000),
+			"max_error_limit":   limit(&c.Clock.MaxErrorLimit, time.Microsecond, 18*time.Hour),
+			"max_frequency_ppm": decimal(&c.Clock.MaxFrequencyPPM, 1, 10000),
 			"rtc":               boolean(&c.Clock.RTC),
 			"thermometer":       text(&c.Clock.Thermometer, thermometer),
 			"drift_file":        text(&c.Clock.DriftFile, nil),
@@ -289,13 +290,37 @@ func duration(to *time.Duration, low, high time.Duration) field {
 			return fmt.Errorf(`want a duration in quotes with a unit, such as "%v", have %s`, max(low, time.Second), kind(v))
 		}
 		d, err := time.ParseDuration(s)
-		if err != nil {
+		if err != nil && !tooLong(s) {
 			return fmt.Errorf(`%q is not a duration; write a number with a unit (ms, s, m, h), such as "%v"`, s, max(low, time.Second))
 		}
-		if d < low || d > high {
+		if err != nil || d < low || d > high {
 			return fmt.Errorf("%s is out of range; it must be %v to %v", s, low, high)
 		}
 		*to = d
+		return nil
+	}
+}
+
+var digits = regexp.MustCompile("[0-9]+")
+
+// tooLong reports whether s would be a duration if its numbers were smaller.
+func tooLong(s string) bool {
+	_, err := time.ParseDuration(digits.ReplaceAllString(s, "1"))
+	return err == nil
+}
+
+// limit is a duration, or "0s" for none.
+func limit(to *time.Duration, low, high time.Duration) field {
+	return func(v any, dir string) error {
+		if s, ok := v.(string); ok {
+			if d, err := time.ParseDuration(s); err == nil && d == 0 {
+				*to = 0
+				return nil
+			}
+		}
+		if err := duration(to, low, high)(v, dir); err != nil {
+			return fmt.Errorf(`%w, or "0s" for none`, err)
+		}
 		return nil
 	}
 }
