@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ntsgw/ntsgw/discipline"
@@ -33,8 +34,9 @@ type QueryResult struct {
 	Address        string      `json:"address"`
 	NTPAddress     string      `json:"ntp_address"`
 	AEAD           uint16      `json:"aead"`
-	Cookies        int         `json:"cookies"`      // of the key exchange
-	CookieBytes    int         `json:"cookie_bytes"` // of each
+	AEADSilent     uint16      `json:"aead_silent,omitempty"` // what the server chose first, and then answered nothing; 0: it did answer
+	Cookies        int         `json:"cookies"`               // of the key exchange
+	CookieBytes    int         `json:"cookie_bytes"`          // of each
 	Stratum        uint8       `json:"stratum"`
 	Offset         float64     `json:"offset_seconds"` // server minus the host clock
 	Delay          float64     `json:"delay_seconds"`
@@ -54,31 +56,47 @@ type Certificate struct {
 	SPKIPin  string    `json:"spki_pin"` // sha256/BASE64, as in pins
 }
 
-// Query makes keys with one server and asks it a few times. Nothing is kept. The error is a
-// sentence that names the cause.
+// Query makes keys with one server and asks it a few times. Nothing is kept. A server that is silent with AEAD 30 is
+// asked once more with AEAD 15 alone, as a Source does (see poller.doubt). The error is a sentence that names the cause.
 func Query(ctx context.Context, q QueryOptions) (*QueryResult, error) {
-	samples := min(max(q.Samples, 0), 8)
-	if samples == 0 {
-		samples = 3
+	q.Samples = min(max(q.Samples, 0), 8)
+	if q.Samples == 0 {
+		q.Samples = 3
 	}
 	if q.Timeout <= 0 {
 		q.Timeout = 10 * time.Second
 	}
-	out := make(chan discipline.Measurement)
 	opt := Options{
 		Name: q.Name, Address: q.Address, MinPoll: time.Second, AEADs: q.AEADs,
-		Trust: q.Trust, Clock: q.Clock, Out: out,
+		Trust: q.Trust, Clock: q.Clock,
 	}
 	if err := opt.complete(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, q.Timeout)
 	defer cancel()
+	res, silent, err := q.ask(ctx, opt)
+	if !silent || ctx.Err() != nil {
+		return res, err
+	}
+	opt.AEADs = []uint16{ntske.AEADAESSIVCMAC256}
+	again, _, failed := q.ask(ctx, opt)
+	if failed != nil {
+		return nil, err // AEAD 30 was not to blame
+	}
+	again.AEADSilent = ntske.AEADAES128GCMSIV
+	return again, nil
+}
+
+// ask makes keys once and asks with them. silent: AEAD 30 may be why there was no reply.
+func (q *QueryOptions) ask(ctx context.Context, opt Options) (res *QueryResult, silent bool, err error) {
+	out := make(chan discipline.Measurement)
+	opt.Out = out
 	k, fail := makeKeys(ctx, &opt, 0)
 	if fail != nil {
-		return nil, fail
+		return nil, false, fail
 	}
-	res := &QueryResult{
+	res = &QueryResult{
 		Address: opt.Address, NTPAddress: k.peer.String(), AEAD: k.AEAD,
 		Cookies: len(k.Cookies), CookieBytes: len(k.Cookies[0]),
 		DatesDeferred: k.deferred, Revocation: "unknown",
@@ -89,9 +107,16 @@ func Query(ctx context.Context, q QueryOptions) (*QueryResult, error) {
 	if q.Revocation != nil {
 		res.Revocation = q.Revocation(opt.Name)
 	}
+	all := q.Timeout
+	doubtful := k.AEAD == ntske.AEADAES128GCMSIV && (q.AEADs == nil || slices.Contains(q.AEADs, ntske.AEADAESSIVCMAC256))
+	if doubtful {
+		all -= all / 5 // the rest is for AEAD 15
+	}
+	ctx, cancel := context.WithTimeout(ctx, all)
+	defer cancel()
 
 	s := newSource(opt)
-	s.poller.pace.timeout = replyTimeout(q.Timeout)
+	s.poller.pace.timeout = replyTimeout(all)
 	s.poller.keysMade(opt.Clock.Now(), k)
 	k.deferred = false // for this one question the session is not made again
 	r := newRunner(s)
@@ -104,7 +129,7 @@ func Query(ctx context.Context, q QueryOptions) (*QueryResult, error) {
 	got := 0
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for got < samples {
+	for got < q.Samples {
 		select {
 		case m := <-out:
 			pair := opt.Clock.ReadPair()
@@ -117,7 +142,7 @@ func Query(ctx context.Context, q QueryOptions) (*QueryResult, error) {
 			}
 			continue
 		case <-tick.C:
-			if st := s.Status(); got == 0 || st.Sent <= uint64(samples)+2 || s.phase() == waiting {
+			if st := s.Status(); got == 0 || st.Sent <= uint64(q.Samples)+2 || s.phase() == waiting {
 				continue
 			}
 		case <-ctx.Done():
@@ -126,18 +151,21 @@ func Query(ctx context.Context, q QueryOptions) (*QueryResult, error) {
 		}
 		break
 	}
-	stop()
-	if got == 0 {
-		return nil, s.silence(ctx)
+	if err = s.silence(ctx); got > 0 {
+		err = nil
 	}
-	return res, nil
+	stop()
+	if err != nil {
+		return nil, doubtful && !s.poller.heard, err
+	}
+	return res, false, nil
 }
 
 // replyTimeout is how long to wait for each reply, so that all the cookies of one key exchange can be tried in the
 // time that there is: a server may drop some requests, or have other keys (see poller.placeholders and
-// poller.expire). Within a second every server answers that can be used.
+// poller.expire). Within four fifths of a second every server answers that can be used.
 func replyTimeout(all time.Duration) time.Duration {
-	return max(time.Second, min(2*time.Second, all/(ntske.MaxCookies+1)))
+	return max(800*time.Millisecond, min(2*time.Second, all/(ntske.MaxCookies+1)))
 }
 
 func (s *Source) phase() phase {

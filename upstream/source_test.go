@@ -598,3 +598,29 @@ func TestQueryAdapts(t *testing.T) {
 		})
 	}
 }
+
+// A server that drops what comes with AEAD 30, whatever its keys, is asked with AEAD 15, and the answer says so.
+func TestQueryFallsBackToAEAD15(t *testing.T) {
+	t.Parallel()
+	ca := upstreamtest.NewCA(t)
+	ask := func(cfg upstreamtest.Config, timeout time.Duration, aeads ...uint16) (*upstream.QueryResult, int, error) {
+		server := upstreamtest.NewServer(t, ca, cfg)
+		res, err := upstream.Query(context.Background(), upstream.QueryOptions{AEADs: aeads, Samples: 1, Timeout: timeout,
+			Address: server.Address, Trust: &upstreamtest.Trust{Roots: ca.Pool()}, Clock: sysclock.Reader{}})
+		kes, _ := server.Seen()
+		return res, kes, err
+	}
+	if res, kes, err := ask(upstreamtest.Config{Deaf: 30}, patience); err != nil || res.AEAD != 15 || res.AEADSilent != 30 || kes != 2 {
+		t.Errorf("%+v after %d key exchanges, %v", res, kes, err)
+	}
+	if res, _, err := ask(upstreamtest.Config{}, patience); err != nil || res.AEAD != 30 || res.AEADSilent != 0 {
+		t.Errorf("a server that answers: %+v, %v", res, err)
+	}
+	// Where AEAD 15 can't be had, what was silent is told, not that.
+	if _, kes, err := ask(upstreamtest.Config{Deaf: 30, AEADs: []uint16{30}}, patience); err == nil || !strings.Contains(err.Error(), "stays silent") || kes != 2 {
+		t.Errorf("AEAD 30 only: %d key exchanges, %v", kes, err)
+	}
+	if _, kes, err := ask(upstreamtest.Config{Deaf: 30}, time.Second, 30); err == nil || kes != 1 {
+		t.Errorf("asked for AEAD 30 alone: %d key exchanges, %v", kes, err)
+	}
+}

@@ -79,9 +79,9 @@ func (p *probe) report() string {
 	name := p.server.Name
 	switch {
 	case p.err == nil:
-		return fmt.Sprintf("%s: accepted, %s left\n  stratum %d, offset %s, delay %s, from %s\n%s", name,
+		return fmt.Sprintf("%s: accepted, %s left\n  stratum %d, offset %s, delay %s, from %s, AEAD %s\n%s", name,
 			configs.Counted(int(math.Round(p.judged.DaysLeft)), "day", "days"), p.result.Stratum,
-			status.Duration(p.result.Offset), status.Duration(p.result.Delay), p.result.NTPAddress, certificate)
+			status.Duration(p.result.Offset), status.Duration(p.result.Delay), p.result.NTPAddress, aeadText(p.result), certificate)
 	case p.judged.Reason != "":
 		return fmt.Sprintf("%s: refused (%s): %s\n%s", name, p.judged.Reason, strings.TrimPrefix(p.why(), "the certificate is refused: "), certificate)
 	case p.judged.Accepted:

@@ -67,7 +67,7 @@ func queryVerb(ctx context.Context, t terminal, args []string) error {
 	}
 	row("server", "%s", r.Address)
 	row("time server", "%s", r.NTPAddress)
-	row("AEAD", "%d (%s)", r.AEAD, aeadName(r.AEAD))
+	row("AEAD", "%s", aeadText(r))
 	row("cookies", "%d of %d bytes", r.Cookies, r.CookieBytes)
 	row("stratum", "%d", r.Stratum)
 	row("offset", "%s (server minus this host)", status.Duration(r.Offset))
@@ -111,6 +111,15 @@ func knownRevocation(mode string) error {
 		}
 	}
 	return misuse("-revocation %q is not one of %s", mode, strings.Join(words, ", "))
+}
+
+// aeadText is what was used, and what was not answered.
+func aeadText(r *upstream.QueryResult) string {
+	text := fmt.Sprintf("%d (%s)", r.AEAD, aeadName(r.AEAD))
+	if r.AEADSilent != 0 {
+		text += fmt.Sprintf("; with %d (%s) the server was silent", r.AEADSilent, aeadName(r.AEADSilent))
+	}
+	return text
 }
 
 func aeadName(id uint16) string {

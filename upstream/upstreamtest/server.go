@@ -30,6 +30,8 @@ type Config struct {
 	// (compliant-128-gcm-siv), derives keys as §5.1 says, and drops what does not authenticate. Its KE knows
 	// neither NTPServer nor Cookies.
 	Literal bool
+	// Deaf is the AEAD whose requests are dropped; 0: none.
+	Deaf uint16
 	// NoCookies leaves cookies out of replies.
 	NoCookies bool
 	// Tolerates says whether a request with so many placeholders is answered; nil: all are.
@@ -246,7 +248,7 @@ func (s *Server) answers(packet []byte, at time.Time) [][]byte {
 	s.fault = nil
 	s.mu.Unlock()
 	switch {
-	case silent, a == nil, s.cfg.Literal && !s.authentic(packet), s.cfg.Tolerates != nil && !s.cfg.Tolerates(placeholders):
+	case silent, a == nil, s.cfg.Deaf != 0 && a.algorithm == s.cfg.Deaf, s.cfg.Literal && !s.authentic(packet), s.cfg.Tolerates != nil && !s.cfg.Tolerates(placeholders):
 		return nil
 	case nak:
 		r := reply{uid: a.uid, header: ntp.Packet{Version: 4, Mode: ntp.ModeServer, Leap: 3,
