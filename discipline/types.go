@@ -36,10 +36,6 @@ func Slept(read func() time.Duration, base time.Duration) bool {
 	return true
 }
 
-// RawTick is the coarsest step of the raw clock on the boards that are supported (the BCM2835's
-// system timer counts microseconds): a reading may be that much older than the moment.
-const RawTick = time.Microsecond
-
 // Leap says what happens at the end of the current UTC month (RFC 5905 figure 9,
 // restated as a signed number of seconds).
 type Leap int8

@@ -228,7 +228,7 @@ func (r *runner) housekeep() {
 		r.with(func(p *poller, now discipline.Raw) { p.resumed(now) })
 	}
 	// The kernel changes to a coarser counter when it finds the finer one unsteady.
-	tick := tickOf(r.opt.Clock.Now)
+	tick := discipline.TickOf(r.opt.Clock.Now)
 	r.with(func(p *poller, _ discipline.Raw) { p.tick = tick })
 	if r.session == nil {
 		return

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"sync"
 	"time"
+
+	"github.com/ntsgw/ntsgw/discipline"
 )
 
 // Source asks one server. Its methods are safe for concurrent use; Run is called once.
@@ -32,7 +34,7 @@ func New(opt Options) (*Source, error) {
 }
 
 func newSource(opt Options) *Source {
-	opt.tick = tickOf(opt.Clock.Now)
+	opt.tick = discipline.TickOf(opt.Clock.Now)
 	return &Source{
 		opt:     opt,
 		kick:    make(chan struct{}, 1),

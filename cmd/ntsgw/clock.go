@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,7 +46,7 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 	if g.heat, err = newThermometer(cfg.Thermometer); err != nil {
 		return &exitError{exitConfig, err}
 	}
-	opt := loop.Options{Measurements: in, Sources: events, Store: files, Log: g.log, Refused: g.refused.add}
+	opt := loop.Options{Measurements: in, Sources: events, Store: files, Tick: g.tick, Log: g.log, Refused: g.refused.add}
 	if g.heat != nil {
 		dc.Thermometer, opt.Temperatures = true, g.heat.out
 	}
@@ -86,6 +87,9 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 	}
 	opt.Engine = discipline.New(dc)
 	g.loop, err = loop.New(opt)
+	if errors.As(err, new(*loop.CoarseClockError)) {
+		return toMend(err)
+	}
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/ntsgw/ntsgw/certs/signing"
 	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/discipline/loop"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/downstream/ptp"
 	"github.com/ntsgw/ntsgw/downstream/status"
@@ -43,7 +45,7 @@ func doctorVerb(ctx context.Context, t terminal, args []string) error {
 		}
 	}
 	state := stateFinding(cfg.Gateway.StateDir)
-	say(configFinding(cfg), clockFinding(cfg), state, rtcFinding())
+	say(configFinding(cfg), clockFinding(cfg), tickFinding(discipline.TickOf(sysclock.Now)), state, rtcFinding())
 	if state.grade == "ok" {
 		say(secretFindings(cfg)...)
 	}
@@ -89,6 +91,17 @@ func clockFinding(cfg configs.Config) finding {
 		return finding{"bad", `mode is "system", but this process may not set the host clock: give it CAP_SYS_TIME, or run doctor as the user that runs ntsgw`}
 	}
 	return finding{"note", "this process may not set the host clock: the gateway would observe"}
+}
+
+// tickFinding judges the step of the raw clock.
+func tickFinding(tick time.Duration) finding {
+	switch text := fmt.Sprintf("the raw clock (CLOCK_MONOTONIC_RAW) moves in steps of %v", tick.Round(100*time.Nanosecond)); {
+	case tick > discipline.MostRawTick:
+		return finding{"bad", (&loop.CoarseClockError{Step: tick}).Error()}
+	case discipline.Coarse(tick) > 0:
+		return finding{"note", text + ", which every bound that is handed on contains"}
+	}
+	return finding{"ok", "the raw clock is fine enough"}
 }
 
 func stateFinding(dir string) finding {

@@ -2,15 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/status"
 	"github.com/ntsgw/ntsgw/tests/loopback"
 	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
@@ -120,6 +124,25 @@ func TestAStrangeAuthorityIsNamedWithItsFlag(t *testing.T) {
 	args := []string{"query", server.Address, "-revocation", "off", "-ca", certstest.New(t).CAFile(t)}
 	if code := dispatch(context.Background(), terminal{out: io.Discard, err: &said}, args); code != exitFailed || !strings.Contains(said.String(), "name its authority: -ca FILE") {
 		t.Errorf("exit code %d: %s", code, said.String())
+	}
+}
+
+// TestACoarseClockIsUnfit holds the start to end, with the code of what a person must mend, over a raw clock that counts
+// timer interrupts, and the doctor to say the same.
+func TestACoarseClockIsUnfit(t *testing.T) {
+	g := &gateway{cfg: quietly(t), log: slog.New(slog.DiscardHandler), tick: func() time.Duration { return 4 * time.Millisecond }}
+	err := g.newLoop(make(chan discipline.Measurement), nil)
+	if e := (*exitError)(nil); !errors.As(err, &e) || e.code != exitConfig || !strings.Contains(err.Error(), "steps of 4ms, more than 100µs, so this host is not fit") {
+		t.Errorf("%v", err)
+	}
+	for tick, want := range map[time.Duration]finding{
+		17:                    {"ok", "fine enough"},
+		10 * time.Microsecond: {"note", "steps of 10µs"},
+		4 * time.Millisecond:  {"bad", "not fit"},
+	} {
+		if f := tickFinding(tick); f.grade != want.grade || !strings.Contains(f.text, want.text) {
+			t.Errorf("%v: %s %s", tick, f.grade, f.text)
+		}
 	}
 }
 

@@ -33,8 +33,9 @@ type gateway struct {
 	log  *slog.Logger
 	lock *os.File // of the state folder
 	read sysclock.Reader
-	rtc  *sysclock.RTC // nil: there is no battery clock
-	heat *thermometer  // nil: there is no thermometer
+	tick func() time.Duration // measures the raw clock's step
+	rtc  *sysclock.RTC        // nil: there is no battery clock
+	heat *thermometer         // nil: there is no thermometer
 
 	leaps   discipline.LeapTable // that the timeline is counted with
 	policy  *certs.Policy
@@ -60,6 +61,7 @@ type gateway struct {
 // again by run. With dry the host clock is only observed.
 func newGateway(cfg configs.Config, dry bool, log *slog.Logger) (*gateway, error) {
 	g := &gateway{cfg: cfg, dry: dry, log: log}
+	g.tick = func() time.Duration { return discipline.TickOf(g.read.Now) }
 	g.reloads = &reloader{g: g, applied: cfg}
 	var err error
 	if g.lock, err = lockState(cfg.Gateway.StateDir); err != nil {

@@ -89,9 +89,12 @@ type Options struct {
 	// Decide, when not nil, chooses the mode while the loop already measures (clock.mode =
 	// "auto"): until it returns, the host clock is left alone. It runs once in a goroutine that
 	// Run waits for. Why is one sentence for the log.
-	Decide   func(ctx context.Context) (mode Mode, why string)
-	Store    Store        // nil: nothing is kept
-	RTC      RTC          // nil: the battery clock is left to the kernel
+	Decide func(ctx context.Context) (mode Mode, why string)
+	Store  Store // nil: nothing is kept
+	RTC    RTC   // nil: the battery clock is left to the kernel
+	// Tick, when not nil, measures the step of the raw clock (see discipline.TickOf): at the start and every few
+	// seconds, as the kernel changes to a coarser counter when it finds the finer one unsteady.
+	Tick     func() time.Duration
 	Tracking io.Writer    // nil: no tracking log; see trackingHeader
 	Log      *slog.Logger // nil: none
 	// Refused, when not nil, is told the source and reason word of each measurement that the
@@ -126,7 +129,22 @@ type Loop struct {
 	s    steering
 }
 
-// New returns a Loop that Run starts.
+// CoarseClockError says that the raw clock is too coarse for a gateway.
+type CoarseClockError struct{ Step time.Duration }
+
+// Error says how coarse it is and what to do.
+func (e *CoarseClockError) Error() string {
+	return fmt.Sprintf("the raw clock (CLOCK_MONOTONIC_RAW) moves in steps of %v, more than %v, so this host is not fit for a gateway; %s",
+		shown(e.Step), discipline.MostRawTick, finerClock)
+}
+
+// shown is a measured step for a person: it is no more than a few nanoseconds above the true one.
+func shown(step time.Duration) time.Duration { return step.Round(100 * time.Nanosecond) }
+
+// finerClock is what to do about a coarse raw clock.
+const finerClock = "give the kernel a finer clock source: /sys/devices/system/clocksource/clocksource0 has available_clocksource and current_clocksource"
+
+// New returns a Loop that Run starts. A raw clock that is too coarse is a *CoarseClockError.
 func New(o Options) (*Loop, error) {
 	switch {
 	case o.Engine == nil || o.Clock == nil || o.Measurements == nil:
@@ -144,10 +162,31 @@ func New(o Options) (*Loop, error) {
 		l.log = slog.New(slog.DiscardHandler)
 	}
 	l.s.mode = o.Mode
+	if l.measureTick(); l.s.tick > discipline.MostRawTick {
+		return nil, &CoarseClockError{l.s.tick}
+	}
 	l.base.Store(int64(o.Clock.Suspended()))
-	l.publish(o.Engine.Snapshot())
+	l.publish(l.engine())
 	l.host.Store(&Host{At: o.Clock.Now(), Mode: o.Mode, Deciding: o.Decide != nil, MaxError: forever})
 	return l, nil
+}
+
+// measureTick measures the step of the raw clock.
+func (l *Loop) measureTick() {
+	if l.o.Tick != nil {
+		l.s.tick, l.s.tickAt = l.o.Tick(), l.o.Clock.Now()
+	}
+}
+
+// engine is the engine's snapshot with a bound that covers a coarse raw clock: who hands time on allows for
+// discipline.RawTick.
+func (l *Loop) engine() *discipline.Snapshot {
+	s := l.o.Engine.Snapshot()
+	if over := discipline.Coarse(l.s.tick); s.Serving() {
+		s.MaxErrorAt += over
+		s.RootDispersion += over
+	}
+	return s
 }
 
 // Snapshot returns what may be served now: the timeline, and while another daemon steers the host clock only what holds for that, too.

@@ -489,6 +489,47 @@ func TestAnOscillatorBeyondTheLimitIsSaidSo(t *testing.T) {
 	})
 }
 
+// A raw clock that is coarse, or becomes it while the loop runs, is in the bound of whatever is served, and warned of;
+// one that is too coarse for a gateway ends the start.
+func TestACoarseRawClock(t *testing.T) {
+	measure := func(first, later time.Duration) (s *discipline.Snapshot) {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			w := newWorld(t, newSimClock(0, 10), System, func(o *Options) {
+				o.Tick = func() time.Duration {
+					if time.Since(began) < time.Minute {
+						return first
+					}
+					return later
+				}
+			})
+			w.pass(time.Minute - time.Second)
+			if s := w.loop.Snapshot(); warned(s, "clock-coarse") != (discipline.Coarse(first) > 0) {
+				t.Errorf("a step of %v: %v", first, s.Warnings)
+			}
+			w.pass(time.Minute)
+			s = w.loop.Snapshot()
+			w.end()
+		})
+		return s
+	}
+	fine := measure(17, discipline.RawTick)
+	if warned(fine, "clock-coarse") {
+		t.Errorf("warned of the coarsest clock that is supported: %v", fine.Warnings)
+	}
+	for _, first := range []time.Duration{17, 50 * time.Microsecond} {
+		coarse := measure(first, 50*time.Microsecond)
+		if more := coarse.MaxErrorAt - fine.MaxErrorAt; more != 49*time.Microsecond || coarse.RootDelay/2+coarse.RootDispersion < coarse.MaxErrorAt || !warned(coarse, "clock-coarse") {
+			t.Errorf("a step of 50 µs adds %v to a bound of %v; root dispersion %v; %v", more, fine.MaxErrorAt, coarse.RootDispersion, coarse.Warnings)
+		}
+	}
+	_, err := New(Options{Engine: discipline.New(discipline.Config{}), Clock: newSimClock(0, 0), Mode: Observe,
+		Measurements: make(chan discipline.Measurement), Tick: func() time.Duration { return 4 * time.Millisecond }})
+	if e := (*CoarseClockError)(nil); !errors.As(err, &e) || e.Step != 4*time.Millisecond || !strings.Contains(err.Error(), "in steps of 4ms, more than 100µs") {
+		t.Errorf("a clock of 4 ms: %v", err)
+	}
+}
+
 func TestAStaleSnapshotIsNotServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimClock(0, 10)

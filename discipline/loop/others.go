@@ -59,6 +59,9 @@ func (l *Loop) warn(snap *discipline.Snapshot, h *Host) {
 	if s.limited {
 		add("frequency-limit", fmt.Sprintf("this host's oscillator is off by %.0f ppm, more than max_frequency_ppm: raise it in [clock], or the host clock can't be held", snap.FrequencyPPM))
 	}
+	if discipline.Coarse(s.tick) > 0 {
+		add("clock-coarse", fmt.Sprintf("this host's raw clock (CLOCK_MONOTONIC_RAW) moves in steps of %v, which is part of every bound that is handed on: %s", shown(s.tick), finerClock))
+	}
 	if s.yielded {
 		add("another-daemon", "another program keeps steering the host clock, so it is only observed: stop chrony, ntpd or systemd-timesyncd, or set clock.mode = \"follow\"")
 	}

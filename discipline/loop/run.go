@@ -13,6 +13,7 @@ import (
 const (
 	forever    = time.Duration(math.MaxInt64)
 	tick       = time.Second            // between looks at the clock
+	tickEvery  = 5 * time.Second        // between looks at the raw clock's step
 	quickTick  = 250 * time.Millisecond // while a phase is slewed out
 	quickPhase = 100 * time.Microsecond // … that is larger than this
 	stale      = time.Minute
@@ -92,7 +93,11 @@ func (l *Loop) turn(m *discipline.Measurement) error {
 			m = nil
 		}
 	}
-	e.Advance(l.o.Clock.Now())
+	now := l.o.Clock.Now()
+	if now.Sub(l.s.tickAt) >= tickEvery {
+		l.measureTick()
+	}
+	e.Advance(now)
 	return l.steer(m)
 }
 
@@ -105,7 +110,7 @@ func (l *Loop) suspended() bool {
 	is := l.o.Clock.Suspended()
 	l.o.Engine.Suspended(l.o.Clock.Now())
 	// Nothing of the old timeline may be found once the new base is seen.
-	l.publish(l.o.Engine.Snapshot())
+	l.publish(l.engine())
 	l.base.Store(int64(is))
 	l.log.Warn("the machine was suspended: time is acquired anew", "for", is-base)
 	return true

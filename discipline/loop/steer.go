@@ -30,6 +30,8 @@ type steering struct {
 	hurry   bool // the clock was set during the turn
 	limited bool // max_frequency_ppm keeps the host clock from the timeline
 	rtcAt   discipline.Raw
+	tick    time.Duration // the raw clock's step, as last measured
+	tickAt  discipline.Raw
 	stepped bool // since the battery clock was last kept
 }
 
@@ -83,7 +85,7 @@ func (l *Loop) steer(m *discipline.Measurement) error {
 	if !deciding {
 		decision = l.o.Engine.Steer(read)
 	}
-	snap := l.o.Engine.Snapshot()
+	snap := l.engine()
 	steers := s.mode == System && !s.yielded
 	if steers && decision.Action != discipline.Hold {
 		if err := l.apply(decision, snap); err != nil {
@@ -240,7 +242,7 @@ func (l *Loop) settle() error {
 	if err != nil {
 		return err
 	}
-	snap := l.o.Engine.Snapshot()
+	snap := l.engine()
 	if !snap.Serving() {
 		return l.o.Clock.SetStatus(sysclock.KernelStatus{MaxError: forever, EstError: forever})
 	}

@@ -1,11 +1,16 @@
-package upstream
+package discipline
 
 import (
 	"slices"
 	"time"
-
-	"github.com/ntsgw/ntsgw/discipline"
 )
+
+// RawTick is the coarsest step of the raw clock on the boards that are supported (the BCM2835's
+// system timer counts microseconds): a reading may be that much older than the moment.
+const RawTick = time.Microsecond
+
+// MostRawTick is the coarsest step that a gateway runs with: what is coarser counts timer interrupts.
+const MostRawTick = 100 * time.Microsecond
 
 const (
 	// tickRounding is by how much a distance of distances between readings, in whole nanoseconds,
@@ -15,13 +20,13 @@ const (
 	tickReadings = 1 << 16 // readings to look for them in: tens of milliseconds
 )
 
-// tickOf returns a bound on the step of the clock that now reads. clock_getres(2) can't tell: it
+// TickOf returns a bound on the step of the clock that now reads, no more than tickRounding above it. clock_getres(2) can't tell: it
 // gives the resolution of timers, 1 ns beside a counter of microseconds.
 //
 // Readings lie whole steps apart, and so the distances between them differ by whole steps: the
 // least of either is no less than one. How long a reading takes falls out of the difference, so
 // that a fine clock is seen to be one though nobody can read it that often.
-func tickOf(now func() discipline.Raw) time.Duration {
+func TickOf(now func() Raw) time.Duration {
 	var apart []time.Duration
 	last := now()
 	for i := 0; i < tickReadings && len(apart) < tickSteps; i++ {
@@ -32,7 +37,7 @@ func tickOf(now func() discipline.Raw) time.Duration {
 		last = at
 	}
 	if len(apart) == 0 {
-		return discipline.RawTick
+		return RawTick
 	}
 	slices.Sort(apart)
 	least := apart[0]
@@ -42,4 +47,12 @@ func tickOf(now func() discipline.Raw) time.Duration {
 		}
 	}
 	return least + tickRounding
+}
+
+// Coarse is by how much a step, as TickOf has it, is more than the RawTick that everything that is handed on allows for.
+func Coarse(tick time.Duration) time.Duration {
+	if tick <= RawTick+tickRounding {
+		return 0
+	}
+	return tick - RawTick
 }
