@@ -219,6 +219,51 @@ func TestFollowNeverTrustsASmallerKernelError(t *testing.T) {
 	})
 }
 
+// Following, a host clock that another daemon keeps wrong is named, with what to do about what is known to do that.
+func TestFollowNamesAHostClockThatIsOff(t *testing.T) {
+	for _, c := range []struct {
+		wrong time.Duration
+		says  string // empty: no warning
+	}{
+		{0, ""}, {50 * time.Millisecond, ""}, {-50 * time.Millisecond, ""},
+		{37*time.Second + 3*time.Millisecond, "37s ahead of the servers' time, which every bound contains that is served: it shows TAI rather than UTC"},
+		{time.Second, "1s ahead of the servers' time, which every bound contains that is served: whole seconds are leap seconds"},
+		{-37 * time.Second, "37s behind the servers' time, which every bound contains that is served: whole seconds are leap seconds"},
+		{18*time.Second - 20*time.Millisecond, "17.98s ahead of the servers' time, which every bound contains that is served: whole seconds are leap seconds"},
+		{-2400 * time.Millisecond, "2.4s behind the servers' time, which every bound contains that is served: see whom its daemon follows"},
+		{2 * time.Hour, "2h0m0s ahead of the servers' time, which every bound contains that is served: see whom its daemon follows"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			clock := newSimClock(c.wrong, 10)
+			w := newWorld(t, clock, Follow, nil)
+			w.pass(time.Minute)
+			text := ""
+			for _, warning := range w.loop.Snapshot().Warnings {
+				if warning.ID == "host-clock-off" {
+					text = warning.Text
+				}
+			}
+			if (text == "") != (c.says == "") || !strings.Contains(text, c.says) {
+				t.Errorf("off by %v: %q", c.wrong, text)
+			}
+			clock.setByOperator(-c.wrong) // its daemon was mended
+			w.pass(3 * time.Second)
+			if warned(w.loop.Snapshot(), "host-clock-off") {
+				t.Errorf("still warned of after %v were taken back", c.wrong)
+			}
+			w.end()
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, newSimClock(37*time.Second, 10), Observe, nil)
+		w.pass(time.Minute)
+		if warned(w.loop.Snapshot(), "host-clock-off") {
+			t.Error("observing, nothing rests on the host clock")
+		}
+		w.end()
+	})
+}
+
 func TestAnOperatorsDateIsSteeredBackAndTheEpochStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimClock(0, 10)

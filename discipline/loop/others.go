@@ -2,6 +2,7 @@ package loop
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
@@ -56,6 +57,11 @@ func (l *Loop) warn(snap *discipline.Snapshot, h *Host) {
 	if s.sets > 0 && h.At.Sub(s.setAt) < setRemember && s.mode != Follow {
 		add("host-clock-set", s.last.String()+": what is served didn't move; find out who runs date or another time daemon")
 	}
+	if s.mode == Follow && h.PhaseKnown {
+		if text := astray(snap, h); text != "" {
+			add("host-clock-off", text)
+		}
+	}
 	if s.limited {
 		add("frequency-limit", fmt.Sprintf("this host's oscillator is off by %.0f ppm, more than max_frequency_ppm: raise it in [clock], or the host clock can't be held", snap.FrequencyPPM))
 	}
@@ -65,6 +71,31 @@ func (l *Loop) warn(snap *discipline.Snapshot, h *Host) {
 	if s.yielded {
 		add("another-daemon", "another program keeps steering the host clock, so it is only observed: stop chrony, ntpd or systemd-timesyncd, or set clock.mode = \"follow\"")
 	}
+}
+
+// astray says that a host clock which another daemon steers is off by more than that daemon's own noise, and what is
+// known to do that; "" when it isn't. What is served then is right, but its bound is as large.
+func astray(snap *discipline.Snapshot, h *Host) string {
+	const noise = 100 * time.Millisecond
+	doubt := snap.MaxError(h.At) + h.Width + noise
+	if h.Phase.Abs() <= doubt {
+		return ""
+	}
+	ahead := -h.Phase
+	way := "ahead of"
+	if ahead < 0 {
+		way = "behind"
+	}
+	text := fmt.Sprintf("the host clock is %v %s the servers' time, which every bound contains that is served: ", ahead.Abs().Round(10*time.Millisecond), way)
+	whole := ahead.Round(time.Second)
+	const fix = "in what steers it, set the offset to UTC (phc2sys: -w or -O; a refclock of chrony's: tai)"
+	switch tai := time.Duration(snap.UTCAt(h.At).TAIOffset) * time.Second; {
+	case doubt < time.Second/2 && tai > 0 && whole == tai && (ahead-whole).Abs() <= doubt:
+		return text + "it shows TAI rather than UTC; " + fix
+	case doubt < time.Second/2 && whole.Abs() < time.Minute && (ahead-whole).Abs() <= doubt:
+		return text + "whole seconds are leap seconds that were counted wrongly, or GPS time or TAI taken for UTC; " + fix
+	}
+	return text + "see whom its daemon follows (chronyc sources, timedatectl timesync-status), or let this gateway steer it (mode = \"system\" in [clock])"
 }
 
 // report logs one line a change of state.

@@ -114,7 +114,7 @@ func (l *Loop) steer(m *discipline.Measurement) error {
 	}
 	s.limited = steers && decision.Action == discipline.Slew &&
 		math.Abs(snap.FrequencyPPM) > math.Abs(decision.FrequencyPPM)+limitNoise && snap.FrequencyPPM*float64(h.Phase) > 0
-	l.warn(snap, h)
+	l.warn(own, h)
 	s.phase = h.Phase
 	l.host.Store(h) // first: its mode says how the snapshot is to be read
 	l.publish(own)
