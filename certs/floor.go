@@ -44,6 +44,7 @@ type Evidence struct {
 	SavedRTC time.Time // what the battery clock showed at Saved
 	Operator time.Time
 	RTC      time.Time // what the battery clock shows at the start
+	Refused  []*Error  // files that are there and can't be used
 }
 
 // Floor is the time that has passed for certain. It is a value: no clock, no files.
@@ -58,11 +59,17 @@ type Floor struct {
 	hard, soft         time.Time
 	hardFrom, softFrom string
 	warnings           []discipline.Warning
+	counts             map[string]uint64
 }
 
 // NewFloor weighs the evidence.
 func NewFloor(e Evidence) Floor {
-	f := Floor{hard: e.Build, hardFrom: FromBuild}
+	f := Floor{hard: e.Build, hardFrom: FromBuild, counts: map[string]uint64{}}
+	for _, refused := range e.Refused {
+		f.counts[refused.Why]++
+		f.warnings = append(f.warnings, discipline.Warning{ID: "floor-file-refused",
+			Text: fmt.Sprintf("A time in the state folder counts for nothing since the start: %v; mend or remove it, then restart ntsgw.", refused)})
+	}
 	limit := e.Build.Add(plausible)
 	raise := func(t time.Time, from, what string) {
 		if t.IsZero() {
@@ -106,6 +113,9 @@ func (f Floor) Hard() time.Time { return f.hard }
 // Warnings returns what was ignored and why.
 func (f Floor) Warnings() []discipline.Warning { return f.warnings }
 
+// Counts returns how many files each reason has refused.
+func (f Floor) Counts() map[string]uint64 { return f.counts }
+
 // BeforeFloor returns the warning that stands while servers tell a time t before the floor; zero: which
 // one is not known.
 func (f Floor) BeforeFloor(t time.Time) discipline.Warning {
@@ -138,6 +148,11 @@ func GatherEvidence(stateDir string, rtc time.Time) (Evidence, error) {
 	}
 	var operatorErr error
 	e.Operator, operatorErr = readOperator(filepath.Join(stateDir, OperatorName))
+	for _, err := range []error{savedErr, operatorErr} {
+		if refused := (*Error)(nil); errors.As(err, &refused) {
+			e.Refused = append(e.Refused, refused)
+		}
+	}
 	return e, errors.Join(savedErr, operatorErr)
 }
 

@@ -100,6 +100,47 @@ func TestSavedTime(t *testing.T) {
 	}
 }
 
+// A file of a time that can't be used is warned of and counted, each under its reason.
+func TestFloorFilesThatAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		name, file string
+		make       func(path string) error
+		why, says  string
+	}{
+		{"no date", certs.OperatorName, written("next tuesday\n"), certs.WhyBadFile, "time-floor is not a time; write one line such as 2026-11-25T12:00:00Z or 2026-11-25; mend or remove it, then restart ntsgw."},
+		{"empty", certs.OperatorName, written(""), certs.WhyBadFile, "time-floor is not a time"},
+		{"a folder", certs.OperatorName, func(path string) error { return os.Mkdir(path, 0o755) }, certs.WhyUnreadableFile, "cannot read the operator's time: "},
+		{"damaged", certs.SavedName, written(`{"utc":"2036-01-01T00:00:00Z"}`), certs.WhyBadFile, "last-time is damaged and not used; mend or remove it"},
+		{"none", certs.OperatorName, func(string) error { return nil }, "", ""},
+		{"right", certs.OperatorName, written("2026-11-25\n"), "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := c.make(filepath.Join(dir, c.file)); err != nil {
+				t.Fatal(err)
+			}
+			e, err := certs.GatherEvidence(dir, time.Time{})
+			f := certs.NewFloor(e)
+			if c.why == "" {
+				if err != nil || len(f.Warnings()) != 0 || len(f.Counts()) != 0 {
+					t.Errorf("%v; %v; %v", err, f.Warnings(), f.Counts())
+				}
+				return
+			}
+			if w := f.Warnings(); err == nil || len(w) != 1 || w[0].ID != "floor-file-refused" || !strings.Contains(w[0].Text, c.says) {
+				t.Errorf("%v; %v", err, w)
+			}
+			if n := f.Counts(); len(n) != 1 || n[c.why] != 1 {
+				t.Errorf("counted %v", n)
+			}
+		})
+	}
+}
+
+func written(text string) func(string) error {
+	return func(path string) error { return os.WriteFile(path, []byte(text), 0o600) }
+}
+
 func TestKeeper(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

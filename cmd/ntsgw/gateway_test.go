@@ -7,12 +7,15 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/downstream/status"
 	"github.com/ntsgw/ntsgw/tests/loopback"
@@ -123,6 +126,25 @@ func TestATakenPortTakesNothingWithIt(t *testing.T) {
 			}
 			listens(t, taken)
 		})
+	}
+}
+
+// TestABadTimeFloorIsToldOf holds the operator's file, where it is no time, to be warned of and counted.
+func TestABadTimeFloorIsToldOf(t *testing.T) {
+	cfg := quietly(t)
+	program.Write(t, filepath.Join(cfg.Gateway.StateDir, certs.OperatorName), "tomorrow\n")
+	g, err := newGateway(cfg, false, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.lock.Close()
+	if w := g.warnings(); !slices.ContainsFunc(w, func(w discipline.Warning) bool {
+		return w.ID == "floor-file-refused" && strings.Contains(w.Text, "time-floor is not a time; write one line such as")
+	}) {
+		t.Errorf("warnings %v", w)
+	}
+	if n := g.metrics()["certs"]["refused"].(map[string]uint64)[certs.WhyBadFile]; n != 1 {
+		t.Errorf("counted %d times", n)
 	}
 }
 

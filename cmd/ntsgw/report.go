@@ -190,7 +190,11 @@ func (g *gateway) warnings() []discipline.Warning {
 
 // metrics are the counters of the downstreams.
 func (g *gateway) metrics() map[string]status.Counters {
-	m := map[string]status.Counters{"certs": {"refused": g.policy.Counts(), "doubted": g.policy.Doubts()}}
+	refused := g.policy.Counts()
+	for reason, n := range g.floor.Counts() {
+		refused[reason] += n
+	}
+	m := map[string]status.Counters{"certs": {"refused": refused, "doubted": g.policy.Doubts()}}
 	if s := g.mqtt.Load(); s != nil {
 		st := s.Status()
 		connected := 0.0
