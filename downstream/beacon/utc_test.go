@@ -81,3 +81,52 @@ func TestUTCWithoutRecordIsUnknown(t *testing.T) {
 		}
 	}
 }
+
+// What the newest message said of UTC counts, in whatever order they come: here that a second is inserted.
+func TestTheNewestMessageSaysWhatUTCIs(t *testing.T) {
+	made := taiOf(t, "2028-12-31T23:59:50Z", 37)
+	said := func(seconds int64, leap discipline.Leap) *Statement {
+		utc := (made+seconds*second)/second - 37
+		return &Statement{Seconds: uint32(utc), TAIOffset: 37, Leap: leap, MaxError: time.Millisecond, State: discipline.Synchronized, Stratum: 1}
+	}
+	newest := said(0, discipline.LeapInsert)
+	for name, c := range map[string]struct {
+		first, then *Statement
+	}{
+		"an older one comes late":     {newest, said(-10, discipline.LeapNone)},
+		"an older one that knows":     {newest, said(-1, discipline.LeapInsert)},
+		"one of the month before":     {newest, said(-40*86400, discipline.LeapNone)},
+		"another of the same instant": {newest, said(0, discipline.LeapNone)},
+		"it comes second":             {said(-1, discipline.LeapNone), newest},
+		"it comes second, by months":  {said(-90*86400, discipline.LeapNone), newest},
+	} {
+		k, err := NewClock(ClockConfig{Gateways: 1, Rate: Rate{CountNanos: 1, Tick: 1000, RhoPPB: 100_000}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.then == newest {
+			_, err = k.Beacon(0, 5e8, c.first)
+		}
+		if err == nil {
+			_, err = k.Exchange(0, 1e9, 1e9+1e6, newest, 0)
+		}
+		if err == nil && c.first == newest {
+			_, err = k.Beacon(0, 2e9, c.then)
+		}
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		for after := int64(1); after < 30; after++ {
+			truth := made + (after-37)*second
+			switch {
+			case after == 10:
+				continue // the second that is inserted
+			case after > 10:
+				truth -= second
+			}
+			if b := k.UTC(Ticks(1e9 + 1e6 + after*second)); !b.Contains(truth) || b.Width() > uint64(100*time.Millisecond) {
+				t.Errorf("%s: %d s after it %v … %v, which lacks %v", name, after, time.Unix(0, b.Lo).UTC(), time.Unix(0, b.Hi).UTC(), time.Unix(0, truth).UTC())
+			}
+		}
+	}
+}

@@ -102,6 +102,21 @@ func TestCarry(t *testing.T) {
 	}
 }
 
+// What the host clock may have been slewed by since a stamp is charged in full, with no part of a nanosecond left out.
+func TestSlewIsCharged(t *testing.T) {
+	for age := int64(0); age < 1000; age++ {
+		h := &host{raw: 1e12}
+		s := Carrier{clock: h, steps: h}
+		stamp := h.now()
+		h.pass(age)
+		_, off, ok := s.Carry(stamp)
+		// The pair is 80 ns wide, and read 40 ns on; an eighth of the age is what the fastest slew makes of it.
+		if least := 41 + float64(age)/8; !ok || float64(off) < least || float64(off) > least+2 {
+			t.Errorf("%d ns old: %v, %v; %v ns is what it may be off", age, off, ok, least)
+		}
+	}
+}
+
 func TestStampsNeedAWatch(t *testing.T) {
 	h := &host{raw: 1e12}
 	s := Carrier{clock: h}
