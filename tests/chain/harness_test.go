@@ -3,7 +3,6 @@
 package chain
 
 import (
-	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -127,30 +126,16 @@ func server(address, ca string) string {
 }
 
 // report asks over the control socket; nil when nobody answers yet.
-func (g *gateway) report() *status.Report {
-	r, err := status.Ask(context.Background(), g.socket)
-	if err != nil {
-		return nil
-	}
-	return r
-}
+func (g *gateway) report() *status.Report { return program.Report(g.socket) }
 
 func (g *gateway) mustReport() *status.Report {
 	g.t.Helper()
-	r := g.report()
-	if r == nil {
-		g.t.Fatal("the gateway does not answer")
-	}
-	return r
+	return program.MustReport(g.t, g.socket)
 }
 
 func (g *gateway) waitSynced(within time.Duration) *status.Report {
 	g.t.Helper()
-	program.Eventually(g.t, within, "the gateway is synchronized", func() bool {
-		r := g.report()
-		return r != nil && r.Synchronized
-	})
-	return g.mustReport()
+	return program.Synced(g.t, within, g.socket)
 }
 
 // run runs one more command of the program and returns what it printed.

@@ -79,30 +79,16 @@ func (g *gateway) command(args ...string) (string, int) {
 }
 
 // report asks over the control socket; nil when nobody answers.
-func (g *gateway) report() *status.Report {
-	r, err := status.Ask(context.Background(), g.socket)
-	if err != nil {
-		return nil
-	}
-	return r
-}
+func (g *gateway) report() *status.Report { return program.Report(g.socket) }
 
 func (g *gateway) mustReport() *status.Report {
 	g.t.Helper()
-	r := g.report()
-	if r == nil {
-		g.t.Fatal("the gateway does not answer")
-	}
-	return r
+	return program.MustReport(g.t, g.socket)
 }
 
 func (g *gateway) synced(within time.Duration) *status.Report {
 	g.t.Helper()
-	program.Eventually(g.t, within, "the gateway is synchronized", func() bool {
-		r := g.report()
-		return r != nil && r.Synchronized
-	})
-	return g.mustReport()
+	return program.Synced(g.t, within, g.socket)
 }
 
 // same fails when the timeline is another than it was, or its bound is wrong by the host clock.

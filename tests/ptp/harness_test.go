@@ -8,7 +8,6 @@ package ptp
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -112,13 +111,7 @@ revocation = "off"
 }
 
 // report asks over the control socket; nil when nobody answers yet.
-func (g *gateway) report() *status.Report {
-	r, err := status.Ask(context.Background(), filepath.Join(g.l.dir, "s"))
-	if err != nil {
-		return nil
-	}
-	return r
-}
+func (g *gateway) report() *status.Report { return program.Report(filepath.Join(g.l.dir, "s")) }
 
 // ptp is what the gateway says of PTP; one empty port while nobody answers.
 func (g *gateway) ptp() ptp.Status {

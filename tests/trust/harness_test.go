@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"context"
 	"crypto/sha1"
 	"fmt"
 	"io"
@@ -79,13 +78,7 @@ func (g *gateway) stop() { g.process.Stop() }
 func (g *gateway) hangUp() { g.process.Signal(unix.SIGHUP) }
 
 // report asks over the control socket; nil while nobody answers.
-func (g *gateway) report() *status.Report {
-	r, err := status.Ask(context.Background(), filepath.Join(g.dir, "s"))
-	if err != nil {
-		return nil
-	}
-	return r
-}
+func (g *gateway) report() *status.Report { return program.Report(filepath.Join(g.dir, "s")) }
 
 // await waits until the report is as wanted and returns it.
 func (g *gateway) await(t *testing.T, what string, ok func(*status.Report) bool) *status.Report {
