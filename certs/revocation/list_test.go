@@ -93,7 +93,7 @@ func TestConcurrentQuestions(t *testing.T) {
 	answers := make(chan revocation.Result)
 	for range 20 {
 		go func() {
-			answers <- c.Check(context.Background(), revocation.Request{Cert: leaf, Issuer: pki.Intermediate.Cert, Now: revocation.Point(pki.Now), Ask: revocation.AskIfOld})
+			answers <- c.Check(context.Background(), revocation.Request{Cert: leaf, Issuer: pki.Intermediate.Cert, Now: revocation.Window{Earliest: pki.Now, Latest: pki.Now, Known: true}, Ask: revocation.AskIfOld})
 		}()
 	}
 	for range 20 {

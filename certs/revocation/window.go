@@ -14,6 +14,3 @@ type Window struct {
 	Earliest, Latest time.Time
 	Known            bool
 }
-
-// Point reports a window that is the single instant t.
-func Point(t time.Time) Window { return Window{Earliest: t, Latest: t, Known: true} }

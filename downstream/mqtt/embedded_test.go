@@ -226,7 +226,7 @@ func TestSilentStrangers(t *testing.T) {
 	for range mostSilent {
 		silent = append(silent, dial(t, l))
 	}
-	until(t, "they are in", 10*time.Second, func() bool { return plain.open() == mostSilent+1 })
+	until(t, "they are in", 10*time.Second, func() bool { return connections(plain) == mostSilent+1 })
 	late := connect(t, l.addr(), "", "", "", nil)
 	if !ends(silent[0]) {
 		t.Error("the oldest stays")
@@ -272,7 +272,7 @@ func TestConnectionLimit(t *testing.T) {
 	for _, c := range held {
 		c.Close()
 	}
-	until(t, "a slot", 3*time.Second, func() bool { return l.server.embedded.listeners[0].open() == 0 })
+	until(t, "a slot", 3*time.Second, func() bool { return connections(l.server.embedded.listeners[0]) == 0 })
 	s := subscribe(t, append(hostPort(l.addr()), "-t", "#")...)
 	s.next("ntsgw/gw1/beacon", 3*time.Second)
 }
@@ -284,7 +284,7 @@ func stuff(t testing.TB, l *lab) (moved time.Time) {
 	t.Helper()
 	c := dial(t, l)
 	c.(*net.TCPConn).SetReadBuffer(16 << 10)
-	until(t, "it is accepted", 3*time.Second, func() bool { return l.server.embedded.listeners[0].open() == 1 })
+	until(t, "it is accepted", 3*time.Second, func() bool { return connections(l.server.embedded.listeners[0]) == 1 })
 	ln := l.server.embedded.listeners[0]
 	ln.mu.Lock()
 	for c := range ln.conns {
@@ -320,7 +320,7 @@ func TestClientThatReadsNothing(t *testing.T) {
 		t.Parallel()
 		l := startLab(t, nil)
 		stuff(t, l)
-		until(t, "it is let go", 3*embeddedWrite, func() bool { return l.server.embedded.listeners[0].open() == 0 })
+		until(t, "it is let go", 3*embeddedWrite, func() bool { return connections(l.server.embedded.listeners[0]) == 0 })
 		s := subscribe(t, append(hostPort(l.addr()), "-t", "#")...)
 		s.next("ntsgw/gw1/beacon", 3*time.Second)
 	})
@@ -506,4 +506,11 @@ func TestATakenPortWaitsAlone(t *testing.T) {
 	if w := l.server.Warnings(); len(w) != 0 {
 		t.Errorf("%v", w)
 	}
+}
+
+// connections is how many a listener has.
+func connections(l *boundListener) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.conns)
 }

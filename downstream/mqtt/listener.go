@@ -220,13 +220,6 @@ func (l *boundListener) leave(c *boundConn) {
 	l.speaks(c)
 }
 
-// open is how many connections there are.
-func (l *boundListener) open() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.conns)
-}
-
 // drop ends all connections, and those that are still to come.
 func (l *boundListener) drop() {
 	l.mu.Lock()
