@@ -1,6 +1,8 @@
 package certs
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +14,7 @@ import (
 
 // Item is something in use that ends some day.
 type Item struct {
-	Kind      string        `json:"kind"` // ca, client-certificate, server-certificate, crl, ocsp
+	Kind      string        `json:"kind"` // ca, client-certificate, listener-certificate, server-certificate, crl, ocsp
 	Name      string        `json:"name"` // the subject or the issuer
 	From      string        `json:"from"` // a file, a URL or a server's name
 	NotBefore time.Time     `json:"not_before"`
@@ -67,6 +69,17 @@ func (p *Policy) Expiries(now time.Time) []Item {
 	return slices.Compact(list)
 }
 
+// chainItems are the certificates of a pair that was read from path.
+func chainItems(kind, path string, pair *tls.Certificate, now time.Time) []Item {
+	var list []Item
+	for _, raw := range pair.Certificate {
+		if c, err := x509.ParseCertificate(raw); err == nil { // it was read before
+			list = append(list, Item{Kind: kind, Name: c.Subject.String(), From: path, NotBefore: c.NotBefore, NotAfter: c.NotAfter, Left: c.NotAfter.Sub(now)})
+		}
+	}
+	return list
+}
+
 const day = 24 * time.Hour
 
 // due returns how many days of warning i has come to: 30, 7, 1, 0 when it has ended, −1 for none.
@@ -85,6 +98,30 @@ func (i Item) due() int {
 	return -1
 }
 
+// ExpiryWarnings returns the warnings about those that ended or end soon, by what is left of each.
+func ExpiryWarnings(list []Item) []discipline.Warning {
+	var w []discipline.Warning
+	for _, i := range list {
+		what := map[string]string{KindCA: "The authority", KindClient: "The client certificate", KindServer: "The server certificate",
+			KindShown: "The listener's certificate", KindCRL: "The revocation list about", KindOCSP: "The OCSP answer about"}[i.Kind]
+		id := "certificate"
+		if i.Kind == KindCRL || i.Kind == KindOCSP {
+			id = i.Kind
+		}
+		add := func(id, format string, args ...any) {
+			w = append(w, discipline.Warning{ID: id, Text: fmt.Sprintf(format, args...)})
+		}
+		switch due := i.due(); due {
+		case -1:
+		case 0:
+			add(id+"-expired", "%s %s (%s) ended at %s; %s", what, i.Name, i.From, stamp(i.NotAfter), renew(i.Kind))
+		default:
+			add(id+"-expires", "%s %s (%s) ends within %s, at %s; %s", what, i.Name, i.From, configs.Counted(due, "day", "days"), stamp(i.NotAfter), renew(i.Kind))
+		}
+	}
+	return w
+}
+
 // Warnings returns what a person should know of. now is the present time; the zero time means that it
 // is not known, and nothing is said of what ends.
 func (p *Policy) Warnings(now time.Time) []discipline.Warning {
@@ -93,21 +130,7 @@ func (p *Policy) Warnings(now time.Time) []discipline.Warning {
 		list = append(list, discipline.Warning{ID: id, Text: fmt.Sprintf(format, args...)})
 	}
 	if !now.IsZero() {
-		for _, i := range p.Expiries(now) {
-			what := map[string]string{KindCA: "The authority", KindClient: "The client certificate", KindServer: "The server certificate",
-				KindCRL: "The revocation list about", KindOCSP: "The OCSP answer about"}[i.Kind]
-			id := "certificate"
-			if i.Kind == KindCRL || i.Kind == KindOCSP {
-				id = i.Kind
-			}
-			switch due := i.due(); due {
-			case -1:
-			case 0:
-				add(id+"-expired", "%s %s (%s) ended at %s; %s", what, i.Name, i.From, stamp(i.NotAfter), renew(i.Kind))
-			default:
-				add(id+"-expires", "%s %s (%s) ends within %s, at %s; %s", what, i.Name, i.From, configs.Counted(due, "day", "days"), stamp(i.NotAfter), renew(i.Kind))
-			}
-		}
+		list = ExpiryWarnings(p.Expiries(now))
 	}
 	for _, err := range p.Problems() {
 		add("trust-file-refused", "A trust file is refused: %v.", err)

@@ -17,6 +17,7 @@ const (
 	KindCRL    = "crl"
 	KindOCSP   = "ocsp"
 	KindServer = "server-certificate"
+	KindShown  = "listener-certificate" // one that a listener of ours shows
 )
 
 // fileInUse is one file's content as it is used.

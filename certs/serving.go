@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/ntsgw/ntsgw/certs/watch"
 )
@@ -32,6 +33,11 @@ func NewServing(who, certPath, keyPath string) (*Serving, error) {
 // Certificate returns the pair as it is now, for one handshake (tls.Config.GetCertificate).
 func (s *Serving) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return s.now.Load(), nil
+}
+
+// Expiries returns the pair's certificates as they are now, the listener's own first.
+func (s *Serving) Expiries(now time.Time) []Item {
+	return chainItems(KindShown, s.certPath, s.now.Load(), now)
 }
 
 // Run reads the files again whenever they were replaced, until ctx ends.

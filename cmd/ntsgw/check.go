@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/ntsgw/ntsgw/configs"
 )
@@ -62,6 +63,10 @@ func checkVerb(ctx context.Context, t terminal, args []string) error {
 			}
 		}
 		return end
+	}
+	// The gateway starts with what ended, and the host clock may be wrong: it is said, but is no mistake.
+	for _, f := range endFindings(cfg, time.Now()) {
+		fmt.Fprintf(t.err, "%s%s\n", what, f.text)
 	}
 	servers := configs.Counted(len(cfg.Servers), "server", "servers")
 	if _, err = fmt.Fprintf(t.out, "%sok, %s\n", what, servers); err != nil || !*connect {

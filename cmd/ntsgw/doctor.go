@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/certs/signing"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline"
@@ -58,6 +59,7 @@ func doctorVerb(ctx context.Context, t terminal, args []string) error {
 	for _, err := range fileProblems(cfg) {
 		say(finding{"bad", err.Error()})
 	}
+	say(endFindings(cfg, time.Now())...)
 	unfit, waited := interfaceFindings(cfg.PTP.Interfaces)
 	say(runningFindings(ctx, cfg, unfit)...)
 	say(waited...)
@@ -247,6 +249,31 @@ func leapFindings(cfg configs.Config) []finding {
 		return []finding{{"note", "the list of leap seconds has expired: update the package tzdata"}}
 	}
 	return []finding{{"ok", "the list of leap seconds is valid"}}
+}
+
+// endFindings is what ended or ends soon of the files of the configuration, by the host clock: what can't be read
+// fileProblems says.
+func endFindings(cfg configs.Config, now time.Time) []finding {
+	var items []certs.Item
+	if policy, err := certs.New(certs.Options{Servers: cfg.Servers, Trust: cfg.Trust, Clock: hostClock}); err == nil {
+		items = policy.Expiries(now)
+	}
+	for _, pair := range shownPairs(cfg) {
+		if shown, err := certs.NewServing("", pair.cert, pair.key); err == nil {
+			items = append(items, shown.Expiries(now)...)
+		}
+	}
+	var list []finding
+	for _, i := range items {
+		for _, w := range certs.ExpiryWarnings([]certs.Item{i}) {
+			f := finding{"note", "by the host clock: " + w.Text}
+			if i.Left <= 0 {
+				f.grade = "bad"
+			}
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 // reachFindings asks each server as the gateway would.

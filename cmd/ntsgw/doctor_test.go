@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/status"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
 )
 
@@ -61,6 +63,49 @@ func TestDoctorSeesEveryTakenPort(t *testing.T) {
 				t.Errorf("%s %s", f.grade, f.text)
 			}
 		})
+	}
+}
+
+// TestDoctorSaysWhatEnded holds the doctor, and check, to say of a certificate that ended that it did: whoever is shown it
+// refuses it.
+func TestDoctorSaysWhatEnded(t *testing.T) {
+	t.Parallel()
+	pki, dir := certstest.New(t), t.TempDir()
+	for _, name := range []string{"ended", "soon", "good"} {
+		end := pki.Now.AddDate(0, 0, map[string]int{"ended": -3, "soon": 5, "good": 80}[name])
+		certstest.WritePair(t, dir, name, pki.Issue(t, certstest.Leaf{NotBefore: end.AddDate(0, 0, -90), NotAfter: end}))
+	}
+	config := filepath.Join(dir, "c.toml")
+	for _, c := range []struct{ listener, name, grade, says string }{
+		{"nts", "ended", "bad", " ended at "},
+		{"nts", "soon", "note", " ends within 7 days, at "},
+		{"nts", "good", "", ""},
+		{"mqtt", "ended", "bad", " ended at "},
+		{"mqtt", "soon", "note", " ends within 7 days, at "},
+		{"both", "ended", "bad", " ended at "},
+	} {
+		text := "[gateway]\nstate_dir = \"state\"\n[status]\nlisten = \"127.0.0.1:0\"\nsocket = \"none.sock\"\n[mqtt]\nlisten = \"127.0.0.1:0\"\n"
+		if c.listener != "nts" {
+			text += fmt.Sprintf("tls_listen = \"127.0.0.1:0\"\ntls_cert = \"%s.pem\"\ntls_key = \"%[1]s.key\"\n", c.name)
+		}
+		if c.listener != "mqtt" {
+			text += fmt.Sprintf("[nts_server]\nlisten = \"127.0.0.1:0\"\nntp_listen = \"127.0.0.1:0\"\ncert = \"%s.pem\"\nkey = \"%[1]s.key\"\n", c.name)
+		}
+		program.Write(t, config, text)
+		line := "by the host clock: The listener's certificate CN=localhost (" + filepath.Join(dir, c.name+".pem") + ")" + c.says
+		var doctor, check, problems strings.Builder
+		dispatch(t.Context(), terminal{nil, &doctor, &doctor}, []string{"doctor", "-offline", "-config", config})
+		code := dispatch(t.Context(), terminal{nil, &check, &problems}, []string{"check", "-config", config})
+		want := 1
+		if c.says == "" {
+			want = 0
+		}
+		if n := strings.Count(doctor.String(), fmt.Sprintf("%-5s %s", c.grade, line)); n != want || strings.Count(doctor.String(), "by the host clock") != want {
+			t.Errorf("%v: doctor says it %d times:\n%s", c, n, doctor.String())
+		}
+		if n := strings.Count(problems.String(), config+": "+line); n != want || code != exitOK || !strings.Contains(check.String(), ": ok, ") {
+			t.Errorf("%v: check says it %d times and ends with %d:\n%s%s", c, n, code, problems.String(), check.String())
+		}
 	}
 }
 

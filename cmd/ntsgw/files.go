@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/ntsgw/ntsgw/certs"
@@ -99,6 +100,23 @@ func fileProblems(cfg configs.Config) []error {
 		}
 		if err != nil {
 			bad(err)
+		}
+	}
+	return list
+}
+
+// pairFiles are the files of a certificate and its key.
+type pairFiles struct{ cert, key string }
+
+// shownPairs are those of the listeners that are configured, one that two of them show once.
+func shownPairs(cfg configs.Config) []pairFiles {
+	var list []pairFiles
+	if n := cfg.NTSServer; n.Listen != "" {
+		list = append(list, pairFiles{n.Cert, n.Key})
+	}
+	if m := cfg.MQTT; m.Enabled && m.Broker == "" && m.TLSListen != "" {
+		if p := (pairFiles{m.TLSCert, m.TLSKey}); !slices.Contains(list, p) {
+			list = append(list, p)
 		}
 	}
 	return list

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"path/filepath"
 	"slices"
@@ -38,6 +39,11 @@ func runs(t *testing.T, cfg configs.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.runs(t)
+}
+
+func (g *gateway) runs(t *testing.T) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- g.run(ctx) }()
@@ -145,6 +151,69 @@ func TestABadTimeFloorIsToldOf(t *testing.T) {
 	}
 	if n := g.metrics()["certs"]["refused"].(map[string]uint64)[certs.WhyBadFile]; n != 1 {
 		t.Errorf("counted %d times", n)
+	}
+}
+
+// TestTheEndOfWhatListenersShowIsSaid holds the certificates that we show ourselves to be counted down and warned of as
+// those are that we are shown.
+func TestTheEndOfWhatListenersShowIsSaid(t *testing.T) {
+	pki := certstest.New(t)
+	pair := func(name string, end time.Time) (cert, key string) {
+		return certstest.WritePair(t, t.TempDir(), name, pki.Issue(t, certstest.Leaf{NotBefore: end.AddDate(0, 0, -90), NotAfter: end}))
+	}
+	cfg := quietly(t)
+	nts, mqtt := &cfg.NTSServer, &cfg.MQTT
+	nts.Listen, nts.NTPListen = "127.0.0.1:0", "127.0.0.1:0"
+	nts.Cert, nts.Key = pair("nts", pki.Now.AddDate(0, 0, -3))
+	mqtt.Enabled, mqtt.Listen, mqtt.TLSListen = true, "127.0.0.1:0", "127.0.0.1:0"
+	mqtt.TLSCert, mqtt.TLSKey = pair("mqtt", pki.Now.AddDate(0, 0, 5))
+	ask := func() *status.Report {
+		g, err := newGateway(cfg, false, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.known = func() (earliest, latest time.Time, known bool) { return pki.Now, pki.Now, true }
+		g.runs(t)
+		var r *status.Report
+		program.Eventually(t, 10*time.Second, "the control socket answers", func() bool {
+			r, err = status.Ask(t.Context(), cfg.Status.Socket)
+			return err == nil
+		})
+		return r
+	}
+	r := ask()
+	for _, want := range []struct {
+		path, id, says string
+		left           time.Duration
+	}{
+		{nts.Cert, "certificate-expired", "ended at", -3 * 24 * time.Hour},
+		{mqtt.TLSCert, "certificate-expires", "ends within 7 days", 5 * 24 * time.Hour},
+	} {
+		var found, said int
+		for _, e := range r.Expiries {
+			if e.From == want.path && e.Kind == "listener-certificate" && e.Name == "CN=localhost" && e.Left != nil &&
+				math.Abs(*e.Left-want.left.Seconds()) < 7200 { // an hour, should daylight saving have begun meanwhile
+				found++
+			}
+		}
+		for _, w := range r.Warnings {
+			if w.ID == want.id && strings.Contains(w.Text, "CN=localhost ("+want.path+") "+want.says) && strings.Contains(w.Text, "; replace the file; ") {
+				said++
+			}
+		}
+		if found != 1 || said != 1 {
+			t.Errorf("%s: %d times in %+v, warned of %d times in %v", want.path, found, r.Expiries, said, r.Warnings)
+		}
+	}
+
+	// Two listeners may show one certificate: a metric has each set of labels once.
+	cfg.Gateway.StateDir, cfg.Status.Socket = t.TempDir(), filepath.Join(program.Folder(t), "s")
+	mqtt.TLSCert, mqtt.TLSKey = nts.Cert, nts.Key
+	seen := map[string]int{}
+	for _, e := range ask().Expiries {
+		if seen[e.Kind+e.Name+e.From]++; seen[e.Kind+e.Name+e.From] > 1 {
+			t.Errorf("twice: %+v", e)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/certs/signing"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline"
@@ -145,7 +146,7 @@ func (g *gateway) expiries() []status.Expiry {
 		}
 		list = append(list, e)
 	}
-	for _, i := range g.policy.Expiries(now) {
+	for _, i := range append(g.policy.Expiries(now), g.shown(now)...) {
 		add(i.Kind, i.Name, i.From, i.NotAfter)
 	}
 	for _, k := range g.keys.List().Keys {
@@ -154,6 +155,22 @@ func (g *gateway) expiries() []status.Expiry {
 		}
 	}
 	slices.SortStableFunc(list, func(a, b status.Expiry) int { return strings.Compare(a.NotAfter, b.NotAfter) })
+	return list
+}
+
+// shown are the certificates that listeners of ours show, one that two of them show once.
+func (g *gateway) shown(now time.Time) []certs.Item {
+	var list []certs.Item
+	if s := g.nts.Load(); s != nil {
+		list = append(list, s.shown.Expiries(now)...)
+	}
+	if s := g.mqtt.Load(); s != nil && s.Shown() != nil {
+		for _, i := range s.Shown().Expiries(now) {
+			if !slices.Contains(list, i) {
+				list = append(list, i)
+			}
+		}
+	}
 	return list
 }
 
@@ -171,6 +188,9 @@ func (g *gateway) warnings() []discipline.Warning {
 		now = earliest
 	}
 	list := append(g.policy.Warnings(now), g.keys.Warnings(now)...)
+	if !now.IsZero() {
+		list = append(list, certs.ExpiryWarnings(g.shown(now))...)
+	}
 	list = append(list, g.floor.Warnings()...)
 	list = append(list, g.reloads.warnings()...)
 	for _, way := range g.ways {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 	"github.com/ntsgw/ntsgw/downstream/suspend"
@@ -165,6 +166,14 @@ func (s *Server) Warnings() []discipline.Warning {
 		w = append(w, s.embedded.warnings()...)
 	}
 	return w
+}
+
+// Shown is the certificate of the embedded broker's TLS listener; nil where there is none.
+func (s *Server) Shown() *certs.Serving {
+	if s.embedded == nil {
+		return nil
+	}
+	return s.embedded.shown
 }
 
 // Status returns how everything is now.
