@@ -72,7 +72,10 @@ func TestExampleNamesEveryKey(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"unknown key", "[clock]\nstep_treshold = \"1s\"\n", `c.toml:2:1: unknown key in [clock] "step_treshold"; did you mean "step_threshold"?`},
-		{"unknown section", "[clok]\n", `c.toml:1:1: unknown section "clok"; did you mean "clock"?`},
+		{"unknown section", "[clok]\n", `c.toml:1:1: unknown section "clok"; did you mean [clock]?`},
+		{"servers as a section", "[[servers]]\naddress = \"a.net\"\n", `c.toml:1:1: unknown section "servers"; did you mean [[server]]?`},
+		{"a key as a section", "[listen]\nx = 1\n[[server]]\naddress = \"a.net\"\n", `c.toml:1:1: unknown section "listen"; known are [clock], [gateway], [log], [mqtt], [nts_server], [ptp], [[server]], [status], [trust]`},
+		{"servers as a key", "servers = \"x\"\n", "c.toml:1:1: servers belongs in [trust]: write it below that line"},
 		{"no section", "state_dir = \"s\"\nlisten = \"x\"\n[clock]\nca = \"x\"\n", "c.toml:1:1: state_dir belongs in [gateway]: write it below that line\nc.toml:2:1: listen belongs in [mqtt] or [nts_server] or [status]: write it below that line\nc.toml:4:1: ca belongs in [[server]] or [mqtt]: write it below that line"},
 		{"wrong type", "[clock]\n  step_threshold = 5\n", `c.toml:2:3: step_threshold: want a duration in quotes with a unit, such as "1s", have the number 5`},
 		{"no unit", "[mqtt]\ninterval = \"16\"\n", `c.toml:2:1: interval: "16" is not a duration; write a number with a unit (ms, s, m, h), such as "1s"`},

@@ -159,9 +159,9 @@ func (p *parser) file(tree map[string]any, cfg *Config) {
 		switch {
 		case name == "server":
 			p.servers(value, cfg)
-		case !known && p.homeless(name, name, sections):
+		case !known && !isTable(value) && p.homeless(name, name, sections):
 		case !known:
-			p.unknown(name, name, names, "section")
+			p.unknownSection(name, names)
 		default:
 			table, ok := value.(map[string]any)
 			if !ok {
@@ -188,7 +188,7 @@ func (p *parser) table(name string, table map[string]any, fields map[string]fiel
 			}
 			slices.Sort(known)
 			section, _, _ := strings.Cut(name, "[")
-			p.unknown(path, key, known, "key in ["+section+"]")
+			p.unknownKey(path, key, section, known)
 			continue
 		}
 		if err := f(value, p.dir); err != nil {
@@ -216,12 +216,41 @@ func (p *parser) homeless(path, key string, sections map[string]map[string]field
 	return true
 }
 
-func (p *parser) unknown(path, word string, known []string, what string) {
+func (p *parser) unknownKey(path, word, section string, known []string) {
 	hint := "known are " + strings.Join(known, ", ")
 	if n := Nearest(word, known); n != "" {
 		hint = fmt.Sprintf("did you mean %q?", n)
 	}
-	p.fail(path, "unknown %s %q; %s", what, word, hint)
+	p.fail(path, "unknown key in [%s] %q; %s", section, word, hint)
+}
+
+func (p *parser) unknownSection(name string, known []string) {
+	heads := make([]string, len(known))
+	for i, k := range known {
+		heads[i] = heading(k)
+	}
+	hint := "known are " + strings.Join(heads, ", ")
+	if n := Nearest(name, known); n != "" {
+		hint = fmt.Sprintf("did you mean %s?", heading(n))
+	}
+	p.fail(name, "unknown section %q; %s", name, hint)
+}
+
+// heading is how a section begins in the file.
+func heading(section string) string {
+	if section == "server" {
+		return "[[server]]"
+	}
+	return "[" + section + "]"
+}
+
+// isTable reports whether value was written as a section, and not as a key.
+func isTable(value any) bool {
+	switch value.(type) {
+	case map[string]any, []map[string]any:
+		return true
+	}
+	return false
 }
 
 func (p *parser) servers(value any, cfg *Config) {
