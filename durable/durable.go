@@ -151,6 +151,9 @@ const (
 	retry    = 20 * time.Millisecond
 )
 
+// ErrHeld is why a lock was not to be had: it may be free at the next attempt.
+var ErrHeld = errors.New("another process has held it")
+
 // Lock takes the lock file at path, which is made when missing, and waits for it no longer than
 // Patience. unlock gives it back.
 func Lock(path string) (unlock func(), err error) { return LockWithin(path, Patience) }
@@ -172,7 +175,7 @@ func LockWithin(path string, limit time.Duration) (unlock func(), err error) {
 			return nil, err
 		case time.Now().After(end):
 			f.Close()
-			return nil, fmt.Errorf("%s: another process has held it for %v; end or resume that one (fuser %s names it)", path, limit, path)
+			return nil, fmt.Errorf("%s: %w for %v; end or resume that one (fuser %s names it)", path, ErrHeld, limit, path)
 		}
 	}
 }

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/ntsgw/ntsgw/certs/signing"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
 	"github.com/ntsgw/ntsgw/downstream/mqtt"
+	"github.com/ntsgw/ntsgw/durable"
 )
 
 // openSigning opens the keys that sign beacons, or makes them at the first start.
@@ -42,9 +45,25 @@ func openNodes(cfg configs.Config, gateway string) (*mqtt.Nodes, error) {
 func (g *gateway) openKeys() error {
 	var err error
 	if g.keys, err = openSigning(g.cfg); err != nil {
-		return err
+		return spoilt(err)
 	}
 	g.id = g.keys.Gateway()
 	g.nodes, err = openNodes(g.cfg, g.id)
-	return err
+	return spoilt(err)
+}
+
+// spoilt gives an error about files that are not as ntsgw left them the code over which it is not started again. What the
+// system refuses (a full disk) and a lock that is held may be otherwise by then.
+func spoilt(err error) error {
+	refused := (*signing.Error)(nil)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrPermission), errors.Is(err, mqtt.ErrPermissions),
+		errors.As(err, &refused) && refused.Why == signing.WhyReadable:
+		return &exitError{exitPermission, err}
+	case errors.As(err, new(syscall.Errno)), errors.Is(err, durable.ErrHeld):
+		return err
+	}
+	return toMend(err)
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/downstream/status"
+	"github.com/ntsgw/ntsgw/durable"
 	"github.com/ntsgw/ntsgw/tests/loopback"
 	"github.com/ntsgw/ntsgw/tests/program"
 )
@@ -249,6 +251,61 @@ func TestWhatAPersonMustMendEndsTheStart(t *testing.T) {
 		if e := (*exitError)(nil); !errors.As(err, &e) || e.code != c.code {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+// TestKeysThatCannotBeUsedEndTheStart holds it to end with a code over which systemd does not start it again, where a file
+// is not as it was left; who only holds a lock may be gone at the next start.
+func TestKeysThatCannotBeUsedEndTheStart(t *testing.T) {
+	change := func(path string, mode os.FileMode) func(dir string) error {
+		return func(dir string) error { return os.Chmod(filepath.Join(dir, path), mode) }
+	}
+	remove := func(path string) func(dir string) error {
+		return func(dir string) error { return os.Remove(filepath.Join(dir, path)) }
+	}
+	spoil := func(path string) func(dir string) error {
+		return func(dir string) error { return os.WriteFile(filepath.Join(dir, path), []byte("x"), 0o600) }
+	}
+	for _, c := range []struct {
+		name string
+		do   func(dir string) error
+		code int
+	}{
+		{"nothing", func(string) error { return nil }, exitOK},
+		{"a root key that others may read", change("keys/root-ed25519.key", 0o644), exitPermission},
+		{"no root key", remove("keys/root-ed25519.key"), exitConfig},
+		{"a spoilt root key", spoil("keys/root-ed25519.key"), exitConfig},
+		{"a node key that others may read", change("nodes/nodes.key", 0o644), exitPermission},
+		{"no node key", remove("nodes/nodes.key"), exitConfig},
+		{"no node list", remove("nodes/nodes.json"), exitConfig},
+		{"a spoilt node list", spoil("nodes/nodes.json"), exitConfig},
+		{"a node list that is held", func(dir string) error {
+			unlock, err := durable.Lock(filepath.Join(dir, "nodes/nodes.lock"))
+			t.Cleanup(unlock)
+			return err
+		}, exitFailed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := quietly(t)
+			keys, err := openSigning(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			nodes, err := openNodes(cfg, keys.Gateway())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := nodes.Add("kitchen"); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.do(cfg.Gateway.StateDir); err != nil {
+				t.Fatal(err)
+			}
+			_, err = newGateway(cfg, false, slog.New(slog.DiscardHandler))
+			if got := code(terminal{err: io.Discard}, verb{name: "run"}, err); got != c.code {
+				t.Errorf("exit code %d, want %d: %v", got, c.code, err)
+			}
+		})
 	}
 }
 
