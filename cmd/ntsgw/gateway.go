@@ -54,7 +54,8 @@ type gateway struct {
 	ways    []*downstream                 // all of these but the control socket
 	reloads *reloader
 
-	refused counts // measurements that the discipline refused
+	refused counts      // measurements that the discipline refused
+	served  atomic.Bool // time was served since the start
 }
 
 // newGateway makes everything that cfg asks for and starts nothing. What it opens is closed
@@ -119,7 +120,7 @@ func (g *gateway) newDownstreams() error {
 	g.status = status.New(status.Options{
 		Timeline: g.loop, Clock: g.read, Gateway: g.id, Version: programVersion(), Limit: g.cfg.Clock.MaxErrorLimit,
 		Mode:    func() string { return string(g.loop.Host().Mode) },
-		Sources: g.sourceReports, Outlets: g.outlets, Devices: g.devices, Expiries: g.expiries, Warnings: g.warnings, Downstream: g.downstreams, Metrics: g.metrics,
+		Sources: g.sourceReports, Outlets: g.outlets, Devices: g.devices, Expiries: g.expiries, Served: g.served.Load, Warnings: g.warnings, Downstream: g.downstreams, Metrics: g.metrics,
 		Socket: g.cfg.Status.Socket, Log: g.log,
 	})
 	for _, d := range []struct {
@@ -248,7 +249,7 @@ func ended(ctx context.Context, err error) error {
 
 // attend hands two things of the snapshots back to the sources, because only the program sees both:
 // that the time became known, so that sessions are judged again, and the poll interval that the
-// discipline wishes for. It notes, once, that the host clock was set.
+// discipline wishes for. It notes, once, that the host clock was set, and that time was served.
 func (g *gateway) attend(ctx context.Context) error {
 	const look = 50 * time.Millisecond // while the time is not known
 	tick := time.NewTicker(look)
@@ -275,9 +276,12 @@ func (g *gateway) attend(ctx context.Context) error {
 				g.log.Warn("that the host clock was set can't be noted", "err", err)
 			}
 		}
-		poll := g.loop.Snapshot().Poll
+		snap := g.loop.Snapshot()
+		if snap.Serving() {
+			g.served.Store(true)
+		}
 		for _, s := range g.sources {
-			s.SetPoll(poll)
+			s.SetPoll(snap.Poll)
 		}
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/ntsgw/ntsgw/durable"
 	"github.com/ntsgw/ntsgw/tests/loopback"
 	"github.com/ntsgw/ntsgw/tests/program"
+	"github.com/ntsgw/ntsgw/upstream/upstreamtest"
 )
 
 // quietly is a configuration that disturbs nobody: a server that refuses, and nothing is handed on.
@@ -226,6 +227,27 @@ func listens(t *testing.T, address string) {
 		t.Fatal(err)
 	}
 	c.Close()
+}
+
+// TestServingIsRemembered holds a gateway that served time to be no longer starting: should it lose the time, it is ill.
+func TestServingIsRemembered(t *testing.T) {
+	t.Parallel()
+	ca, file := upstreamtest.NewCA(t), filepath.Join(t.TempDir(), "ca.pem")
+	program.Write(t, file, string(ca.PEM()))
+	server := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
+	cfg := quietly(t)
+	cfg.Servers = []configs.Server{{Name: "lab", Address: server.Address, CA: file, Roots: "ca", PinMode: "add", MinPoll: time.Second, MaxPoll: time.Second}}
+	cfg.Trust.MaxSourceStratum = 15
+	g, err := newGateway(cfg, false, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g.served.Load() {
+		t.Error("before it began")
+	}
+	g.runs(t)
+	program.Eventually(t, time.Minute, "it serves", func() bool { return g.loop.Snapshot().Serving() })
+	program.Eventually(t, 10*time.Second, "that is remembered", g.served.Load)
 }
 
 // TestWhatAPersonMustMendEndsTheStart holds a start to end where no waiting helps.

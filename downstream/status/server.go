@@ -41,6 +41,7 @@ type Options struct {
 	Outlets    func() []Outlet
 	Devices    func() []Device
 	Expiries   func() []Expiry
+	Served     func() bool // whether time was served since the start
 	Warnings   func() []discipline.Warning
 	Downstream func() map[string]any      // for the report
 	Metrics    func() map[string]Counters // for /metrics
@@ -49,7 +50,7 @@ type Options struct {
 	Log        *slog.Logger
 }
 
-// acquiringGrace is how long after the start "acquiring" counts as starting, not as ill.
+// acquiringGrace is how long after the start it counts as starting, not as ill, that no time was served yet.
 const acquiringGrace = 60 * time.Second
 
 // Server serves reports. It is safe for concurrent use.
@@ -276,7 +277,7 @@ func (s *Server) reject(reason string) {
 	s.rejected.mu.Unlock()
 }
 
-// health answers 200 when time is served, and while a young gateway is still starting.
+// health answers 200 when time is served, and while a young gateway is still starting: one that lost the time is not.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	r := s.Report()
 	title, sentence := r.Verdict()
@@ -284,7 +285,7 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	switch {
 	case r.Time != "":
 		word, code = "healthy", http.StatusOK
-	case r.Uptime < acquiringGrace.Seconds():
+	case r.Uptime < acquiringGrace.Seconds() && !(s.opt.Served != nil && s.opt.Served()):
 		word, code = "starting", http.StatusOK
 	}
 	writeJSON(w, code, map[string]string{"health": word, "state": r.State, "text": title + ". " + sentence})

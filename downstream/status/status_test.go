@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +25,8 @@ type gateway struct {
 	snap discipline.Snapshot
 	now  discipline.Raw
 	real int64
+
+	served atomic.Bool
 }
 
 func (g *gateway) Snapshot() *discipline.Snapshot {
@@ -84,6 +87,7 @@ func start(t *testing.T, g *gateway) (base, socket string) {
 		Expiries: func() []Expiry {
 			return []Expiry{{Kind: "server-certificate", Name: "CN=a", From: "a", NotAfter: "2027-01-01T00:00:00Z", Left: pointer(86400)}}
 		},
+		Served:  g.served.Load,
 		Metrics: func() map[string]Counters { return map[string]Counters{"mqtt": {"beacons": uint64(7)}} },
 		Log:     slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
@@ -206,6 +210,11 @@ func TestNothingIsSaidWhenNothingIsKnown(t *testing.T) {
 	if code, body := get(t, "GET", base+"/healthz"); code != 200 || !strings.Contains(body, `"starting"`) {
 		t.Errorf("a young gateway: %d %s", code, body)
 	}
+	g.served.Store(true)
+	if code, body := get(t, "GET", base+"/healthz"); code != 503 || !strings.Contains(body, `"unhealthy"`) {
+		t.Errorf("a young gateway that lost the time: %d %s", code, body)
+	}
+	g.served.Store(false)
 	g.mu.Lock()
 	g.now += discipline.Raw(61 * time.Second)
 	g.mu.Unlock()
