@@ -17,7 +17,7 @@ type reason = beacon.Reason
 const (
 	reasonUnknownNode reason = "unknown-node" // the topic names no enrolled node
 	reasonRevokedNode reason = "revoked-node" // … or one that is revoked
-	reasonReplay      reason = "replay"       // the nonce was seen before
+	reasonReplay      reason = "replay"       // the nonce was seen before, or the request is or was to be retained
 	reasonRate        reason = "rate"         // the node asks too often
 	reasonTotalRate   reason = "total-rate"   // all nodes together ask too often
 	reasonBusy        reason = "busy"         // too many requests wait already

@@ -168,6 +168,10 @@ func (g *gate) request(cl *mochi.Client, pk packets.Packet, at beacon.Arrival) {
 		return // counted when it is published
 	}
 	node := pk.TopicName[len(g.topics.req):]
+	if pk.FixedHeader.Retain { // a request is never retained
+		g.resp.refuse(g.count, reasonReplay, node)
+		return
+	}
 	q, ok := g.resp.admit(g.count, node, pk.Payload, at)
 	if !ok {
 		return

@@ -116,6 +116,21 @@ func TestRetainedRequest(t *testing.T) {
 	}
 }
 
+// TestRequestToRetain: the embedded broker keeps no request, and answers none that it should have kept.
+func TestRequestToRetain(t *testing.T) {
+	t.Parallel()
+	l := startLab(t, nil)
+	node := newTestNode(t, l.addr(), enrol(t, l.nodes, "node-a"), true)
+	if err := await(t.Context(), node.client.Publish("ntsgw/gw1/req/node-a", 0, true, newRequest().AppendSealed(nil, node.key)), program.Busy*5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it is refused", 5*time.Second, func() bool { return l.server.Status().Refused["replay"] == 1 })
+	node.exchange(l)
+	if n := l.server.Status().Answered; n != 1 {
+		t.Errorf("%d answers", n)
+	}
+}
+
 func TestDiscovery(t *testing.T) {
 	t.Parallel()
 	l := startLab(t, func(c *configs.MQTT) { c.Discovery = true })
