@@ -107,8 +107,11 @@ func (d *Discipline) describeSources(s *Snapshot, y float64) {
 // warn lists the conditions a person can act on.
 func (d *Discipline) warn(s *Snapshot) []Warning {
 	var w []Warning
-	if len(d.sources) == 1 {
+	switch len(d.sources) {
+	case 1:
 		w = append(w, Warning{"single-source", "only one server is configured, so a lie of it can't be noticed: add at least two more"})
+	case 2:
+		w = append(w, Warning{"two-sources", "only two servers are configured, so when one lies neither is believed and nothing is served: add at least one more"})
 	}
 	if d.clash.samples > 0 {
 		w = append(w, Warning{"majority-jumped", "a majority of the servers contradicts the time they gave before: check the servers and this host's oscillator"})
