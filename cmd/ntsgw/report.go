@@ -192,6 +192,7 @@ func (g *gateway) warnings() []discipline.Warning {
 		list = append(list, certs.ExpiryWarnings(g.shown(now))...)
 	}
 	list = append(list, g.floor.Warnings()...)
+	list = append(list, kernelBound(g.loop.Host())...)
 	list = append(list, g.reloads.warnings()...)
 	for _, way := range g.ways {
 		list = append(list, way.warnings()...)
