@@ -1,7 +1,6 @@
 package certs
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -69,15 +68,22 @@ func (p *Policy) Expiries(now time.Time) []Item {
 	return slices.Compact(list)
 }
 
-// chainItems are the certificates of a pair that was read from path.
-func chainItems(kind, path string, pair *tls.Certificate, now time.Time) []Item {
-	var list []Item
-	for _, raw := range pair.Certificate {
-		if c, err := x509.ParseCertificate(raw); err == nil { // it was read before
-			list = append(list, Item{Kind: kind, Name: c.Subject.String(), From: path, NotBefore: c.NotBefore, NotAfter: c.NotAfter, Left: c.NotAfter.Sub(now)})
-		}
+// FileExpiries returns the certificates in a PEM file as it is now, of what is read anew at each use. Nothing is said of
+// one that can't be read: who uses it does.
+func FileExpiries(kind, path string, now time.Time) []Item {
+	list, err := readCertificates(path, true)
+	if err != nil {
+		return nil
 	}
-	return list
+	return itemsOf(kind, path, list, now)
+}
+
+func itemsOf(kind, path string, list []*x509.Certificate, now time.Time) []Item {
+	items := make([]Item, len(list))
+	for i, c := range list {
+		items[i] = Item{Kind: kind, Name: c.Subject.String(), From: path, NotBefore: c.NotBefore, NotAfter: c.NotAfter, Left: c.NotAfter.Sub(now)}
+	}
+	return items
 }
 
 const day = 24 * time.Hour

@@ -3,6 +3,7 @@ package certs
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"log/slog"
 	"slices"
 	"sync/atomic"
@@ -37,7 +38,13 @@ func (s *Serving) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 
 // Expiries returns the pair's certificates as they are now, the listener's own first.
 func (s *Serving) Expiries(now time.Time) []Item {
-	return chainItems(KindShown, s.certPath, s.now.Load(), now)
+	var list []*x509.Certificate
+	for _, raw := range s.now.Load().Certificate {
+		if c, err := x509.ParseCertificate(raw); err == nil { // it was read before
+			list = append(list, c)
+		}
+	}
+	return itemsOf(KindShown, s.certPath, list, now)
 }
 
 // Run reads the files again whenever they were replaced, until ctx ends.

@@ -15,6 +15,7 @@ import (
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/discipline/loop"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
+	"github.com/ntsgw/ntsgw/downstream/mqtt"
 	"github.com/ntsgw/ntsgw/downstream/ptp"
 	"github.com/ntsgw/ntsgw/downstream/status"
 )
@@ -263,8 +264,11 @@ func endFindings(cfg configs.Config, now time.Time) []finding {
 			items = append(items, shown.Expiries(now)...)
 		}
 	}
+	if cfg.MQTT.Enabled {
+		items = append(items, mqtt.BrokerExpiries(cfg.MQTT, now)...)
+	}
 	var list []finding
-	for _, i := range items {
+	for _, i := range withoutTwins(items, nil) {
 		for _, w := range certs.ExpiryWarnings([]certs.Item{i}) {
 			f := finding{"note", "by the host clock: " + w.Text}
 			if i.Left <= 0 {

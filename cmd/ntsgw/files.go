@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/ntsgw/ntsgw/certs"
@@ -108,16 +107,14 @@ func fileProblems(cfg configs.Config) []error {
 // pairFiles are the files of a certificate and its key.
 type pairFiles struct{ cert, key string }
 
-// shownPairs are those of the listeners that are configured, one that two of them show once.
+// shownPairs are those of the listeners that are configured.
 func shownPairs(cfg configs.Config) []pairFiles {
 	var list []pairFiles
 	if n := cfg.NTSServer; n.Listen != "" {
 		list = append(list, pairFiles{n.Cert, n.Key})
 	}
 	if m := cfg.MQTT; m.Enabled && m.Broker == "" && m.TLSListen != "" {
-		if p := (pairFiles{m.TLSCert, m.TLSKey}); !slices.Contains(list, p) {
-			list = append(list, p)
-		}
+		list = append(list, pairFiles{m.TLSCert, m.TLSKey})
 	}
 	return list
 }

@@ -220,6 +220,54 @@ func TestTheEndOfWhatListenersShowIsSaid(t *testing.T) {
 	}
 }
 
+// TestTheEndOfWhatBrokersNeedIsSaid holds the files for brokers over TLS to be counted down and warned of, and not twice
+// where a server has the same ones.
+func TestTheEndOfWhatBrokersNeedIsSaid(t *testing.T) {
+	pki := certstest.New(t)
+	ca, now := pki.CAFile(t), pki.Now.AddDate(10, 0, 3) // the root ended three days before
+	cert, key := certstest.WritePair(t, t.TempDir(), "client", pki.Issue(t, certstest.Leaf{NotBefore: now.AddDate(0, 0, -85), NotAfter: now.AddDate(0, 0, 5), Signer: pki.Root}))
+	for _, c := range []struct {
+		broker string
+		server bool // has the same authority
+		want   int
+	}{
+		{"mqtts://127.0.0.1:1", false, 1},
+		{"wss://127.0.0.1:1", true, 1},
+		{"mqtt://127.0.0.1:1", false, 0},
+	} {
+		cfg := quietly(t)
+		cfg.MQTT.Enabled, cfg.MQTT.Broker, cfg.MQTT.CA, cfg.MQTT.Cert, cfg.MQTT.Key = true, c.broker, ca, cert, key
+		if c.server {
+			cfg.Servers[0].CA, cfg.Servers[0].Roots = ca, "ca"
+		}
+		g, err := newGateway(cfg, false, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.lock.Close()
+		g.known = func() (earliest, latest time.Time, known bool) { return now, now, true }
+		got := map[string]int{}
+		for _, e := range g.expiries() {
+			got[e.Kind+" "+e.From]++
+		}
+		for _, w := range g.warnings() {
+			for _, path := range []string{ca, cert} {
+				if strings.Contains(w.Text, "("+path+")") {
+					got[w.ID+" "+path]++
+				}
+			}
+		}
+		for _, f := range endFindings(cfg, now) {
+			got[f.grade]++
+		}
+		for _, what := range []string{"ca " + ca, "client-certificate " + cert, "certificate-expired " + ca, "certificate-expires " + cert, "bad", "note"} {
+			if got[what] != c.want {
+				t.Errorf("%s: %s %d times, want %d", c.broker, what, got[what], c.want)
+			}
+		}
+	}
+}
+
 func listens(t *testing.T, address string) {
 	t.Helper()
 	c, err := net.Dial("tcp", address)

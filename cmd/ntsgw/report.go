@@ -146,7 +146,7 @@ func (g *gateway) expiries() []status.Expiry {
 		}
 		list = append(list, e)
 	}
-	for _, i := range append(g.policy.Expiries(now), g.shown(now)...) {
+	for _, i := range append(g.policy.Expiries(now), g.handing(now)...) {
 		add(i.Kind, i.Name, i.From, i.NotAfter)
 	}
 	for _, k := range g.keys.List().Keys {
@@ -158,20 +158,28 @@ func (g *gateway) expiries() []status.Expiry {
 	return list
 }
 
-// shown are the certificates that listeners of ours show, one that two of them show once.
-func (g *gateway) shown(now time.Time) []certs.Item {
+// handing are the certificates that handing time on takes: those that listeners of ours show, and those for brokers. What
+// the policy has for the servers is not said again.
+func (g *gateway) handing(now time.Time) []certs.Item {
 	var list []certs.Item
 	if s := g.nts.Load(); s != nil {
 		list = append(list, s.shown.Expiries(now)...)
 	}
-	if s := g.mqtt.Load(); s != nil && s.Shown() != nil {
-		for _, i := range s.Shown().Expiries(now) {
-			if !slices.Contains(list, i) {
-				list = append(list, i)
-			}
+	if s := g.mqtt.Load(); s != nil {
+		list = append(list, s.Expiries(now)...)
+	}
+	return withoutTwins(list, g.policy.Expiries(now))
+}
+
+// withoutTwins leaves out what stands before, in the list or in others: one file may be used in several ways.
+func withoutTwins(list, others []certs.Item) []certs.Item {
+	var kept []certs.Item
+	for _, i := range list {
+		if !slices.Contains(kept, i) && !slices.Contains(others, i) {
+			kept = append(kept, i)
 		}
 	}
-	return list
+	return kept
 }
 
 func number(d time.Duration) *float64 {
@@ -189,7 +197,7 @@ func (g *gateway) warnings() []discipline.Warning {
 	}
 	list := append(g.policy.Warnings(now), g.keys.Warnings(now)...)
 	if !now.IsZero() {
-		list = append(list, certs.ExpiryWarnings(g.shown(now))...)
+		list = append(list, certs.ExpiryWarnings(g.handing(now))...)
 	}
 	list = append(list, g.floor.Warnings()...)
 	list = append(list, kernelBound(g.loop.Host())...)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"syscall"
 	"time"
 
@@ -71,6 +72,25 @@ func boundDelivery(_, _ string, c syscall.RawConn) error {
 		// Best effort: not every kernel has it.
 		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds()))
 	})
+}
+
+// BrokerExpiries returns the certificates of the files that ClientTLS reads, where a broker is reached over TLS.
+func BrokerExpiries(cfg configs.MQTT, now time.Time) []certs.Item {
+	overTLS := func(broker string) bool {
+		u, err := brokerURL(broker)
+		return err == nil && slices.Contains([]string{"mqtts", "tls", "wss"}, u.Scheme)
+	}
+	if !overTLS(cfg.Broker) && !slices.ContainsFunc(cfg.Also, overTLS) {
+		return nil
+	}
+	var list []certs.Item
+	if cfg.CA != "" {
+		list = certs.FileExpiries(certs.KindCA, cfg.CA, now)
+	}
+	if cfg.Cert != "" {
+		list = append(list, certs.FileExpiries(certs.KindClient, cfg.Cert, now)...)
+	}
+	return list
 }
 
 // ClientTLS is what the certificate of a broker on host must satisfy, with our own certificate where

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sort"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -168,12 +169,14 @@ func (s *Server) Warnings() []discipline.Warning {
 	return w
 }
 
-// Shown is the certificate of the embedded broker's TLS listener; nil where there is none.
-func (s *Server) Shown() *certs.Serving {
-	if s.embedded == nil {
-		return nil
+// Expiries returns the certificates that the embedded broker's TLS listener shows, and those that the next connection to
+// a broker over TLS uses.
+func (s *Server) Expiries(now time.Time) []certs.Item {
+	var list []certs.Item
+	if s.embedded != nil && s.embedded.shown != nil {
+		list = s.embedded.shown.Expiries(now)
 	}
-	return s.embedded.shown
+	return append(list, BrokerExpiries(s.opts.Config, now)...)
 }
 
 // Status returns how everything is now.
