@@ -63,7 +63,7 @@ func verbs() []verb {
 		{"check", "[-config FILE] [-example|-connect]", "say every mistake in the configuration", checkVerb},
 		{"status", "[-json] [-watch]", "how the running gateway is", statusVerb},
 		{"sources", "[-json]", "what became of each server", sourcesVerb},
-		{"wait", "[-max-error D] [-timeout D]", "return when the time is good enough", waitVerb},
+		{"wait", "[-max-error D] [-timeout D]", "return when the host clock is good enough", waitVerb},
 		{"query", "HOST[:PORT] [-ca FILE] [-json]", "ask one NTS server", queryVerb},
 		{"keys", "[-json] | rotate | delegate", "the keys that sign beacons", keysVerb},
 		{"node", "add|list|revoke|rotate", "the devices that may ask for time", nodeVerb},

@@ -282,7 +282,7 @@ func sourcesText(sources []status.Source, columns int) string {
 func waitVerb(ctx context.Context, t terminal, args []string) error {
 	f := newFlags(t, "wait")
 	config, socket := socketFlags(f)
-	maxError := f.Duration("max-error", time.Second, "the largest maximum error that is good enough")
+	maxError := f.Duration("max-error", time.Second, "the largest maximum error of the host clock that is good enough")
 	timeout := f.Duration("timeout", 60*time.Second, "give up after `D`")
 	if _, err := f.operands(args, 0, 0); err != nil {
 		return err
@@ -297,7 +297,14 @@ func waitVerb(ctx context.Context, t terminal, args []string) error {
 	asked := time.Now()
 	limited, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
-	r, err := status.Wait(limited, path, *maxError)
+	noted := false
+	r, err := status.Wait(limited, path, *maxError, func(r *status.Report) {
+		if !noted && r.Mode != "system" && r.MaxError != nil && *r.MaxError <= maxError.Seconds() {
+			noted = true
+			fmt.Fprintf(t.err, "note: the time is known to %s, but the host clock is off by %s and mode %s leaves it alone: waiting until it is set\n",
+				status.Bound(*r.MaxError), status.Duration(math.Abs(*r.Offset)), r.Mode)
+		}
+	})
 	if err == nil {
 		return nil
 	}
@@ -313,6 +320,11 @@ func waitVerb(ctx context.Context, t terminal, args []string) error {
 		return exit(exitNotSynced, "no gateway answered on %s %s", path, after)
 	case r.MaxError == nil:
 		return exit(exitNotSynced, "still %s %s", r.State, after)
+	case *r.MaxError <= maxError.Seconds() && r.Mode == "system":
+		return exit(exitNotSynced, "the host clock may still be off by %s %s, more than %v", status.Bound(*r.HostError()), after, *maxError)
+	case *r.MaxError <= maxError.Seconds():
+		return exit(exitNotSynced, "the host clock may still be off by %s %s, more than %v; mode %s leaves it alone: set mode = \"system\" in [clock], or let another program set it",
+			status.Bound(*r.HostError()), after, *maxError, r.Mode)
 	}
 	return exit(exitNotSynced, "the maximum error is still %s %s, more than %v", status.Bound(*r.MaxError), after, *maxError)
 }

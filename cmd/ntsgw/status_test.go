@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -87,5 +88,41 @@ func TestWatchOutlivesARestart(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "\x1b") {
 		t.Error("it writes for a screen where there is none")
+	}
+}
+
+// TestWaitSaysWhatItWaitsFor holds it to say when the time is known, but the host clock is not set.
+func TestWaitSaysWhatItWaitsFor(t *testing.T) {
+	for _, c := range []struct {
+		mode        string
+		off         float64
+		code        int
+		note, ended string // parts of what it says; empty: it doesn't
+	}{
+		{"observe", 3, exitNotSynced, "note: the time is known to 2 ms, but the host clock is off by 3 s and mode observe leaves it alone: waiting until it is set\n",
+			`the host clock may still be off by 3.01 s after 500ms, more than 1s; mode observe leaves it alone: set mode = "system" in [clock], or let another program set it`},
+		{"system", -3, exitNotSynced, "", "the host clock may still be off by 3.01 s after 500ms, more than 1s"},
+		{"observe", -0.5, exitOK, "", ""},
+	} {
+		path := filepath.Join(program.Folder(t), "s")
+		l, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bound := 0.002
+		s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			json.NewEncoder(w).Encode(status.Report{State: "synchronized", Mode: c.mode, Time: "2026-11-30T00:00:00Z", MaxError: &bound, Offset: &c.off})
+		})}
+		go s.Serve(l)
+		var says strings.Builder
+		err = waitVerb(t.Context(), terminal{err: &says}, []string{"-socket", path, "-timeout", "500ms"})
+		s.Close()
+		code, ended := exitOK, ""
+		if e := (*exitError)(nil); errors.As(err, &e) {
+			code, ended = e.code, e.Error()
+		}
+		if code != c.code || ended != c.ended || says.String() != c.note {
+			t.Errorf("%s, %+v s: code %d, %q, note %q", c.mode, c.off, code, ended, says.String())
+		}
 	}
 }

@@ -53,9 +53,9 @@ func Ask(ctx context.Context, path string) (*Report, error) {
 	return &r, nil
 }
 
-// Wait asks until the time is served with a bound of at most maxError, or ctx ends. It
-// returns the last report, which is nil when none came, and ctx's error with it.
-func Wait(ctx context.Context, path string, maxError time.Duration) (*Report, error) {
+// Wait asks until the host clock is known to be true to maxError, or ctx ends. It returns the last report, which is nil
+// when none came, and ctx's error with it. Each report that isn't good enough is handed to waits, unless that is nil.
+func Wait(ctx context.Context, path string, maxError time.Duration, waits func(*Report)) (*Report, error) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	var last *Report
@@ -63,8 +63,11 @@ func Wait(ctx context.Context, path string, maxError time.Duration) (*Report, er
 		r, err := Ask(ctx, path)
 		if err == nil {
 			last = r
-			if r.MaxError != nil && *r.MaxError <= maxError.Seconds() {
+			if e := r.HostError(); e != nil && *e <= maxError.Seconds() {
 				return r, nil
+			}
+			if waits != nil {
+				waits(r)
 			}
 		} else if errors.Is(err, ErrPermission) {
 			return nil, err

@@ -68,6 +68,18 @@ func (r Report) MarshalJSON() ([]byte, error) {
 // FrequencyPPM and SourceStratum with it.
 func (r *Report) known() bool { return r.Time != "" }
 
+// HostError bounds how far the host clock is off true time, seconds; nil while nothing tells. The timeline may be good
+// long before anybody sets the host clock.
+func (r *Report) HostError() *float64 {
+	switch {
+	case r.MaxError == nil || r.Offset == nil:
+		return nil
+	case r.Mode == "follow":
+		return r.MaxError // the loop widens it to hold for the host clock, too
+	}
+	return pointer(*r.MaxError + math.Abs(*r.Offset))
+}
+
 // Source is one server as the report shows it.
 type Source struct {
 	Name      string            `json:"name"`

@@ -318,17 +318,62 @@ func TestWhatIsNoSocketStays(t *testing.T) {
 }
 
 func TestWait(t *testing.T) {
-	_, socket := start(t, synced())
-	if _, err := Wait(context.Background(), socket, 3*time.Millisecond); err != nil {
+	g := synced() // to 2.1 ms
+	g.real += 249.8e6
+	_, socket := start(t, g)
+	if _, err := Wait(context.Background(), socket, 3*time.Millisecond, nil); err != nil {
 		t.Errorf("a bound that holds: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
-	if r, err := Wait(ctx, socket, time.Millisecond); !errors.Is(err, context.DeadlineExceeded) || r == nil {
+	if r, err := Wait(ctx, socket, time.Millisecond, nil); !errors.Is(err, context.DeadlineExceeded) || r == nil {
 		t.Errorf("a bound that does not: %v %v", r, err)
 	}
 	if _, err := Ask(context.Background(), filepath.Join(t.TempDir(), "none")); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// TestWaitIsForTheHostClock holds wait to the clock that those who wait will read: that the timeline is good doesn't
+// set it.
+func TestWaitIsForTheHostClock(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	for _, c := range []struct {
+		name string
+		mode string
+		off  time.Duration // the host clock
+		good bool
+	}{
+		{"nobody has set it yet", "observe", -10 * year, false},
+		{"it is still slewed", "system", 1500 * time.Millisecond, false},
+		{"the bound and the offset together are too much", "system", -998500 * time.Microsecond, false},
+		{"it was set", "system", 500 * time.Millisecond, true},
+		{"another program set it", "observe", -time.Millisecond, true},
+		{"the bound holds for it already", "follow", time.Microsecond, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := synced()
+			g.real += 250e6 + int64(c.off)
+			path := filepath.Join(t.TempDir(), "s")
+			s := New(Options{Timeline: g, Clock: g, Socket: path, Mode: func() string { return c.mode }, Log: slog.New(slog.DiscardHandler)})
+			ctx, cancel := context.WithCancel(context.Background())
+			ended := make(chan error, 1)
+			go func() { ended <- s.Run(ctx) }()
+			s.Addr(ctx)
+			waiting, enough := context.WithTimeout(ctx, 10*time.Second)
+			asked := false
+			_, err := Wait(waiting, path, time.Second, func(*Report) {
+				asked = true
+				enough()
+			})
+			if good := err == nil; good != c.good || good == asked {
+				t.Errorf("wait returned %v", err)
+			}
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
