@@ -73,7 +73,7 @@ type Measurement struct {
 type Standing struct {
 	Reachable bool   // it answers at present
 	Denied    string // why it is denied; empty when it isn't
-	Revoked   bool   // its certificate was revoked, so what it said before may have been a lie
+	Revoked   bool   // its certificate was revoked or is distrusted, so what it said before may have been a lie
 }
 
 // State is the discipline's state.

@@ -76,7 +76,7 @@ type poller struct {
 
 	denied, lastError string
 	verdict           string // why Trust refused the server last, until it has accepted it in full
-	revoked           bool   // for its certificate's revocation
+	revoked           bool   // its certificate was, or Trust took back that it stood by it
 	stratum           uint8
 	offset, delay     time.Duration
 	sentCount         uint64
@@ -239,12 +239,14 @@ func (p *poller) refuse(now discipline.Raw, f *failure) {
 	p.count(f.reason)
 	p.end(now, f.text)
 	p.deny(f)
+	p.revoked = p.revoked || distrusts(f.reason)
 	p.reach = 0
 	p.fails = max(p.fails, 1)
 	p.wake = max(p.wake, now.Add(p.pace.backoff(p.fails, false, p.rng)))
 }
 
-// deny notes what Trust says of the server.
+// deny notes what Trust says of the server. At a key exchange only a revocation tells of what the server said before: any
+// other certificate may be that of somebody in between.
 func (p *poller) deny(f *failure) {
 	p.denied, p.verdict = f.text, f.text
 	p.revoked = p.revoked || f.reason == ReasonRevoked

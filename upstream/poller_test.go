@@ -864,6 +864,42 @@ func TestRefusedSession(t *testing.T) {
 	}
 }
 
+// TestWhatTellsOfThePast holds a refusal to vouch no more for what the server said before exactly where Trust takes
+// back that it stood by the session; never where somebody in between could cause it, or a certificate just ended.
+func TestWhatTellsOfThePast(t *testing.T) {
+	for _, c := range []struct {
+		word           string
+		session, other bool // said of the standing session, of a new key exchange
+	}{
+		{"revoked", true, true},
+		{"pin-mismatch", true, false},
+		{"unknown-ca", true, false},
+		{"self-signed", true, false},
+		{"not-authorized", true, false},
+		{"wrong-name", true, false},
+		{"not-trusted", true, false},
+		{"expired", false, false},
+		{"not-yet-valid", false, false},
+		{"revocation-unknown", false, false},
+		{"time-contradicted", false, false},
+	} {
+		f := &failure{reason: c.word, text: c.word, denied: true}
+		w := newWorld(t, Options{})
+		w.run(time.Minute)
+		w.p.refuse(w.now, f)
+		if got := w.p.standing(); got.Revoked != c.session || got.Denied == "" {
+			t.Errorf("%s, of the session: %+v", c.word, got)
+		}
+		w = newWorld(t, Options{})
+		w.run(time.Minute)
+		w.p.end(w.now, "")
+		w.p.keysFailed(w.now, f)
+		if got := w.p.standing(); got.Revoked != c.other || got.Denied == "" {
+			t.Errorf("%s, of a key exchange: %+v", c.word, got)
+		}
+	}
+}
+
 func TestNotSent(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.run(time.Minute)

@@ -43,3 +43,14 @@ const (
 	ReasonTrust   = "not-trusted"      // Trust without a word of its own
 	ReasonRevoked = "revoked"          // Trust's word for a certificate that its authority has taken back
 )
+
+// distrusts reports whether Trust, with that word, takes back that it ever stood by a session: a pin, an authority, a
+// name or the host itself was taken out of the configuration. That a certificate ended, or that nobody could say whether
+// it is revoked, doesn't.
+func distrusts(word string) bool {
+	switch word {
+	case "pin-mismatch", "unknown-ca", "self-signed", "not-authorized", "wrong-name", ReasonTrust, ReasonHost:
+		return true
+	}
+	return false
+}

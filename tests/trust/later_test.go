@@ -3,6 +3,7 @@ package trust
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ntsgw/ntsgw/certs"
@@ -65,6 +66,41 @@ func TestRevokedLater(t *testing.T) {
 		return synced(r) && believed(source(t, r, "by OCSP")) && believed(source(t, r, "by CRL"))
 	})
 	holds(t, after, before.Epoch, 0)
+}
+
+// The operator no longer trusts a majority, whose keys were stolen, and has its authority, pins or names read again: what
+// they decided before doesn't stand either, and the rest is too few to decide anything.
+func TestDistrustedMajority(t *testing.T) {
+	t.Parallel()
+	pki, other := certstest.New(t), certstest.New(t)
+	for name, distrust := range map[string]func(t *testing.T, g *gateway, ca string){
+		"authority": func(t *testing.T, _ *gateway, ca string) { replace(t, ca, read(t, other.CAFile(t))) },
+		"pin": func(t *testing.T, g *gateway, _ string) {
+			pin := certs.PinOf(other.Issue(t, certstest.Leaf{}).Leaf).String()
+			program.Write(t, g.config(), strings.ReplaceAll(read(t, g.config()), "# here", fmt.Sprintf("pins = [%q]", pin)))
+			g.hangUp()
+		},
+		"name": func(t *testing.T, g *gateway, _ string) {
+			program.Write(t, g.config(), strings.ReplaceAll(read(t, g.config()), "# here", `names = ["other.example"]`))
+			g.hangUp()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, sections := honest(t, certstest.New(t), 1, 0)
+			ca := filepath.Join(t.TempDir(), "ca.pem")
+			program.Write(t, ca, read(t, pki.CAFile(t)))
+			for _, name := range []string{"stolen", "stolen too"} {
+				sections = append(sections, newServer(t, pki.Issue(t, certstest.Leaf{}), 0).section(name, ca, "# here"))
+			}
+			g := newGateway(t, "", sections...).start()
+			g.await(t, "all are used", allUsed)
+			distrust(t, g, ca)
+			g.await(t, "nothing is served any more", func(r *status.Report) bool {
+				return source(t, r, "stolen").State == "denied" && source(t, r, "stolen too").State == "denied" && r.Time == ""
+			})
+		})
+	}
 }
 
 // The same by a local list, which is read again when it is replaced; what is no sound list replaces
