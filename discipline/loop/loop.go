@@ -90,8 +90,11 @@ type Options struct {
 	// "auto"): until it returns, the host clock is left alone. It runs once in a goroutine that
 	// Run waits for. Why is one sentence for the log.
 	Decide func(ctx context.Context) (mode Mode, why string)
-	Store  Store // nil: nothing is kept
-	RTC    RTC   // nil: the battery clock is left to the kernel
+	// MaxErrorLimit is the largest bound that may be served, for the host clock's part of it while another daemon steers
+	// that; 0: any. The engine keeps to it by itself.
+	MaxErrorLimit time.Duration
+	Store         Store // nil: nothing is kept
+	RTC           RTC   // nil: the battery clock is left to the kernel
 	// Tick, when not nil, measures the step of the raw clock (see discipline.TickOf): at the start and every few
 	// seconds, as the kernel changes to a coarser counter when it finds the finer one unsteady.
 	Tick     func() time.Duration
@@ -222,6 +225,9 @@ func (l *Loop) follow(s *discipline.Snapshot, h *Host) *discipline.Snapshot {
 	w.MaxErrorAt = max(s.MaxErrorAt, h.Kernel.MaxError, s.MaxError(p.Raw)+phaseOf(s, p).Abs()+p.Width)
 	w.MaxErrorPPM += math.Abs(h.FrequencyPPM - s.FrequencyPPM)
 	w.RootDispersion = max(w.RootDispersion, w.MaxErrorAt-w.RootDelay/2)
+	if limit := l.o.MaxErrorLimit; limit > 0 && w.MaxError(p.Raw) > limit {
+		return unsynchronized(&w)
+	}
 	return &w
 }
 

@@ -199,6 +199,32 @@ func TestFollowSeesAStepAtOnce(t *testing.T) {
 	})
 }
 
+// max_error_limit is for what is served, and following that is the bound on the host clock.
+func TestFollowKeepsToTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 100 * time.Millisecond
+		c := newSimClock(3*time.Second, 10)
+		w := newWorld(t, c, Follow, func(o *Options) { o.MaxErrorLimit = limit })
+		w.pass(time.Minute)
+		if s := w.loop.Snapshot(); s.Serving() || s.Stratum != 16 {
+			t.Errorf("%v, the host clock is off by %v, the limit %v", s.State, c.wrong(), limit)
+		}
+		if s := w.loop.Timeline(); s.State != discipline.Synchronized {
+			t.Errorf("the timeline is %v", s.State)
+		}
+		c.setByOperator(-3 * time.Second)
+		if s := w.loop.Snapshot(); s.State != discipline.Synchronized || s.MaxError(c.Now()) > limit {
+			t.Errorf("the host clock is off by %v, and it is %v, stated %v", c.wrong(), s.State, s.MaxError(c.Now()))
+		}
+		// What another daemon does is seen at once.
+		c.setByOperator(limit)
+		if s := w.loop.Snapshot(); s.Serving() {
+			t.Errorf("the host clock was moved by %v, and it is %v, stated %v", limit, s.State, s.MaxError(c.Now()))
+		}
+		w.end()
+	})
+}
+
 func TestFollowNeverTrustsASmallerKernelError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimClock(0, 0)
