@@ -548,6 +548,50 @@ func TestOscillatorsFarOff(t *testing.T) {
 	}
 }
 
+// TestWhatTheKernelSaysHoldsWhenWeAreKilled holds what the kernel was told to stay true with no more than its own 500 ppm of
+// growth, at whatever moment nobody tells it more; and the kernel to be told at all.
+func TestWhatTheKernelSaysHoldsWhenWeAreKilled(t *testing.T) {
+	for _, c := range []struct {
+		drift, limit float64
+	}{{10, 0}, {405, 0}, {-405, 0}, {600, 1000}, {8960, 10_000}, {-8960, 10_000}, {600, 0}, {-8960, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			host := newSimClock(400*time.Microsecond, c.drift) // it is slewed out at once
+			host.limit = c.limit
+			w := newWorld(t, host, System, nil)
+			looks, worst := 0, 0.0
+			for i := range 1200 {
+				if i == 600 {
+					host.setByOperator(20 * time.Millisecond)
+				}
+				time.Sleep(100 * time.Millisecond)
+				synctest.Wait()
+				k := host.kernel()
+				if !k.Synchronized {
+					continue
+				}
+				looks++
+				wrong := float64(host.wrong())
+				host.mu.Lock()
+				rate := (1+c.drift*1e-6)*(1+host.ppm*1e-6) - 1
+				host.mu.Unlock()
+				for _, later := range []time.Duration{time.Second, time.Minute, time.Hour, 9 * time.Hour} {
+					off := math.Abs(wrong + rate*float64(later))
+					says := float64(k.MaxError) + 500e-6*float64(later)
+					worst = max(worst, off/says)
+				}
+			}
+			if worst > 1 {
+				t.Errorf("%+v: the host clock is off by %.1f times what the kernel says", c, worst)
+			}
+			if looks < 700 || !host.kernel().Synchronized {
+				t.Errorf("%+v: synchronized at %d of 1200 looks", c, looks)
+			}
+			t.Logf("%+v: at most %.2f of what the kernel says, at %d of 1200 looks", c, worst, looks)
+			w.end()
+		})
+	}
+}
+
 func TestAnOscillatorBeyondTheLimitIsSaidSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimClock(0, 620)

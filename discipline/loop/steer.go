@@ -36,15 +36,18 @@ type steering struct {
 }
 
 const (
-	slewMost    = 450.0                  // ppm beside the learned rate; the kernel's maxerror grows by 500
-	fightCount  = 3                      // signs of another daemon …
-	fightSpan   = 5 * time.Minute        // … within this end our steering …
-	fightQuiet  = 15 * time.Minute       // … until it was quiet for this long
-	setNoise    = 100 * time.Microsecond // between two readings of a turn
-	limitNoise  = 1.0                    // ppm of the learned rate that the limit cuts off
-	setRemember = 10 * time.Minute       // how long the warning of a set clock stands
-	saveEvery   = time.Hour
-	rtcEvery    = time.Hour
+	kernelGrowth = 500.0                  // ppm: by how much the kernel's maxerror grows by itself (MAXFREQ)
+	wander       = 15.0                   // ppm: what the raw clock's rate may change by later than RateBoundPPM covers
+	slewMost     = 450.0                  // ppm beside the learned rate …
+	slewLeast    = 200.0                  // … and no less is enough
+	fightCount   = 3                      // signs of another daemon …
+	fightSpan    = 5 * time.Minute        // … within this end our steering …
+	fightQuiet   = 15 * time.Minute       // … until it was quiet for this long
+	setNoise     = 100 * time.Microsecond // between two readings of a turn
+	limitNoise   = 1.0                    // ppm of the learned rate that the limit cuts off
+	setRemember  = 10 * time.Minute       // how long the warning of a set clock stands
+	saveEvery    = time.Hour
+	rtcEvery     = time.Hour
 )
 
 func (s *steering) next() time.Duration {
@@ -142,10 +145,13 @@ func (l *Loop) apply(d discipline.Decision, snap *discipline.Snapshot) error {
 	case discipline.Slew:
 		s.slewing = true
 	}
-	// A slew is kept slow enough that the kernel's own growth of maxerror covers it if this
-	// process is killed in the middle of it.
-	feed := snap.FrequencyPPM
-	ppm := math.Max(feed-slewMost, math.Min(feed+slewMost, d.FrequencyPPM))
+	// A slew is kept slow enough that the kernel's own growth of maxerror covers it if this process is killed in the
+	// middle of it. While the rate is known badly that would be too slow, and tell says nothing good instead.
+	feed, most := snap.FrequencyPPM, slewMost
+	if covered := spare(snap, feed-slewMost) - 1; covered > slewLeast {
+		most = math.Min(most, covered)
+	}
+	ppm := math.Max(feed-most, math.Min(feed+most, d.FrequencyPPM))
 	if err := l.o.Clock.SetFrequency(ppm); err != nil {
 		return fmt.Errorf("clock: %w", err)
 	}
@@ -171,12 +177,17 @@ func (l *Loop) tell(snap *discipline.Snapshot, h *Host) error {
 	var k sysclock.KernelStatus
 	switch {
 	case snap.Serving():
-		// The kernel adds 500 ppm once a second by itself; what grows faster or sooner joins here.
+		// The kernel adds its growth once a second; what comes sooner joins here.
 		const ahead = 2 * time.Second
-		grow := snap.MaxErrorPPM + math.Abs(h.FrequencyPPM-snap.FrequencyPPM)
+		apart := math.Abs(h.FrequencyPPM - snap.FrequencyPPM)
+		grow := snap.MaxErrorPPM + apart
 		k = sysclock.KernelStatus{Synchronized: true,
 			MaxError: h.MaxError + time.Duration(grow*1e-6*float64(ahead)) + time.Microsecond,
 			EstError: snap.EstError(h.At) + h.Phase.Abs()}
+		// If this process is killed now, nobody tells the kernel more: what it was told must hold with its own growth.
+		if apart > spare(snap, h.FrequencyPPM) {
+			k = sysclock.KernelStatus{MaxError: forever, EstError: forever}
+		}
 		u := snap.UTCAt(h.At)
 		k.Leap, k.TAIOffset = leapToday(snap, u), u.TAIOffset
 		if edge := snap.LeapAt - u.Seconds; snap.LeapAt != 0 && edge > -5 && edge < 5 {
@@ -193,6 +204,12 @@ func (l *Loop) tell(snap *discipline.Snapshot, h *Host) error {
 		return fmt.Errorf("clock: %w", err)
 	}
 	return nil
+}
+
+// spare is by how much, ppm, the host clock may run beside the learned rate so that its error grows by no more than the
+// kernel says, while it runs at ppm relative to the raw clock. It is negative while the rate is known too badly for that.
+func spare(snap *discipline.Snapshot, ppm float64) float64 {
+	return kernelGrowth*(1+ppm*1e-6) - snap.RateBoundPPM - wander
 }
 
 // confirm looks whether somebody set the clock after it was read and before the kernel was told
