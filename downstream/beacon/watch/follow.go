@@ -13,7 +13,7 @@ import (
 type FollowOptions struct {
 	Session   Options
 	Enrolment beacon.Enrolment
-	// RatePPM is the stated rate error of the raw clock that the node runs on.
+	// RatePPM is the stated rate error of the raw clock that the node runs on, relative to true time.
 	RatePPM float64
 	// Every is between exchanges; 0: none are made.
 	Every time.Duration
@@ -42,6 +42,11 @@ type Event struct {
 	Alarms    beacon.Alarm
 }
 
+// rate is how the raw clock counts.
+func (o *FollowOptions) rate() beacon.Rate {
+	return beacon.Rate{CountNanos: 1, Tick: uint32(discipline.RawTick), RhoPPB: beacon.RhoFromPPM(o.RatePPM)}
+}
+
 // follower is one node at work.
 type follower struct {
 	opt     FollowOptions
@@ -61,8 +66,7 @@ type follower struct {
 func Follow(ctx context.Context, opt FollowOptions) error {
 	f := &follower{opt: opt, slept: opt.Suspended(), topics: map[string]beacon.Kind{}}
 	var err error
-	rate := beacon.Rate{CountNanos: 1, Tick: 1000, RhoPPB: uint32(opt.RatePPM*1000) + 1}
-	f.node, err = beacon.NewNode(beacon.NodeConfig{Enrolments: []beacon.Enrolment{opt.Enrolment}, Rate: rate, Random: opt.Random})
+	f.node, err = beacon.NewNode(beacon.NodeConfig{Enrolments: []beacon.Enrolment{opt.Enrolment}, Rate: opt.rate(), Random: opt.Random})
 	if err != nil {
 		return err
 	}
