@@ -13,7 +13,7 @@ import (
 	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/discipline"
@@ -33,8 +33,11 @@ const (
 	embeddedWrite = 5 * time.Second
 	// At the end all have so long to take in the goodbye.
 	embeddedGoodbye = time.Second
-	plainListener   = "tcp"
-	tlsListener     = "tls"
+	// The end itself takes no longer than this, whatever the broker does: the program ends for the
+	// sake of a restart, and must not hang.
+	embeddedEnd   = 4 * time.Second
+	plainListener = "tcp"
+	tlsListener   = "tls"
 )
 
 // embedded is the broker in the gateway's own process.
@@ -42,6 +45,7 @@ type embedded struct {
 	broker    *mochi.Server
 	hook      *gate
 	listeners []*boundListener
+	acceptors []*acceptor
 	shown     *certs.Serving // nil: no listener with TLS
 	running   atomic.Bool
 
@@ -111,11 +115,12 @@ func (e *embedded) open(o *Options, id, addr string, cfg *tls.Config) error {
 		l = tls.NewListener(bl, cfg)
 	}
 	e.hook.listeners[id] = bl
-	if err := e.broker.AddListener(listeners.NewNet(id, l)); err != nil {
+	a := &acceptor{id: id, l: l}
+	if err := e.broker.AddListener(a); err != nil {
 		bl.Close()
 		return fmt.Errorf("embedded broker: %w", err)
 	}
-	e.listeners = append(e.listeners, bl)
+	e.listeners, e.acceptors = append(e.listeners, bl), append(e.acceptors, a)
 	return nil
 }
 
@@ -134,22 +139,45 @@ func (e *embedded) run(ctx context.Context, goodbye func() []message) error {
 	e.running.Store(true)
 	<-ctx.Done()
 	e.running.Store(false)
-	e.mu.Lock()
-	e.ended = true
-	e.mu.Unlock()
-	for _, m := range goodbye() {
-		_ = e.publish(m.topic, m.payload, true)
+	ended := make(chan error, 1)
+	go func() { ended <- e.end(goodbye()) }()
+	late := time.NewTimer(embeddedEnd)
+	defer late.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-late.C:
+		return fmt.Errorf("embedded broker: it hangs; left alone after %v", embeddedEnd)
 	}
+}
+
+// end tells all clients what stays retained, and that the broker ends, and waits for them to go.
+func (e *embedded) end(last []message) error {
 	drop := func() {
 		for _, l := range e.listeners {
 			l.drop()
 		}
 	}
 	late := time.AfterFunc(embeddedGoodbye, drop)
-	err := e.broker.Close() // says goodbye to one client after the other
-	late.Stop()
-	drop() // who came in between
-	return err
+	defer late.Stop()
+	e.mu.Lock()
+	e.ended = true
+	e.mu.Unlock()
+	for _, m := range last {
+		_ = e.publish(m.topic, m.payload, true)
+	}
+	for _, a := range e.acceptors {
+		a.end()
+	}
+	for _, cl := range e.broker.Clients.GetAll() {
+		if !cl.Net.Inline && !cl.Closed() {
+			_ = e.broker.DisconnectClient(cl, packets.ErrServerShuttingDown)
+		}
+	}
+	for _, a := range e.acceptors {
+		a.wait()
+	}
+	return e.broker.Close()
 }
 
 // refresh publishes the retained messages that have changed since the last call.

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -339,6 +341,69 @@ func TestClientThatReadsNothing(t *testing.T) {
 		}
 		t.Errorf("the end came %v after the client stood still", took)
 	})
+}
+
+// TestEndsWhileClientsComeAndGo: the end waits for no lock that the broker takes twice.
+func TestEndsWhileClientsComeAndGo(t *testing.T) {
+	for range 40 {
+		l := startLab(t, nil)
+		addr, over := l.addr(), make(chan struct{})
+		var coming sync.WaitGroup
+		for range 8 {
+			coming.Go(func() {
+				for {
+					select {
+					case <-over:
+						return
+					default:
+					}
+					if c, err := net.Dial("tcp", addr); err == nil {
+						c.Write(hello)
+						c.Close()
+					}
+				}
+			})
+		}
+		until(t, "they come", 3*time.Second, func() bool { return l.server.embedded.connects() > 8 })
+		l.stop()
+		close(over)
+		coming.Wait()
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// TestABrokerThatHangs doesn't keep the program from its end: who watches it can start it again.
+func TestABrokerThatHangs(t *testing.T) {
+	t.Parallel()
+	l := startLab(t, nil)
+	l.stop()
+	s, err := New(l.server.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	c, err := net.Dial("tcp", s.Addresses()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.Write(hello)
+	until(t, "a client", 3*time.Second, func() bool { return s.embedded.connects() == 1 })
+	s.embedded.broker.Clients.Lock()
+	defer s.embedded.broker.Clients.Unlock()
+	cancel()
+	select {
+	case err := <-ended:
+		if err == nil || !strings.Contains(err.Error(), "hangs") {
+			t.Errorf("ended with %v", err)
+		}
+	case <-time.After(program.Busy * 2 * embeddedEnd):
+		t.Error("it does not end")
+	}
 }
 
 // TestWriteEnds: what comes in meanwhile does not give a write that stands still more time, and
