@@ -62,7 +62,7 @@ func (r *rateClock) learn(now float64, iv interval) bool {
 		if span < 1 {
 			continue
 		}
-		mean := interval{below(iv.lo-a.iv.hi) / span, above(iv.hi-a.iv.lo) / span}
+		mean := interval{below(below(iv.lo-a.iv.hi) / span), above(above(iv.hi-a.iv.lo) / span)}
 		near = near.and(mean.grow(r.scale * (r.floor + wanderSlope*span/2)))
 		far = far.and(mean.grow(wanderMost * math.Max(1, r.scale/10)))
 	}
