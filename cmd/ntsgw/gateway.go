@@ -254,7 +254,7 @@ func (g *gateway) attend(ctx context.Context) error {
 	const look = 50 * time.Millisecond // while the time is not known
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	was, noted := false, false
+	was, set := false, setNote{dir: g.cfg.Gateway.StateDir}
 	for {
 		select {
 		case <-ctx.Done():
@@ -270,11 +270,9 @@ func (g *gateway) attend(ctx context.Context) error {
 			tick.Reset(look)
 		}
 		was = known
-		if h := g.loop.Host(); !noted && h.Mode == loop.System && h.Action != discipline.Hold {
-			noted = true
-			if err := noteSet(g.cfg.Gateway.StateDir); err != nil {
-				g.log.Warn("that the host clock was set can't be noted", "err", err)
-			}
+		h := g.loop.Host()
+		if err := set.look(h.Mode == loop.System && h.Action != discipline.Hold, time.Now()); err != nil {
+			g.log.Warn("that the host clock was set can't be noted; it is tried again", "err", err)
 		}
 		snap := g.loop.Snapshot()
 		if snap.Serving() {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/ntsgw/ntsgw/durable"
 )
@@ -58,10 +59,31 @@ func wasSetInThisBoot(dir string) bool {
 	return err == nil && string(noted) == string(boot)
 }
 
-func noteSet(dir string) error {
-	boot, err := os.ReadFile(bootIDPath)
-	if err != nil {
-		return err
+// setNote notes once that the clock was set. What can't be written, to a full disk, is tried again.
+type setNote struct {
+	dir    string
+	set    bool
+	noted  bool
+	next   time.Time // no try before
+	failed bool      // the last one, which was told
+}
+
+// look is told whether the clock is being set. It returns why that can't be noted, once until it can.
+func (n *setNote) look(sets bool, now time.Time) error {
+	n.set = n.set || sets
+	if !n.set || n.noted || now.Before(n.next) {
+		return nil
 	}
-	return durable.Replace(filepath.Join(dir, setName), boot, 0o600)
+	const again = 10 * time.Second
+	n.next = now.Add(again)
+	boot, err := os.ReadFile(bootIDPath)
+	if err == nil {
+		err = durable.Replace(filepath.Join(n.dir, setName), boot, 0o600)
+	}
+	told := n.failed
+	n.noted, n.failed = err == nil, err != nil
+	if told {
+		return nil
+	}
+	return err
 }

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestStateFolderErrorsNameTheFix holds what can't be read or written to the way out, for who asks.
@@ -31,5 +33,35 @@ func TestStateFolderErrorsNameTheFix(t *testing.T) {
 	}
 	if other := errors.New("another"); withFix(other) != other || withFix(nil) != nil {
 		t.Error("an error that is none of these was changed")
+	}
+}
+
+// TestThatTheClockWasSetIsNotedInTheEnd holds the note to be tried again where it can't be written, told of once: without
+// it a restart may set the clock by any amount.
+func TestThatTheClockWasSetIsNotedInTheEnd(t *testing.T) {
+	n := setNote{dir: filepath.Join(t.TempDir(), "state")} // not there: as good as a full disk
+	now, told := time.Now(), 0
+	look := func(sets bool, d time.Duration) {
+		for end := now.Add(d); now.Before(end); now = now.Add(time.Second) {
+			if n.look(sets, now) != nil {
+				told++
+			}
+		}
+	}
+	look(false, time.Minute)
+	if told != 0 {
+		t.Error("noted before the clock was set")
+	}
+	look(true, 2*time.Second)
+	look(false, time.Minute)
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+	if err := os.Mkdir(n.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	look(false, time.Minute)
+	if told != 1 || !wasSetInThisBoot(n.dir) {
+		t.Error("not noted once it could be")
 	}
 }
