@@ -82,7 +82,7 @@ func (l *Loop) remember(snap *discipline.Snapshot, h *Host) {
 	if !snap.Serving() {
 		return
 	}
-	if s.mode == System && (s.stepped || h.At.Sub(s.rtcAt) > rtcEvery) {
+	if s.mode == System && !s.yielded && (s.stepped || h.At.Sub(s.rtcAt) > rtcEvery) {
 		if s.keep.add(job{rtc: true, stepped: s.stepped}) {
 			s.stepped, s.rtcAt = false, h.At
 		}

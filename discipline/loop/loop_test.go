@@ -393,6 +393,33 @@ func TestTheKernelVouchesForNoClockThatWasGivenUp(t *testing.T) {
 	})
 }
 
+// keptRTC counts how often the battery clock was kept.
+type keptRTC struct{ n atomic.Int64 }
+
+func (r *keptRTC) Keep(bool) error { r.n.Add(1); return nil }
+
+// Nor is the battery clock set to one that was given up.
+func TestTheBatteryClockIsNotKeptWhileAnotherSteers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, rtc := newSimClock(0, 10), &keptRTC{}
+		w := newWorld(t, c, System, func(o *Options) { o.RTC = rtc })
+		w.pass(time.Minute)
+		before := rtc.n.Load()
+		for range 18 {
+			w.fight()
+			w.pass(5 * time.Minute)
+		}
+		if n := rtc.n.Load() - before; n != 0 {
+			t.Errorf("kept %d times in an hour and a half of another daemon", n)
+		}
+		w.pass(fightQuiet + time.Minute)
+		if rtc.n.Load() == before {
+			t.Error("not kept afterwards")
+		}
+		w.end()
+	})
+}
+
 func TestSuspendEndsTheTimeline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimClock(0, 10)
