@@ -159,6 +159,7 @@ func TestNothingIsStated(t *testing.T) {
 	}{
 		{"acquiring", func(s *discipline.Snapshot, _ *clock) { s.State = discipline.Acquiring }, reasonUnsynchronized},
 		{"a bound beyond 16 s before the next Announce is overdue", func(s *discipline.Snapshot, _ *clock) { s.MaxErrorAt, s.MaxErrorPPM = 15*time.Second, 2e5 }, reasonUnsynchronized},
+		{"a snapshot whose bound may not hold until the next Announce is overdue", func(_ *discipline.Snapshot, c *clock) { c.now = 52e9 + 1 }, reasonUnsynchronized},
 		{"before 1970", func(s *discipline.Snapshot, _ *clock) { s.TAI = -1 }, reasonUnsynchronized},
 		{"suspended", func(_ *discipline.Snapshot, c *clock) { c.slept = time.Second }, reasonSuspended},
 	} {

@@ -41,6 +41,9 @@ const (
 	// fresh is for how long after an Announce its bound must hold: a receiver misses three of them, and up to
 	// one interval more, before it lets go of a grandmaster (clause 9.2.6.12).
 	fresh = 4 << logAnnounceInterval * time.Second
+	// oldest is of what age a snapshot is stated at most: its bound is sure to hold for a minute, and must until what is
+	// announced is over.
+	oldest = time.Minute - fresh
 	// lateness is what carrying a stamp to the raw clock may cost, a tick of that clock with it; a message that it
 	// would cost more is not sent.
 	lateness = 50 * time.Microsecond
@@ -183,7 +186,8 @@ type served struct {
 // timeline returns the present snapshot, or why there is nothing to state.
 func (s *Server) timeline() served {
 	snapshot := s.opt.Timeline.Snapshot()
-	if snapshot == nil || !snapshot.Serving() || snapshot.MaxError(s.opt.Clock.Now().Add(fresh)) >= maxBound || snapshot.TAI < 0 {
+	now := s.opt.Clock.Now()
+	if snapshot == nil || !snapshot.Serving() || now.Sub(snapshot.At) > oldest || snapshot.MaxError(now.Add(fresh)) >= maxBound || snapshot.TAI < 0 {
 		return served{reason: reasonUnsynchronized}
 	}
 	if !s.epochs.Intact(snapshot.Epoch) {
