@@ -8,7 +8,7 @@ import (
 // Why no answer was given, beyond the reasons of packages upstream/nts and upstream/ntske.
 const (
 	reasonUnsynchronized = "unsynchronized" // the timeline promises nothing
-	reasonLeapSecond     = "leap-second"    // during an inserted second NTP has no name for the time
+	reasonLeapSecond     = "leap-second"    // during an inserted second NTP has no name for the time, and across a leap t3 − t2 is a second off
 	reasonSuspended      = "suspended"      // the machine slept since the timeline began
 	reasonReplay         = "replay"         // the very same request was answered before
 	reasonTruncated      = "packet-size"    // a datagram longer than any request

@@ -100,31 +100,44 @@ func TestEachTermOfTheRootDistanceIsNeeded(t *testing.T) {
 	}
 }
 
-// TestNoTimeInAnInsertedSecond: neither stamp may lie in it.
-func TestNoTimeInAnInsertedSecond(t *testing.T) {
+// TestNoTimeAcrossALeapSecond: neither stamp may lie in an inserted second, and no leap between the two.
+func TestNoTimeAcrossALeapSecond(t *testing.T) {
 	const edge = 1_483_228_800 // 2017-01-01; 23:59:60 was before it
 	for _, c := range []struct {
 		name           string
-		received, sent time.Duration // after the inserted second began
+		leap           discipline.Leap
+		received, sent time.Duration // after the inserted second began, or after the deleted one is passed
 		want           string
 	}{
-		{"before it", -2 * time.Second, -1, ""},
-		{"sent in it", -1, 0, reasonLeapSecond},
-		{"both in it", 0, time.Second - 1, reasonLeapSecond},
-		{"received in it", time.Second - 1, time.Second, reasonLeapSecond},
-		{"after it", time.Second, 2 * time.Second, ""},
+		{"before it", discipline.LeapInsert, -2 * time.Second, -1, ""},
+		{"sent in it", discipline.LeapInsert, -1, 0, reasonLeapSecond},
+		{"both in it", discipline.LeapInsert, 0, time.Second - 1, reasonLeapSecond},
+		{"received in it", discipline.LeapInsert, time.Second - 1, time.Second, reasonLeapSecond},
+		{"around it", discipline.LeapInsert, -1, time.Second, reasonLeapSecond},
+		{"after it", discipline.LeapInsert, time.Second, 2 * time.Second, ""},
+		{"before a deleted one", discipline.LeapDelete, -2 * time.Second, -1, ""},
+		{"across a deleted one", discipline.LeapDelete, -1, 0, reasonLeapSecond},
+		{"after a deleted one", discipline.LeapDelete, 0, time.Second, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			begin := discipline.Raw(1e15)
 			clk := &sleeper{raw: begin.Add(c.sent)}
 			line := &timeline{}
+			first := int64(edge + 36)
+			if c.leap == discipline.LeapDelete {
+				first--
+			}
 			line.p.Store(&discipline.Snapshot{
-				State: discipline.Synchronized, At: begin, TAI: (edge + 36) * 1e9, TAIOffset: 36,
-				Leap: discipline.LeapInsert, LeapAt: edge, MaxErrorAt: time.Millisecond, Stratum: 1, LastUpdate: begin.Add(-time.Minute),
+				State: discipline.Synchronized, At: begin, TAI: first * 1e9, TAIOffset: 36,
+				Leap: c.leap, LeapAt: edge, MaxErrorAt: time.Millisecond, Stratum: 1, LastUpdate: begin.Add(-time.Minute),
 			})
 			s := &Server{opt: Options{Timeline: line, Clock: clk}, epochs: suspend.New(clk)}
-			if got := s.fill(&ntp.Packet{}, begin.Add(c.received), 0); got != c.want {
+			h := &ntp.Packet{}
+			if got := s.fill(h, begin.Add(c.received), 0); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
+			}
+			if d := time.Duration(h.TransmitTime.UnixNano(edge*1e9) - h.ReceiveTime.UnixNano(edge*1e9)); c.want == "" && (d-(c.sent-c.received)).Abs() > time.Microsecond {
+				t.Errorf("t3 − t2 is %v, and %v passed", d, c.sent-c.received)
 			}
 		})
 	}

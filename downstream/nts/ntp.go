@@ -125,7 +125,7 @@ func (s *Server) fill(h *ntp.Packet, t2 discipline.Raw, early time.Duration) (re
 		return reasonOther // two readings of a clock that never goes back
 	}
 	sent := snapshot.UTCAt(t3)
-	if received.Inserted || sent.Inserted {
+	if received.Inserted || sent.Inserted || received.TAIOffset != sent.TAIOffset {
 		return reasonLeapSecond
 	}
 	bound := max(snapshot.MaxError(t2), snapshot.MaxError(t3)) // the snapshot may be newer than the request
