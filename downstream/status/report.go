@@ -192,6 +192,7 @@ func build(s *discipline.Snapshot, now discipline.Raw, host discipline.HostReadi
 		r.TAIOffset, r.Leap = u.TAIOffset, int(u.Leap)
 		r.Time = u.Time().Format("2006-01-02T15:04:05.000000Z")
 		r.MaxError = pointer(seconds(s.MaxError(now)))
+		r.RootDispersion += seconds(s.MaxError(now) - s.MaxErrorAt) // it grows as the bound does
 		r.EstError = pointer(seconds(s.EstError(now)))
 		r.Offset = pointer(float64(s.UTCAt(host.Raw).UnixNano()-host.Real) / 1e9)
 	} else {

@@ -59,6 +59,7 @@ func synced() *gateway {
 			State: discipline.Synchronized, At: 4e9, TAI: (utc + 37 - 1) * 1e9, TAIOffset: 37,
 			MaxErrorAt: 2 * time.Millisecond, MaxErrorPPM: 100, EstErrorAt: time.Microsecond,
 			Stratum: 2, SourceStratum: 1, NTS: true, Jitter: 30 * time.Microsecond, LastUpdate: 4e9,
+			RootDelay: time.Millisecond, RootDispersion: 1500 * time.Microsecond,
 			Warnings: []discipline.Warning{{ID: "single-source", Text: "Only one server is configured."}},
 		},
 	}
@@ -143,6 +144,9 @@ func TestReportHasTheFixedNames(t *testing.T) {
 	}
 	if got := *r.MaxError; got != 0.0021 {
 		t.Errorf("max_error %v, want 2 ms + 100 ppm of 1 s", got)
+	}
+	if got := r.RootDelay/2 + r.RootDispersion; got < *r.MaxError || got > *r.MaxError+1e-9 {
+		t.Errorf("root delay/2 + root dispersion is %v a second after the snapshot, the bound %v", got, *r.MaxError)
 	}
 	if r.Targets[0].Pass || !r.Targets[1].Pass || !r.Targets[2].Pass || !r.Targets[3].Pass {
 		t.Errorf("targets: %+v", r.Targets)
