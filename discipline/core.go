@@ -129,14 +129,14 @@ func (d *Discipline) newEpoch() {
 func (d *Discipline) seconds(r Raw) float64 { return float64(r-d.t0) * 1e-9 }
 
 // SetSource tells what is known of a source beside its measurements. Names that are not configured are ignored.
-// Once more sources are revoked than may lie, nothing stands any more of what they decided.
+// Once more sources were revoked since the timeline began than may lie, nothing stands any more of what they decided.
 func (d *Discipline) SetSource(name string, s Standing) {
 	i, ok := d.byName[name]
 	if !ok {
 		return
 	}
-	was := d.revoked()
 	src := &d.sources[i]
+	src.tainted = src.tainted || s.Revoked && !src.Revoked
 	src.Standing = s
 	if s.Denied != "" {
 		src.has, src.deferred = false, false
@@ -144,7 +144,7 @@ func (d *Discipline) SetSource(name string, s Standing) {
 	if !d.begun {
 		return
 	}
-	if f := tolerated(len(d.sources)); d.known && was <= f && d.revoked() > f {
+	if d.known && d.tainted() > tolerated(len(d.sources)) {
 		// Nor of what they said of the rate, by which the others' intervals were carried on, and of leap seconds.
 		d.rate.forget(d.seconds(d.now), rateUnknown)
 		d.leap = leapState{}
@@ -157,10 +157,10 @@ func (d *Discipline) SetSource(name string, s Standing) {
 	d.judge(false)
 }
 
-// revoked counts the sources whose certificates were revoked.
-func (d *Discipline) revoked() (n int) {
+// tainted counts the sources that were revoked since the timeline began: they may have new keys by now.
+func (d *Discipline) tainted() (n int) {
 	for i := range d.sources {
-		if d.sources[i].Revoked {
+		if d.sources[i].tainted {
 			n++
 		}
 	}
@@ -203,7 +203,7 @@ func (d *Discipline) restart() {
 	d.filter.start(e.rate, math.Sqrt(math.Max(e.prr, 0))+100)
 	for i := range d.sources {
 		s := &d.sources[i]
-		s.out, s.strikes, s.noise = 0, 0, 0
+		s.out, s.strikes, s.noise, s.tainted = 0, 0, 0, false
 	}
 	d.known = false
 	d.clash, d.wish = clash{}, pollWish{want: leastPoll}

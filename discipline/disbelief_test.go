@@ -105,6 +105,28 @@ func TestRevokedTaughtTheRate(t *testing.T) {
 	}
 }
 
+// Servers that are revoked one after the other, each with a new key by the time of the next, decided together all the same; and
+// those that are revoked on a new timeline begin to count anew.
+func TestRevokedOneAfterTheOther(t *testing.T) {
+	p := newPlant(t, discipline.Config{}, someday, func(int64) float64 { return 0 })
+	p.run(time.Minute)
+	revoke := func(name string) bool {
+		p.d.SetSource(name, discipline.Standing{Denied: "revoked", Revoked: true})
+		served := p.d.Snapshot().Serving()
+		p.d.SetSource(name, discipline.Standing{Reachable: true})
+		p.run(time.Minute)
+		if !p.d.Snapshot().Serving() {
+			t.Fatalf("%v after %s has a new key", p.d.Snapshot().State, name)
+		}
+		return served
+	}
+	for i, name := range []string{"a", "b", "c", "a"} {
+		if served := revoke(name); served != (i%2 == 0) {
+			t.Errorf("revoked as number %d, %s: served: %v", i+1, name, served)
+		}
+	}
+}
+
 // So is the leap second that they announced once the list had expired, and which they behaved by.
 func TestRevokedTaughtALeapSecond(t *testing.T) {
 	end := time.Date(2027, 7, 1, 0, 0, 0, 0, time.UTC).UnixNano() // the list ends on 28 June 2027

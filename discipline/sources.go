@@ -18,7 +18,8 @@ const (
 type source struct {
 	cfg SourceConfig
 	Standing
-	state string
+	state   string
+	tainted bool // it was revoked since the timeline began
 
 	any    bool // lastAt is set
 	lastAt Raw
