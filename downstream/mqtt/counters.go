@@ -31,7 +31,7 @@ const (
 	reasonAnonymous reason = "anonymous" // no user, off loopback
 	reasonLogin     reason = "login"     // wrong user or password
 	reasonProtocol  reason = "protocol"  // not MQTT as it should be
-	reasonSilent    reason = "silent"    // many did not say who they are, this one for the longest
+	reasonSilent    reason = "silent"    // many did not say who they are, most of them this peer's
 	reasonOther     reason = "other"
 )
 

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strconv"
@@ -252,6 +253,37 @@ func TestSilentStrangers(t *testing.T) {
 		<-first.got
 	}
 	first.next("ntsgw/gw1/beacon", 5*time.Second)
+}
+
+// TestSilentStrangerKeepsOutOnlyItself: one address that opens connections without end ends none of another's, however
+// long that takes to say who it is.
+func TestSilentStrangerKeepsOutOnlyItself(t *testing.T) {
+	t.Parallel()
+	l := startLab(t, nil)
+	slow := dial(t, l)
+	until(t, "it is in", 3*time.Second, func() bool { return l.server.embedded.listeners[0].open() == 1 })
+	stranger := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	const more = 20
+	for range mostSilent + more {
+		c, err := stranger.Dial("tcp", l.addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+	}
+	l.refused("the stranger's oldest", nil, map[string]uint64{"silent": more + 1})
+	slow.Write(hello)
+	slow.SetReadDeadline(time.Now().Add(program.Busy * 3 * time.Second))
+	ack := make([]byte, 4)
+	if _, err := io.ReadFull(slow, ack); err != nil || ack[3] != 0 {
+		t.Errorf("was told % x, %v", ack, err)
+	}
+	until(t, "all are counted out", 3*time.Second, func() bool {
+		ln := l.server.embedded.listeners[0]
+		ln.mu.Lock()
+		defer ln.mu.Unlock()
+		return len(ln.of) == 1 && ln.of[netip.MustParseAddr("127.0.0.2")] == len(ln.silent)
+	})
 }
 
 // TestConnectionLimit: no more clients than the configured number, and a slot is free again afterwards.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -24,8 +25,9 @@ const (
 )
 
 // boundListener gives each connection until embeddedHello to say who it is: the broker itself waits for
-// a CONNECT without end, and counts only clients. Of those that are silent so far the oldest has to go
-// when there are too many, so that who is silent on purpose keeps nobody out. An address that another
+// a CONNECT without end, and counts only clients. Of those that are silent so far one has to go when
+// there are too many: the oldest of the peer that has the most, so that who is silent on purpose keeps
+// out nobody else, however fast it comes again. An address that another
 // program has is tried again until it is free.
 type boundListener struct {
 	id      string
@@ -38,12 +40,14 @@ type boundListener struct {
 	ln      net.Listener // nil: the address can't be had at present
 	down    error        // why not
 	conns   map[*boundConn]struct{}
-	silent  []*boundConn // of them, the oldest first
+	silent  []*boundConn       // of them, the oldest first
+	of      map[netip.Addr]int // how many of them are of one peer
 	dropped bool
 }
 
 func newBoundListener(id, addr string, log *slog.Logger, refused func(reason)) *boundListener {
-	return &boundListener{id: id, addr: addr, log: log, refused: refused, end: make(chan struct{}), conns: map[*boundConn]struct{}{}}
+	return &boundListener{id: id, addr: addr, log: log, refused: refused, end: make(chan struct{}),
+		conns: map[*boundConn]struct{}{}, of: map[netip.Addr]int{}}
 }
 
 // bind tries to have the address. The error is kept until it has succeeded.
@@ -173,12 +177,12 @@ func (l *boundListener) Accept() (net.Conn, error) {
 			time.Sleep(acceptPause)
 			continue
 		}
-		c := &boundConn{Conn: tcp, l: l}
-		if oldest := l.enter(c); oldest != nil {
-			if oldest != c {
+		c := &boundConn{Conn: tcp, l: l, peer: peerOf(tcp)}
+		if gone := l.enter(c); gone != nil {
+			if gone != c {
 				l.refused(reasonSilent)
 			}
-			oldest.Close()
+			gone.Close()
 		}
 		_ = c.SetDeadline(time.Now().Add(embeddedHello))
 		return c, nil
@@ -192,12 +196,33 @@ func (l *boundListener) enter(c *boundConn) (gone *boundConn) {
 	if l.dropped {
 		return c
 	}
-	if len(l.silent) >= mostSilent {
-		gone = l.silent[0]
-	}
+	full := len(l.silent) >= mostSilent
 	l.conns[c] = struct{}{}
+	l.of[c.peer]++
+	if full {
+		gone = l.silent[0]
+		for _, s := range l.silent {
+			if l.of[s.peer] > l.of[gone.peer] {
+				gone = s
+			}
+		}
+	}
 	l.silent = append(l.silent, c)
 	return gone
+}
+
+// peerOf is who counts as one peer: an IPv4 address, or the /64 of which an IPv6 host may take any
+// address that it likes.
+func peerOf(c net.Conn) netip.Addr {
+	tcp, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	a := tcp.AddrPort().Addr().Unmap()
+	if p, err := a.Prefix(64); err == nil {
+		return p.Addr()
+	}
+	return a
 }
 
 // named is told that who is at the other end of c has said who it is and may stay.
@@ -210,6 +235,9 @@ func (l *boundListener) named(c *boundConn) {
 func (l *boundListener) speaks(c *boundConn) {
 	if i := slices.Index(l.silent, c); i >= 0 {
 		l.silent = slices.Delete(l.silent, i, i+1)
+		if l.of[c.peer]--; l.of[c.peer] == 0 {
+			delete(l.of, c.peer)
+		}
 	}
 }
 
@@ -234,7 +262,8 @@ func (l *boundListener) drop() {
 // boundConn is one accepted connection.
 type boundConn struct {
 	net.Conn
-	l *boundListener
+	l    *boundListener
+	peer netip.Addr
 }
 
 // below is the socket under a connection of another package's, TLS or WebSocket.
