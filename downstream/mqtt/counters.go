@@ -27,12 +27,13 @@ const (
 
 // What the embedded broker refuses.
 const (
-	reasonACL       reason = "acl"       // not permitted to write there
-	reasonAnonymous reason = "anonymous" // no user, off loopback
-	reasonLogin     reason = "login"     // wrong user or password
-	reasonProtocol  reason = "protocol"  // not MQTT as it should be
-	reasonSilent    reason = "silent"    // many did not say who they are, most of them this peer's
-	reasonOther     reason = "other"
+	reasonACL         reason = "acl"          // not permitted to write there
+	reasonAnonymous   reason = "anonymous"    // no user, off loopback
+	reasonLogin       reason = "login"        // wrong user or password
+	reasonProtocol    reason = "protocol"     // not MQTT as it should be
+	reasonSilent      reason = "silent"       // many did not say who they are, most of them this peer's
+	reasonNodeClients reason = "node-clients" // one node has too many connections
+	reasonOther       reason = "other"
 )
 
 // tally counts by reason. Safe for concurrent use.
@@ -45,7 +46,7 @@ func newTally() tally {
 		beacon.ReasonWrongAlg, beacon.ReasonUnknownKID, beacon.ReasonBadSignature, reasonReplay, reasonRate, reasonTotalRate,
 		beacon.ReasonUnsynchronized, beacon.ReasonLeapSecond, beacon.ReasonEpochChanged, beacon.ReasonSuspended,
 		beacon.ReasonTooSlow, beacon.ReasonRange, beacon.ReasonOutsideValidity, reasonBusy, reasonSend, reasonKeys,
-		reasonACL, reasonAnonymous, reasonLogin, reasonProtocol, reasonSilent, reasonOther,
+		reasonACL, reasonAnonymous, reasonLogin, reasonProtocol, reasonSilent, reasonNodeClients, reasonOther,
 	} {
 		t.n[r] = new(atomic.Uint64)
 	}

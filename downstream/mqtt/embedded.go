@@ -78,6 +78,7 @@ func newEmbedded(o *Options, t topics, resp *responder) (*embedded, error) {
 	})
 	e := &embedded{broker: b, hook: newGate(o, t, resp, newTraffic()), kept: make(map[string]uint64)}
 	e.hook.publish = func(topic string, payload []byte) error { return e.publish(topic, payload, false) }
+	e.hook.refuse = func(cl *mochi.Client, code packets.Code) { _ = b.SendConnack(cl, code, false, nil) }
 	if err := b.AddHook(e.hook, nil); err != nil {
 		return nil, fmt.Errorf("embedded broker: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -205,11 +206,11 @@ func dial(t testing.TB, l *lab) net.Conn {
 // hello is a CONNECT of MQTT 3.1.1 with the identifier "x" and no keep-alive.
 var hello = []byte{0x10, 13, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 0, 0, 1, 'x'}
 
-// ends reports whether the other side ends a connection that stands.
+// ends reports whether the other side ends a connection that stands, whatever it still says.
 func ends(c net.Conn) bool {
 	c.SetReadDeadline(time.Now().Add(program.Busy * 3 * time.Second))
-	_, err := c.Read(make([]byte, 1))
-	return err != nil && !os.IsTimeout(err)
+	_, err := io.Copy(io.Discard, c)
+	return !os.IsTimeout(err)
 }
 
 // TestSilentStrangers: one host that never says who it is keeps nobody out, and is counted.
@@ -309,6 +310,64 @@ func TestConnectionLimit(t *testing.T) {
 	until(t, "a slot", 3*time.Second, func() bool { return connections(l.server.embedded.listeners[0]) == 0 })
 	s := subscribe(t, append(hostPort(l.addr()), "-t", "#")...)
 	s.next("ntsgw/gw1/beacon", 3*time.Second)
+}
+
+// TestNodeClients: one node has a few connections, and leaves the others to the others. Whoever comes again under
+// its own identifier takes over the connection that it had.
+func TestNodeClients(t *testing.T) {
+	t.Parallel()
+	l := startLab(t, func(c *configs.MQTT) { c.MaxClients = 3 * nodeClients })
+	a, b := enrol(t, l.nodes, "node-a"), enrol(t, l.nodes, "node-b")
+	until(t, "both may come in", program.Noticed, func() bool { return l.nodes.lookup("node-a") != nil && l.nodes.lookup("node-b") != nil })
+	open := func(as *Enrolment, version byte, id string) (net.Conn, byte) {
+		t.Helper()
+		text := func(b []byte, s string) []byte { return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...) }
+		p := append(text(nil, "MQTT"), version, 0xc2, 0, 0)
+		if version == 5 {
+			p = append(p, 0)
+		}
+		p = text(text(text(p, id), as.MQTTUser), as.MQTTPassword)
+		c := dial(t, l)
+		c.Write(append(binary.AppendUvarint([]byte{0x10}, uint64(len(p))), p...))
+		c.SetReadDeadline(time.Now().Add(program.Busy * 3 * time.Second))
+		ack := make([]byte, 4)
+		if _, err := io.ReadFull(c, ack); err != nil {
+			t.Fatalf("%s of %s: %v", id, as.MQTTUser, err)
+		}
+		return c, ack[3]
+	}
+	var held []net.Conn
+	for i := range nodeClients {
+		c, code := open(a, 4, fmt.Sprint(i))
+		if code != 0 {
+			t.Errorf("connection %d was told %d", i, code)
+		}
+		held = append(held, c)
+	}
+	for range nodeClients {
+		for version, want := range map[byte]byte{4: 5, 5: 0x97} {
+			c, code := open(a, version, "more")
+			if code != want || !ends(c) {
+				t.Errorf("one too many was told %#x with version %d, want %#x, and an end", code, version, want)
+			}
+		}
+	}
+	l.refused("too many", nil, map[string]uint64{"node-clients": 2 * nodeClients})
+	if _, code := open(b, 4, "0"); code != 0 {
+		t.Errorf("another node was told %d", code)
+	}
+	again, code := open(a, 4, "0")
+	if code != 0 || !ends(held[0]) {
+		t.Errorf("the same identifier was told %d", code)
+	}
+	again.Close()
+	until(t, "a place", 3*time.Second, func() bool { return l.server.embedded.clients() == nodeClients })
+	if _, code := open(a, 5, "more"); code != 0 {
+		t.Errorf("the next was told %#x", code)
+	}
+	for _, c := range held {
+		c.Close()
+	}
 }
 
 // stuff connects a client that never says when it is there (keep-alive 0), asks without end and takes

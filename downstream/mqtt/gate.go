@@ -28,7 +28,9 @@ type gate struct {
 	count     *traffic
 	listeners map[string]*boundListener // by id
 	publish   func(topic string, payload []byte) error
+	refuse    func(*mochi.Client, packets.Code) // answers a CONNECT
 	connects  atomic.Uint64
+	seats     seats
 }
 
 func newGate(o *Options, t topics, resp *responder, c *traffic) *gate {
@@ -41,11 +43,29 @@ func (g *gate) ID() string { return "ntsgw" }
 // Provides says which events the broker calls this hook for.
 func (g *gate) Provides(b byte) bool {
 	switch b {
-	case mochi.OnConnectAuthenticate, mochi.OnSessionEstablish, mochi.OnACLCheck,
+	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnSessionEstablish, mochi.OnACLCheck,
 		mochi.OnPacketRead, mochi.OnPublish, mochi.OnDisconnect, mochi.OnSubscribe:
 		return true
 	}
 	return false
+}
+
+// OnConnect refuses a node that has its share of the broker's connections already: no node alone keeps the others out.
+func (g *gate) OnConnect(cl *mochi.Client, pk packets.Packet) error {
+	c, ok := below(cl.Net.Conn).(*boundConn)
+	if !ok || g.generation(pk) == 0 { // who may come in at all is asked next
+		return nil
+	}
+	if g.seats.take(string(pk.Connect.Username), cl.ID, c) {
+		return nil
+	}
+	g.count.add(reasonNodeClients)
+	code := packets.ErrQuotaExceeded
+	if cl.Properties.ProtocolVersion < 5 {
+		code = packets.Err3NotAuthorized
+	}
+	g.refuse(cl, code)
+	return packets.ErrQuotaExceeded
 }
 
 // OnConnectAuthenticate lets in enrolled nodes with their password, and anybody without a name on

@@ -243,9 +243,14 @@ func (l *boundListener) speaks(c *boundConn) {
 
 func (l *boundListener) leave(c *boundConn) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	delete(l.conns, c)
 	l.speaks(c)
+	ended := c.ended
+	c.ended = nil
+	l.mu.Unlock()
+	if ended != nil {
+		ended()
+	}
 }
 
 // drop ends all connections, and those that are still to come.
@@ -264,6 +269,21 @@ type boundConn struct {
 	net.Conn
 	l    *boundListener
 	peer netip.Addr
+
+	ended func() // of l.mu
+}
+
+// atEnd has f called once c is closed, or now if it is already. It is for one f.
+func (c *boundConn) atEnd(f func()) {
+	c.l.mu.Lock()
+	_, open := c.l.conns[c]
+	if open {
+		c.ended = f
+	}
+	c.l.mu.Unlock()
+	if !open {
+		f()
+	}
 }
 
 // below is the socket under a connection of another package's, TLS or WebSocket.
