@@ -262,7 +262,7 @@ func TestSilentStrangerKeepsOutOnlyItself(t *testing.T) {
 	t.Parallel()
 	l := startLab(t, nil)
 	slow := dial(t, l)
-	until(t, "it is in", 3*time.Second, func() bool { return l.server.embedded.listeners[0].open() == 1 })
+	until(t, "it is in", 3*time.Second, func() bool { return connections(l.server.embedded.listeners[0]) == 1 })
 	stranger := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 	const more = 20
 	for range mostSilent + more {
