@@ -137,7 +137,7 @@ func (s *Server) Listen() error {
 		if err != nil {
 			return err
 		}
-		s.listeners = append(s.listeners, l)
+		s.listeners = append(s.listeners, limit(l, socketConns, s.tooMany))
 	}
 	if s.opt.Listen != "" {
 		l, err := net.Listen("tcp", s.opt.Listen)
@@ -147,7 +147,7 @@ func (s *Server) Listen() error {
 			}
 			return fmt.Errorf("the status page can't listen on %s: %w; change listen in [status]", s.opt.Listen, err)
 		}
-		s.listeners = append(s.listeners, l)
+		s.listeners = append(s.listeners, limit(l, pageConns, s.tooMany))
 		s.addr = l.Addr()
 	}
 	close(s.ready)
@@ -276,6 +276,8 @@ func (s *Server) reject(reason string) {
 	s.rejected.n[reason]++
 	s.rejected.mu.Unlock()
 }
+
+func (s *Server) tooMany() { s.reject("connections") }
 
 // health answers 200 when time is served, and while a young gateway is still starting: one that lost the time is not.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
