@@ -22,6 +22,7 @@ const (
 	reasonTotalRate   reason = "total-rate"   // all nodes together ask too often
 	reasonBusy        reason = "busy"         // too many requests wait already
 	reasonSend        reason = "send"         // the broker did not take the answer
+	reasonQoS         reason = "qos"          // the broker delivers above QoS 0
 	reasonKeys        reason = "keys"         // there is no signing key for the present time
 )
 
@@ -45,7 +46,7 @@ func newTally() tally {
 		beacon.ReasonSize, reasonUnknownNode, reasonRevokedNode, beacon.ReasonMalformed, beacon.ReasonWrongKind,
 		beacon.ReasonWrongAlg, beacon.ReasonUnknownKID, beacon.ReasonBadSignature, reasonReplay, reasonRate, reasonTotalRate,
 		beacon.ReasonUnsynchronized, beacon.ReasonLeapSecond, beacon.ReasonEpochChanged, beacon.ReasonSuspended,
-		beacon.ReasonTooSlow, beacon.ReasonRange, beacon.ReasonOutsideValidity, reasonBusy, reasonSend, reasonKeys,
+		beacon.ReasonTooSlow, beacon.ReasonRange, beacon.ReasonOutsideValidity, reasonBusy, reasonSend, reasonQoS, reasonKeys,
 		reasonACL, reasonAnonymous, reasonLogin, reasonProtocol, reasonSilent, reasonNodeClients, reasonOther,
 	} {
 		t.n[r] = new(atomic.Uint64)

@@ -149,7 +149,7 @@ func (e *external) run(ctx context.Context) error {
 			stood = max(1, time.Since(e.since))
 		}
 		wait, restless := between.next(stood)
-		restless = restless && !errors.Is(err, errPacketSize) // which says itself why
+		restless = restless && !errors.Is(err, errPacketSize) && !errors.Is(err, errQoS) // which say themselves why
 		e.lost(err, restless)
 		now := fmt.Sprint(err)
 		if restless {
@@ -216,7 +216,8 @@ func (e *external) warning() (discipline.Warning, bool) {
 func (e *external) session(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	conn := &stampedConn{arrived: e.arrived, tooLarge: func() { e.resp.refuse(e.count, beacon.ReasonSize, "") }}
+	conn := &stampedConn{arrived: e.arrived, tooLarge: func() { e.resp.refuse(e.count, beacon.ReasonSize, "") },
+		aboveQoS: func() { e.count.add(reasonQoS) }}
 	client, err := e.connect(ctx, conn, cancel)
 	if err != nil {
 		return err

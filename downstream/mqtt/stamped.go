@@ -19,6 +19,10 @@ const externalPacket = 1024
 // longer than externalPacket.
 var errPacketSize = errors.New("the broker sends what is no MQTT 3.1.1: a packet too long for its kind")
 
+// errQoS is why a connection ends whose broker delivers with QoS 1 or 2, though only QoS 0 is asked for: the
+// client library keeps each message of QoS 2 until the broker releases it.
+var errQoS = errors.New("the broker delivers with a QoS that was not asked for")
+
 // stampedConn notes when bytes have come in. A message that a handler sees was read at last() or
 // before, so last() may serve as the instant by which it had arrived whole.
 //
@@ -28,6 +32,7 @@ type stampedConn struct {
 	net.Conn
 	arrived  func() beacon.Arrival
 	tooLarge func()
+	aboveQoS func()
 
 	in   *bufio.Reader
 	head []byte // of the present packet's fixed header, not yet handed on
@@ -77,7 +82,8 @@ func (c *stampedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// next reads a fixed header (MQTT 3.1.1 §2.2), and past the packet if that is too long a message.
+// next reads a fixed header (MQTT 3.1.1 §2.2), and past the packet if that is too long a message. A
+// message with a QoS ends the connection: no client of the broker can cause one, it lowers them all.
 func (c *stampedConn) next() error {
 	const publish = 3
 	var head []byte
@@ -100,6 +106,9 @@ func (c *stampedConn) next() error {
 		}
 	}
 	switch kind := head[0] >> 4; {
+	case kind == publish && head[0]&0x06 != 0: // MQTT 3.1.1 §3.8.4: never above the QoS that was granted
+		c.aboveQoS()
+		return fmt.Errorf("%w (%d)", errQoS, head[0]>>1&3)
 	case length <= externalPacket:
 		c.head, c.left = head, length
 	case kind == publish:

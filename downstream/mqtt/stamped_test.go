@@ -59,6 +59,10 @@ func TestLongPackets(t *testing.T) {
 		{"the longest that MQTT has", io.MultiReader(join(publishOf(268_435_455, nil)), io.LimitReader(zeroes{}, 268_435_455), join(pong, fits)), []byte{packets.Pingresp, packets.Publish}, 1, io.EOF},
 		{"one that never ends", join(publishOf(268_435_455, []byte(topic))), nil, 1, io.EOF},
 		{"no message", join([]byte{0x90, 0x81, 0x08, 0}), nil, 0, errPacketSize},
+		{"a QoS that nobody asked for, 1", join(pong, []byte{0x32, 4, 0, 0, 0, 1}, pong), []byte{packets.Pingresp}, 0, errQoS},
+		{"a QoS that nobody asked for, 2, again", join(pong, []byte{0x3c, 4, 0, 0, 0, 1}, pong), []byte{packets.Pingresp}, 0, errQoS},
+		{"a QoS that MQTT has not", join(pong, []byte{0x36, 4, 0, 0, 0, 1}, pong), []byte{packets.Pingresp}, 0, errQoS},
+		{"retained", join([]byte{0x31, 2, 0, 0}, pong), []byte{packets.Publish, packets.Pingresp}, 0, io.EOF},
 		{"a length of five bytes", join([]byte{0x30, 0xff, 0xff, 0xff, 0xff, 0x01}), nil, 0, errPacketSize},
 	} {
 		for way, in := range map[string]func(io.Reader) io.Reader{"": func(r io.Reader) io.Reader { return r }, ", byte by byte": iotest.OneByteReader} {
@@ -69,8 +73,8 @@ func TestLongPackets(t *testing.T) {
 				if s, ok := c.in.(io.Seeker); ok {
 					s.Seek(0, io.SeekStart)
 				}
-				skipped := 0
-				s := &stampedConn{arrived: func() beacon.Arrival { return beacon.Arrival{} }, tooLarge: func() { skipped++ }}
+				skipped, above := 0, 0
+				s := &stampedConn{arrived: func() beacon.Arrival { return beacon.Arrival{} }, tooLarge: func() { skipped++ }, aboveQoS: func() { above++ }}
 				conn, err := s.wrap(feed{Reader: in(c.in)})
 				if err != nil {
 					t.Fatal(err)
@@ -92,6 +96,9 @@ func TestLongPackets(t *testing.T) {
 					default:
 						t.Fatalf("got %v", p)
 					}
+				}
+				if wants := errors.Is(c.err, errQoS); (above == 1) != wants {
+					t.Errorf("%d above the QoS, wanted: %v", above, wants)
 				}
 				if !bytes.Equal(got, c.got) || skipped != c.skipped {
 					t.Errorf("got kinds %v, %d skipped; want %v, %d", got, skipped, c.got, c.skipped)
