@@ -74,8 +74,9 @@ type Nodes struct {
 	site    string
 	master  []byte
 
-	mu    sync.Mutex // one change at a time in this process
-	table atomic.Pointer[map[string]*nodeKeys]
+	mu      sync.Mutex // one change at a time in this process
+	reading sync.Mutex // one reading of the file at a time
+	table   atomic.Pointer[map[string]*nodeKeys]
 }
 
 // OpenNodes reads the list in dir, and makes the master key at the first use. Files that others
@@ -156,6 +157,8 @@ func writeList(path string, list []Node) error {
 
 // Reload reads the file again. When it is bad the old list stays, and the error says why.
 func (n *Nodes) Reload() error {
+	n.reading.Lock() // or an older list may be stored after a newer one
+	defer n.reading.Unlock()
 	path := filepath.Join(n.dir, nodesFile)
 	b, err := readPrivate(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -135,22 +135,22 @@ func TestStateThatIsWrong(t *testing.T) {
 		}, 1, "state folder"},
 		{"the master key may be read by all", func(t *testing.T, g *gateway, state string) {
 			must(t, os.Chmod(filepath.Join(state, "nodes", "nodes.key"), 0o644))
-		}, 1, "chmod 600"},
+		}, 77, "chmod 600"},
 		{"the master key is cut", func(t *testing.T, g *gateway, state string) {
 			must(t, os.Truncate(filepath.Join(state, "nodes", "nodes.key"), 7))
-		}, 1, "nodes.key"},
+		}, 78, "nodes.key"},
 		{"the list of nodes is cut", func(t *testing.T, g *gateway, state string) {
 			must(t, os.WriteFile(filepath.Join(state, "nodes", "nodes.json"), []byte(`{"version": 1, "nodes": [`), 0o600))
-		}, 1, "nodes.json"},
+		}, 78, "nodes.json"},
 		{"the root key may be read by all", func(t *testing.T, g *gateway, state string) {
 			must(t, os.Chmod(filepath.Join(state, "keys", "root-ed25519.key"), 0o640))
-		}, 1, "chmod 600"},
+		}, 77, "chmod 600"},
 		{"the root key is gone", func(t *testing.T, g *gateway, state string) {
 			must(t, os.Remove(filepath.Join(state, "keys", "root-ed25519.key")))
-		}, 1, "is missing"},
+		}, 78, "is missing"},
 		{"the list of keys is gone", func(t *testing.T, g *gateway, state string) {
 			must(t, os.Remove(filepath.Join(state, "keys", "keys.json")))
-		}, 1, "but there are keys"},
+		}, 78, "but there are keys"},
 		{"the configuration has a key that is none", func(t *testing.T, g *gateway, state string) {
 			b, err := os.ReadFile(g.config)
 			must(t, err)
