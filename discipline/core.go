@@ -433,7 +433,7 @@ func (d *Discipline) persists(hull, rate interval, dt float64) bool {
 func (d *Discipline) contradict(now float64, hull interval, fresh bool) {
 	if d.clash.samples == 0 {
 		d.clash.since = now
-		// What was proved of the rate may be what is wrong, and the bound goes on growing by it.
+		// Whether the clock jumped or its rate is not what was proved, nobody knows, and the bound goes on growing by it.
 		d.rate.forget(now, rateUnknown)
 	}
 	d.clash.gap = hull.mid() - d.stated.mid()
@@ -447,9 +447,7 @@ func (d *Discipline) contradict(now float64, hull interval, fresh bool) {
 			d.steer.panicking = true
 			return
 		}
-		// Whether the clock jumped or its rate is not what was proved, nobody knows.
 		d.surprise()
-		d.rate.forget(now, rateUnknown)
 		d.restart()
 		d.begin(now, hull)
 		return
@@ -506,8 +504,7 @@ func (d *Discipline) limit() {
 		return
 	}
 	_, e := d.bound()
-	utc, _, _, _ := d.leap.now(d.cfg.Leap, d.base+int64(d.now)+int64(d.stated.mid()))
-	if e+1e9*float64(d.leap.doubtful(d.cfg.Leap, utc)) > float64(d.cfg.MaxErrorLimit) {
+	if e+1e9*float64(d.leap.doubtful(d.cfg.Leap, d.leap.utc(d))) > float64(d.cfg.MaxErrorLimit) {
 		if d.state == Synchronized {
 			d.state = Acquiring
 		} else {

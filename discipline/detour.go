@@ -28,7 +28,6 @@ func (f *filter) again() {
 	f.keepHeat()
 	t, was := f.at(f.in-1).t, f.reference
 	f.run()
-	f.lean()
 	expected := was.to(t, was.wander)
 	by, sure := f.present(t).y-expected.y, math.Sqrt(max(expected.pyy-was.pyy, 0))
 	changed := false
@@ -43,7 +42,6 @@ func (f *filter) again() {
 	}
 	if changed {
 		f.run()
-		f.lean()
 	}
 	f.reference = reference{f.present(t), f.best().wander, true}
 }

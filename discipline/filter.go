@@ -216,8 +216,8 @@ func (f *filter) add(s int, t, y, delay, precision float64) {
 		f.again()
 	} else {
 		f.one(&m)
+		f.lean()
 	}
-	f.lean()
 }
 
 // look returns what the thermometer said at the instant t: kelvins above its first reading and their
@@ -320,6 +320,7 @@ func (f *filter) run() {
 	for i := range f.in {
 		f.one(f.at(i))
 	}
+	f.lean()
 }
 
 // one gives a sample to every hypothesis.
@@ -470,5 +471,4 @@ func (f *filter) drop(s int) {
 		return
 	}
 	f.again()
-	f.lean()
 }

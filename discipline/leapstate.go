@@ -88,13 +88,19 @@ func (l *leapState) now(t LeapTable, tai int64) (utc int64, offset int, leap Lea
 	return sec - int64(offset), offset, leap, leapAt
 }
 
+// utc is the present, in the middle of what is stated.
+func (l *leapState) utc(d *Discipline) int64 {
+	utc, _, _, _ := l.now(d.cfg.Leap, d.base+int64(d.now)+int64(d.stated.mid()))
+	return utc
+}
+
 // pass is told of every instant: it notes what the servers announce, and keeps the account when
 // a month ends after the table's end.
 func (l *leapState) pass(d *Discipline) {
 	if !d.begun || !d.known || d.state == Unsynchronized {
 		return
 	}
-	utc, _, _, _ := l.now(d.cfg.Leap, d.base+int64(d.now)+int64(d.stated.mid()))
+	utc := l.utc(d)
 	if l.month == 0 {
 		l.month, l.vote = monthEnd(utc), LeapUnknown
 		l.doubt = missed(d.cfg.Leap, utc)

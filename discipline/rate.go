@@ -2,14 +2,17 @@ package discipline
 
 import "math"
 
+// MostWanderPPM is what a raw clock's rate changes by at most, however long it takes: the 15 ppm of RFC 5905's PHI.
+const MostWanderPPM = 15.0
+
 // The one assumption on the oscillator: at any two instants, τ seconds apart, its rates differ by
 // no more than the least of wanderFloor + wanderSlope·τ and wanderMost. It suits the crystal of a
 // board whose processor heats it by some 20 K within minutes.
 const (
-	wanderFloor = 1000.0  // ns/s: 1 ppm, at once
-	wanderSlope = 5.0     // ns/s per second: 0.3 ppm a minute
-	wanderMost  = 15000.0 // ns/s: the 15 ppm of RFC 5905's PHI, in all
-	rateUnknown = 1e7     // ns/s: a raw clock that nothing is known of is within 1 %
+	wanderFloor = 1000.0                   // ns/s: 1 ppm, at once
+	wanderSlope = 5.0                      // ns/s per second: 0.3 ppm a minute
+	wanderMost  = MostWanderPPM * nsPerPPM // ns/s: in all
+	rateUnknown = 1e7                      // ns/s: a raw clock that nothing is known of is within 1 %
 )
 
 // rateClock bounds the raw clock's rate from now on. It rests on interval evidence (truth lay in

@@ -146,7 +146,8 @@ func (g *gateway) expiries() []status.Expiry {
 		}
 		list = append(list, e)
 	}
-	for _, i := range append(g.policy.Expiries(now), g.handing(now)...) {
+	taken := g.policy.Expiries(now)
+	for _, i := range append(taken, g.handing(now, taken)...) {
 		add(i.Kind, i.Name, i.From, i.NotAfter)
 	}
 	for _, k := range g.keys.List().Keys {
@@ -158,9 +159,9 @@ func (g *gateway) expiries() []status.Expiry {
 	return list
 }
 
-// handing are the certificates that handing time on takes: those that listeners of ours show, and those for brokers. What
-// the policy has for the servers is not said again.
-func (g *gateway) handing(now time.Time) []certs.Item {
+// handing are the certificates that handing time on takes: those that listeners of ours show, and those for brokers, without
+// those that taking time in takes, too.
+func (g *gateway) handing(now time.Time, taken []certs.Item) []certs.Item {
 	var list []certs.Item
 	if s := g.nts.Load(); s != nil {
 		list = append(list, s.shown.Expiries(now)...)
@@ -168,7 +169,7 @@ func (g *gateway) handing(now time.Time) []certs.Item {
 	if s := g.mqtt.Load(); s != nil {
 		list = append(list, s.Expiries(now)...)
 	}
-	return withoutTwins(list, g.policy.Expiries(now))
+	return withoutTwins(list, taken)
 }
 
 // withoutTwins leaves out what stands before, in the list or in others: one file may be used in several ways.
@@ -197,7 +198,7 @@ func (g *gateway) warnings() []discipline.Warning {
 	}
 	list := append(g.policy.Warnings(now), g.keys.Warnings(now)...)
 	if !now.IsZero() {
-		list = append(list, certs.ExpiryWarnings(g.handing(now))...)
+		list = append(list, certs.ExpiryWarnings(g.handing(now, g.policy.Expiries(now)))...)
 	}
 	list = append(list, g.floor.Warnings()...)
 	list = append(list, kernelBound(g.loop.Host())...)

@@ -37,7 +37,6 @@ type steering struct {
 
 const (
 	kernelGrowth = 500.0                  // ppm: by how much the kernel's maxerror grows by itself (MAXFREQ)
-	wander       = 15.0                   // ppm: what the raw clock's rate may change by later than RateBoundPPM covers
 	slewMost     = 450.0                  // ppm beside the learned rate …
 	slewLeast    = 200.0                  // … and no less is enough
 	fightCount   = 3                      // signs of another daemon …
@@ -209,7 +208,7 @@ func (l *Loop) tell(snap *discipline.Snapshot, h *Host) error {
 // spare is by how much, ppm, the host clock may run beside the learned rate so that its error grows by no more than the
 // kernel says, while it runs at ppm relative to the raw clock. It is negative while the rate is known too badly for that.
 func spare(snap *discipline.Snapshot, ppm float64) float64 {
-	return kernelGrowth*(1+ppm*1e-6) - snap.RateBoundPPM - wander
+	return kernelGrowth*(1+ppm*1e-6) - snap.RateBoundPPM - discipline.MostWanderPPM // later than RateBoundPPM covers
 }
 
 // confirm looks whether somebody set the clock after it was read and before the kernel was told

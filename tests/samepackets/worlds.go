@@ -98,6 +98,16 @@ func lossy(p sim.Path, loss float64) sim.Path {
 	return p
 }
 
+// longerOut is a way out that is longer for what is left of each five hours after so many.
+func longerOut(by, hours float64) func(t float64) (out, back float64) {
+	return func(t float64) (float64, float64) {
+		if math.Mod(t, 5*3600) > hours*3600 {
+			return by, 0
+		}
+		return 0, 0
+	}
+}
+
 // swell is a delay that comes and goes smoothly.
 func swell(most, period float64) func(t float64) float64 {
 	return func(t float64) float64 { return most / 2 * (1 - math.Cos(2*math.Pi*t/period)) }
@@ -166,19 +176,9 @@ func worlds() (list []world) {
 	add("congestion back", board, shifted(path(5*ms, exp(300*us)), func(t float64) (float64, float64) { return 0, swell(10*ms, 3600)(t) }), 6)
 	add("congestion both ways", board, shifted(path(5*ms, exp(300*us)), func(t float64) (float64, float64) { x := swell(10*ms, 3600)(t); return x, x }), 6)
 	for _, by := range []float64{1, 10} {
-		add(fmt.Sprintf("%g ms longer out for 3 h of 5", by), board, shifted(path(6*ms, exp(300*us)), func(t float64) (float64, float64) {
-			if math.Mod(t, 5*3600) > 2*3600 {
-				return by * ms, 0
-			}
-			return 0, 0
-		}), 4, 6)
+		add(fmt.Sprintf("%g ms longer out for 3 h of 5", by), board, shifted(path(6*ms, exp(300*us)), longerOut(by*ms, 2)), 4, 6)
 	}
-	add("route change out", board, shifted(path(6*ms, exp(300*us)), func(t float64) (float64, float64) {
-		if math.Mod(t, 5*3600) > 3*3600 {
-			return 8 * ms, 0
-		}
-		return 0, 0
-	}), 6)
+	add("route change out", board, shifted(path(6*ms, exp(300*us)), longerOut(8*ms, 3)), 6)
 	add("late timers", begins, path(2.3*ms, sim.LateTimers(50*us, ms)), 2)
 	add("held up", begins, path(2*ms, sim.Loaded(sim.Gaussian(300*us), 0.1, 20*ms)), 2)
 	// Oscillators.
