@@ -112,7 +112,7 @@ func (s *simulator) play(ctx context.Context, w world, seed uint64) (*played, er
 	var kept string
 	if s.keep != "" {
 		h := fnv.New64a()
-		fmt.Fprint(h, w.poll, w.seconds, t)
+		fmt.Fprint(h, w.poll, w.seconds, t, "root")
 		if w.stored {
 			fmt.Fprint(h, w.osc.Offset)
 		}
@@ -163,7 +163,7 @@ func (s *simulator) simulate(ctx context.Context, w world, seed uint64, t tables
 		polled = append(polled, fmt.Sprintf("driftfile %s/drift", run))
 	}
 	write("network", links...)
-	write(fmt.Sprint("conf", client), append(polled, "cmdport 0", "bindcmdaddress /", fmt.Sprintf("pidfile %s/pid%d", run, client))...)
+	write(fmt.Sprint("conf", client), append(polled, "log tracking", "logdir "+run, "cmdport 0", "bindcmdaddress /", fmt.Sprintf("pidfile %s/pid%d", run, client))...)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (s *simulator) simulate(ctx context.Context, w world, seed uint64, t tables
 	command := func(said *bytes.Buffer, path string, args ...string) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, path, args...)
 		cmd.Dir, cmd.Stdout, cmd.Stderr = run, said, said
-		cmd.Env = []string{"CLKNETSIM_SOCKET=" + run + "/socket", fmt.Sprint("CLKNETSIM_RANDOM_SEED=", seed)}
+		cmd.Env = []string{"CLKNETSIM_SOCKET=" + run + "/socket", fmt.Sprint("CLKNETSIM_RANDOM_SEED=", seed), fmt.Sprint("CLKNETSIM_START_DATE=", epoch.Unix())}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.user}
 		return cmd
 	}
@@ -202,11 +202,19 @@ func (s *simulator) simulate(ctx context.Context, w world, seed uint64, t tables
 		return nil, err
 	}
 	defer offsets.Close()
+	tracking, err := os.Open(filepath.Join(run, "tracking.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer tracking.Close()
 	p := &played{Rates: t.rates}
 	if p.Exchanges, err = readPackets(packets, client); err != nil {
 		return nil, err
 	}
 	if p.Chrony, err = readOffsets(offsets, client); err != nil {
+		return nil, err
+	}
+	if p.Root, err = readTracking(tracking, w.seconds); err != nil {
 		return nil, err
 	}
 	// The log begins at 0 s; errors are of the end of each second.
@@ -279,4 +287,31 @@ func readOffsets(r io.Reader, node int) (ns []float64, err error) {
 		ns = append(ns, x*1e9)
 	}
 	return ns, lines.Err()
+}
+
+// epoch is when clknetsim's clients believe to start.
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// readTracking reads chronyd's tracking log: what root distance chronyd states at the end of each second, in ns, infinite
+// before its first update. From one update to the next it grows by the skew and by 1 ppm (maxclockerror), as in chronyd.
+func readTracking(r io.Reader, seconds int) ([]float64, error) {
+	root := slices.Repeat([]float64{math.Inf(1)}, seconds)
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		f := strings.Fields(lines.Text())
+		if len(f) < 14 || f[0] == "Date" {
+			continue // headings
+		}
+		at, e0 := time.ParseInLocation("2006-01-02 15:04:05", f[0]+" "+f[1], time.UTC)
+		skew, e1 := strconv.ParseFloat(f[5], 64)
+		delay, e2 := strconv.ParseFloat(f[11], 64)
+		dispersion, e3 := strconv.ParseFloat(f[12], 64)
+		if err := errors.Join(e0, e1, e2, e3); err != nil {
+			return nil, fmt.Errorf("chronyd's tracking log has the line %q: %w", lines.Text(), err)
+		}
+		for i, from := 0, int(at.Sub(epoch)/time.Second); from+i < seconds; i++ {
+			root[max(from, 0)+i] = (delay/2+dispersion)*1e9 + (skew+1)*1000*float64(i)
+		}
+	}
+	return root, lines.Err()
 }

@@ -5,7 +5,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -63,11 +62,12 @@ func run() error {
 	defer chrony.close()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	fmt.Printf("%d seeds from %d; RMS of the host clock's true error in µs, the root of the seeds' mean; one by one: the ratio of each seed; *: its oscillator breaks the assumption that the bound rests on\n", *seeds, *first)
-	fmt.Printf("%-44s %10s %10s %6s  %6s %s\n", "world", "chrony", "ntsgw", "ratio", "viol.", "one by one")
-	var ratios []float64
+	fmt.Printf("%d seeds from %d; RMS of the host clock's true error in µs, the root of the seeds' mean; bound: the median of what ntsgw states relative to that of chrony's root distance; one by one: the ratio of each seed; *: its oscillator breaks the assumption that the bound rests on\n", *seeds, *first)
+	fmt.Printf("%-44s %10s %10s %6s %6s  %6s %s\n", "world", "chrony", "ntsgw", "ratio", "bound", "viol.", "one by one")
+	var ratios, widths []float64
 	for _, w := range list {
 		theirs, ours, violations, each, beyond := 0.0, 0.0, 0, "", ""
+		var roots, bounds []float64
 		for seed := *first; seed < *first+*seeds; seed++ {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -76,7 +76,8 @@ func run() error {
 			if err != nil {
 				return fmt.Errorf("world %q, seed %d: %w", w.name, seed, err)
 			}
-			errs, v := replay(w, p)
+			errs, stated, v := replay(w, p)
+			roots, bounds = append(roots, p.Root[w.judge:]...), append(bounds, stated[w.judge:]...)
 			a, b := meanSquare(p.Chrony[w.judge:]), meanSquare(errs[w.judge:])
 			theirs, ours, violations = theirs+a, ours+b, violations+v
 			if v > 0 && unsteady(p.Rates) {
@@ -86,8 +87,9 @@ func run() error {
 		}
 		n := float64(*seeds)
 		ratio := math.Sqrt(ours / theirs)
-		ratios = append(ratios, ratio)
-		fmt.Printf("%-44s %10.2f %10.2f %6.2f  %6s %s\n", w.name, math.Sqrt(theirs/n)/us, math.Sqrt(ours/n)/us, ratio, fmt.Sprint(violations, beyond), each)
+		width := median(bounds) / median(roots)
+		ratios, widths = append(ratios, ratio), append(widths, width)
+		fmt.Printf("%-44s %10.2f %10.2f %6.2f %6.2f  %6s %s\n", w.name, math.Sqrt(theirs/n)/us, math.Sqrt(ours/n)/us, ratio, width, fmt.Sprint(violations, beyond), each)
 	}
 	nearer := 0
 	for _, r := range ratios {
@@ -95,8 +97,7 @@ func run() error {
 			nearer++
 		}
 	}
-	slices.SortFunc(ratios, cmp.Compare)
-	fmt.Printf("%d worlds; median ratio %.2f; chrony is nearer to truth in %d\n", len(ratios), ratios[len(ratios)/2], nearer)
+	fmt.Printf("%d worlds; median ratio %.2f; chrony is nearer to truth in %d; bound relative to chrony's root distance: median %.2f\n", len(ratios), median(ratios), nearer, median(widths))
 	return nil
 }
 
@@ -118,4 +119,9 @@ func meanSquare(xs []float64) float64 {
 		sum += x * x
 	}
 	return sum / float64(len(xs))
+}
+
+func median(xs []float64) float64 {
+	sorted := slices.Sorted(slices.Values(xs))
+	return sorted[len(sorted)/2]
 }

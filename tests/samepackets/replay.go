@@ -23,6 +23,7 @@ type played struct {
 	Rates     []float64  // the raw oscillator's over each second, ns/s
 	Exchanges []exchange // in the order in which the replies came
 	Chrony    []float64  // chrony's clock less truth at the end of each second, ns
+	Root      []float64  // the root distance that chrony states then, ns
 }
 
 const (
@@ -31,8 +32,8 @@ const (
 )
 
 // replay gives the exchanges to our discipline, steers a host clock by it as discipline/sim does, and returns that
-// clock's error at the end of each second, and at how many of them truth lay outside the bound.
-func replay(w world, p *played) (errs []float64, violations int) {
+// clock's error at the end of each second, and at how many of them truth lay outside the bound; the bound, infinite while nothing is served.
+func replay(w world, p *played) (errs, bounds []float64, violations int) {
 	raw := []float64{0} // raw − truth at each second
 	for _, r := range p.Rates {
 		raw = append(raw, raw[len(raw)-1]+r)
@@ -49,7 +50,7 @@ func replay(w world, p *played) (errs []float64, violations int) {
 		cfg.FrequencyPPM, cfg.FrequencyStdPPM = -w.osc.Offset/(1+w.osc.Offset*1e-9)/1000, 0.1
 	}
 	d := discipline.New(cfg)
-	host, ppm, next := 0.0, 0.0, 0
+	host, ppm, next, bound := 0.0, 0.0, 0, math.Inf(1)
 	for i, rate := range p.Rates {
 		used, now := false, float64(i+1)
 		for ; next < len(p.Exchanges); next++ {
@@ -70,8 +71,10 @@ func replay(w world, p *played) (errs []float64, violations int) {
 		host += rate + ppm*1000*(1+rate*1e-9)
 		if rawNow, utc := discipline.Raw(rawStart+int64(rawAt(now))), utcStart+int64(now*1e9); used || w.poll < 6 || (i+1)%4 == 0 {
 			d.Advance(rawNow)
+			bound = math.Inf(1)
 			if s := d.Snapshot(); s.Serving() {
-				if off := s.TAIAt(rawNow) - utc - 37e9; math.Abs(float64(off)) > float64(s.MaxError(rawNow)) {
+				bound = float64(s.MaxError(rawNow))
+				if off := s.TAIAt(rawNow) - utc - 37e9; math.Abs(float64(off)) > bound {
 					violations++
 				}
 			}
@@ -79,9 +82,9 @@ func replay(w world, p *played) (errs []float64, violations int) {
 			ppm = f
 			host += step
 		}
-		errs = append(errs, host)
+		errs, bounds = append(errs, host), append(bounds, bound)
 	}
-	return errs, violations
+	return errs, bounds, violations
 }
 
 func name(i int) string { return string(rune('a' + i)) }

@@ -52,7 +52,7 @@ func TestReplay(t *testing.T) {
 			p.Exchanges = append(p.Exchanges, exchange{0, float64(i) + 0.3, 3e6, 1e6})
 		}
 	}
-	errs, violations := replay(world{paths: make([]sim.Path, 1), poll: 2}, p)
+	errs, _, violations := replay(world{paths: make([]sim.Path, 1), poll: 2}, p)
 	if last := errs[len(errs)-1]; len(errs) != 600 || math.Abs(last-1e6) > 2000 || violations > 0 {
 		t.Errorf("%d seconds, %d violations; at last the clock is off by %.0f ns, want 1,000,000", len(errs), violations, last)
 	}
@@ -103,5 +103,27 @@ func TestDraw(t *testing.T) {
 	a, b, c := draw(w, 1), draw(w, 1), draw(w, 2)
 	if !slices.Equal(a.out[0], b.out[0]) || slices.Equal(a.out[0], c.out[0]) || slices.Equal(a.out[0], a.back[0]) || slices.Equal(a.rates, c.rates) {
 		t.Error("tables don't follow the seed")
+	}
+}
+
+func TestReadTracking(t *testing.T) {
+	const log = `===================================================================================================================================
+   Date (UTC) Time     IP Address   St   Freq ppm   Skew ppm     Offset L Co  Offset sd Rem. corr. Root delay Root disp. Max. error
+===================================================================================================================================
+2026-01-01 00:00:02 192.168.123.1    2      0.000      0.500  1.000e-04 N  1  1.000e-05  0.000e+00  2.000e-03  5.000e-05  1.000e-03
+2026-01-01 00:00:04 192.168.123.1    2      0.000      1.000  1.000e-04 N  1  1.000e-05  0.000e+00  1.000e-03  1.000e-05  1.000e-03
+`
+	got, err := readTracking(strings.NewReader(log), 6)
+	want := []float64{math.Inf(1), math.Inf(1), 1_050_000, 1_051_500, 510_000, 512_000}
+	if err != nil || len(got) != len(want) {
+		t.Fatalf("got %v (%v)", got, err)
+	}
+	for i := range want {
+		if got[i] != want[i] && math.Abs(got[i]-want[i]) > 1e-3 {
+			t.Errorf("second %d: %v, want %v", i, got[i], want[i])
+		}
+	}
+	if list, err := readTracking(strings.NewReader(strings.Replace(log, "0.500", "x", 1)), 6); err == nil {
+		t.Errorf("a broken line was read as %v", list)
 	}
 }
