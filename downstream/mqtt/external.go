@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +32,9 @@ const (
 	staleAfter = time.Second
 	// Requests that were found good and wait for an answer; more are refused.
 	requestQueue = 256
+	// So long after a connection began, and again and again, it is looked at whether the broker lets the
+	// gateway do what it must there.
+	accessCheck = 3 * time.Second
 )
 
 // message is something to publish.
@@ -62,7 +67,11 @@ type external struct {
 
 	mu       sync.Mutex
 	status   BrokerStatus
-	restless bool // many connections in a row ended early
+	restless bool   // many connections in a row ended early
+	refused  bool   // requests can't be read there
+	silent   string // a topic on which nothing comes back of what is published there
+	heard    bool   // in the present connection something did
+	awaited  bool   // … or should have, since look looked last
 }
 
 func newExternal(o *Options, raw string, t topics, keep *retained, resp *responder, soon func(), goodbye func() []message) (*external, error) {
@@ -149,7 +158,7 @@ func (e *external) run(ctx context.Context) error {
 			stood = max(1, time.Since(e.since))
 		}
 		wait, restless := between.next(stood)
-		restless = restless && !errors.Is(err, errPacketSize) && !errors.Is(err, errQoS) // which say themselves why
+		restless = restless && !errors.Is(err, errPacketSize) && !errors.Is(err, errQoS) && !errors.Is(err, errUnasked) // which say themselves why
 		e.lost(err, restless)
 		now := fmt.Sprint(err)
 		if restless {
@@ -182,6 +191,7 @@ func (e *external) lost(err error, restless bool) {
 	defer e.mu.Unlock()
 	e.status.State = BrokerConnecting
 	e.restless = restless
+	e.refused, e.silent, e.heard, e.awaited = false, "", false, false
 	if err != nil {
 		e.status.LastError = err.Error()
 	}
@@ -208,16 +218,30 @@ func (e *external) warning() (discipline.Warning, bool) {
 			" there. Give every gateway an id of its own (id in [gateway]), and name each broker once in broker and also."}, true
 	case e.status.State == BrokerConnecting && e.status.LastError != "":
 		return discipline.Warning{ID: "broker-unreachable", Text: "No beacons reach " + e.status.URL + ": " + e.status.LastError + "."}, true
+	case e.refused:
+		return e.access("does not let the gateway read " + e.topics.req + "+: no device gets an answer through it"), true
+	case e.silent != "":
+		return e.access("returns nothing of what the gateway publishes on " + e.silent + ", which it subscribed to: beacons and answers may not come through, nor requests"), true
 	}
 	return discipline.Warning{}, false
 }
 
+// access is the warning that the broker does not let us do what we must.
+func (e *external) access(what string) discipline.Warning {
+	return discipline.Warning{ID: "broker-access", Text: "The broker " + e.status.URL + " " + what + ". Let the gateway read and write " + e.topics.prefix + "# there."}
+}
+
 // session is one connection, from the dialling to its end. It sets since when that stands.
-func (e *external) session(ctx context.Context) error {
+func (e *external) session(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	conn := &stampedConn{arrived: e.arrived, tooLarge: func() { e.resp.refuse(e.count, beacon.ReasonSize, "") },
 		aboveQoS: func() { e.count.add(reasonQoS) }}
+	defer func() {
+		if why := conn.fault(); err != nil && why != nil {
+			err = why
+		}
+	}()
 	client, err := e.connect(ctx, conn, cancel)
 	if err != nil {
 		return err
@@ -225,18 +249,15 @@ func (e *external) session(ctx context.Context) error {
 	// Closing the connection ends all that the client still does, whatever it waits for.
 	defer conn.shut()
 
-	if err := e.observe(ctx, client); err != nil {
+	if err := e.observe(ctx, client, conn); err != nil {
 		return err
 	}
 	seen, err := e.publishRetained(ctx, client, nil)
 	if err != nil {
 		return err
 	}
-	if e.resp.nodes != nil {
-		tok := client.Subscribe(e.topics.req+"+", 0, func(_ paho.Client, m paho.Message) { e.receive(conn, m) })
-		if err := await(ctx, tok, connectTimeout); err != nil {
-			return fmt.Errorf("subscribe to requests: %w", err)
-		}
+	if err := e.hearRequests(ctx, client, conn); err != nil {
+		return err
 	}
 	e.drain()
 	e.mu.Lock()
@@ -256,7 +277,7 @@ func (e *external) session(ctx context.Context) error {
 	answers.Go(func() { e.answer(ctx, client, cancel) })
 	defer answers.Wait()
 	defer cancel(nil)
-	err = e.deliver(ctx, client, seen, good.C)
+	err = e.deliver(ctx, client, conn, seen, good.C)
 	if cause := context.Cause(ctx); cause != nil && errors.Is(cause, context.Canceled) {
 		e.leave(client)
 		return nil
@@ -266,7 +287,9 @@ func (e *external) session(ctx context.Context) error {
 
 // deliver hands on what is retained and what is offered, until ctx ends or the broker takes nothing more. seen is
 // what it has already.
-func (e *external) deliver(ctx context.Context, client paho.Client, seen map[string]uint64, good <-chan time.Time) (err error) {
+func (e *external) deliver(ctx context.Context, client paho.Client, conn *stampedConn, seen map[string]uint64, good <-chan time.Time) (err error) {
+	look := time.NewTicker(accessCheck)
+	defer look.Stop()
 	for {
 		changed := e.keep.changed()
 		if seen, err = e.publishRetained(ctx, client, seen); err != nil {
@@ -278,6 +301,10 @@ func (e *external) deliver(ctx context.Context, client paho.Client, seen map[str
 		case <-changed:
 		case <-good:
 			e.good()
+		case <-look.C:
+			if err := e.look(ctx, client, conn, seen); err != nil {
+				return err
+			}
 		case m := <-e.out:
 			if time.Since(m.at) > staleAfter {
 				e.count.dropped.Add(1)
@@ -374,13 +401,10 @@ func Login(u *url.URL, cfg configs.MQTT) (user, password string, err error) {
 
 // observe looks at the delegations that the broker has retained before ours replace them: newer
 // ones than ours mean that an old backup was restored here.
-func (e *external) observe(ctx context.Context, client paho.Client) error {
-	filters := make(map[string]byte)
-	for _, topic := range e.topics.key {
-		filters[topic] = 0
-	}
-	tok := client.SubscribeMultiple(filters, func(_ paho.Client, m paho.Message) {
+func (e *external) observe(ctx context.Context, client paho.Client, conn *stampedConn) error {
+	_, err := e.subscribe(ctx, client, conn, slices.Collect(maps.Values(e.topics.key)), func(m paho.Message) {
 		if !m.Retained() { // what is published while we listen is our own, or a flood
+			e.returned(m)
 			return
 		}
 		if e.keys.Observe(m.Payload()) {
@@ -388,10 +412,91 @@ func (e *external) observe(ctx context.Context, client paho.Client) error {
 			e.soon()
 		}
 	})
-	if err := await(ctx, tok, connectTimeout); err != nil {
+	if err != nil {
 		return fmt.Errorf("subscribe to delegations: %w", err)
 	}
 	return nil
+}
+
+// returned is told of a message on the delegations' topics. One of ours shows that the broker lets us write and
+// read there: some say yes to a subscription, and to what is published, and drop it.
+func (e *external) returned(m paho.Message) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.heard && e.keep.is(m.Topic(), m.Payload()) {
+		e.heard = true
+		if e.silent != "" {
+			e.silent = ""
+			e.log.Info("the broker returns what is published")
+		}
+	}
+}
+
+// hearRequests subscribes to the requests, and notes whether the broker lets us read them.
+func (e *external) hearRequests(ctx context.Context, client paho.Client, conn *stampedConn) error {
+	if e.resp.nodes == nil {
+		return nil
+	}
+	topic := e.topics.req + "+"
+	refused, err := e.subscribe(ctx, client, conn, []string{topic}, func(m paho.Message) { e.receive(conn, m) })
+	if err != nil {
+		return fmt.Errorf("subscribe to requests: %w", err)
+	}
+	e.mu.Lock()
+	was := e.refused
+	e.refused = refused
+	e.mu.Unlock()
+	switch {
+	case refused && !was:
+		e.log.Warn("the broker does not let the gateway read requests: no device gets an answer through it", "topic", topic)
+	case was && !refused:
+		e.log.Info("the broker lets the gateway read requests", "topic", topic)
+	}
+	return nil
+}
+
+// subscribe returns whether the broker refuses one of the filters.
+func (e *external) subscribe(ctx context.Context, client paho.Client, conn *stampedConn, filters []string, f func(paho.Message)) (refused bool, err error) {
+	const failure = 0x80 // MQTT 3.1.1 §3.9.3
+	all := make(map[string]byte)
+	for _, filter := range filters {
+		all[filter] = 0
+	}
+	conn.subscribing(len(all))
+	tok := client.SubscribeMultiple(all, func(_ paho.Client, m paho.Message) { f(m) })
+	if err := await(ctx, tok, connectTimeout); err != nil {
+		return false, err
+	}
+	for _, code := range tok.(*paho.SubscribeToken).Result() {
+		refused = refused || code >= failure
+	}
+	return refused, nil
+}
+
+// look finds out whether the broker lets the gateway do what it must there, by what it has done since the last
+// time: its rules may have been mended meanwhile. What is to be published again for it is taken out of seen.
+func (e *external) look(ctx context.Context, client paho.Client, conn *stampedConn, seen map[string]uint64) error {
+	e.mu.Lock()
+	refused, heard, was := e.refused, e.heard, e.silent
+	for _, topic := range e.topics.key {
+		switch _, published := seen[topic]; {
+		case heard || !published:
+		case e.awaited:
+			e.silent = topic
+			delete(seen, topic)
+		default:
+			e.awaited = true
+		}
+	}
+	silent := e.silent
+	e.mu.Unlock()
+	if was == "" && silent != "" {
+		e.log.Warn("the broker returns nothing of what the gateway publishes, as if it dropped it", "topic", silent)
+	}
+	if !refused {
+		return nil
+	}
+	return e.hearRequests(ctx, client, conn)
 }
 
 // publishRetained publishes the retained messages that differ from those in seen, and returns

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 )
 
@@ -54,6 +55,13 @@ func (r *retained) changed() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.wake
+}
+
+// is reports whether content is a topic's present one.
+func (r *retained) is(topic string, content []byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.list, func(k kept) bool { return k.topic == topic && bytes.Equal(k.payload, content) })
 }
 
 // all returns a copy of the list; the payloads are not to be changed.

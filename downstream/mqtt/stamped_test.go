@@ -62,6 +62,10 @@ func TestLongPackets(t *testing.T) {
 		{"a QoS that nobody asked for, 1", join(pong, []byte{0x32, 4, 0, 0, 0, 1}, pong), []byte{packets.Pingresp}, 0, errQoS},
 		{"a QoS that nobody asked for, 2, again", join(pong, []byte{0x3c, 4, 0, 0, 0, 1}, pong), []byte{packets.Pingresp}, 0, errQoS},
 		{"a QoS that MQTT has not", join(pong, []byte{0x36, 4, 0, 0, 0, 1}, pong), []byte{packets.Pingresp}, 0, errQoS},
+		{"an answer to a subscription that is none", join(pong, []byte{0x90, 3, 0, 1, 0}, pong), []byte{packets.Pingresp}, 0, errUnasked},
+		{"an answer to nothing, for a message", join(pong, []byte{0x40, 2, 0, 1}, pong), []byte{packets.Pingresp}, 0, errUnasked},
+		{"what only clients send", join(pong, []byte{0x82, 6, 0, 1, 0, 1, 'x', 0}, pong), []byte{packets.Pingresp}, 0, errUnasked},
+		{"an answer to a ping that says more", join([]byte{0xd0, 1, 0}, pong), nil, 0, errUnasked},
 		{"retained", join([]byte{0x31, 2, 0, 0}, pong), []byte{packets.Publish, packets.Pingresp}, 0, io.EOF},
 		{"a length of five bytes", join([]byte{0x30, 0xff, 0xff, 0xff, 0xff, 0x01}), nil, 0, errPacketSize},
 	} {
@@ -105,5 +109,42 @@ func TestLongPackets(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestAnswersToSubscriptions: the client library takes the program with it where an answer has more codes
+// than the subscription had filters, and says that all is well where a filter was refused.
+func TestAnswersToSubscriptions(t *testing.T) {
+	answer := func(codes ...byte) []byte { return append([]byte{0x90, byte(2 + len(codes)), 0, 1}, codes...) }
+	for _, c := range []struct {
+		name    string
+		filters int
+		in      []byte
+		got     int // that come through
+		err     error
+	}{
+		{"a code a filter", 2, answer(0, 0x80), 1, io.EOF},
+		{"a code more", 2, answer(0, 0, 0), 0, errUnasked},
+		{"a code less", 2, answer(0), 0, errUnasked},
+		{"no code", 1, answer(), 0, errUnasked},
+		{"no code, and no subscription", 0, answer(), 0, errUnasked},
+		{"twice", 1, append(answer(0), answer(0)...), 1, errUnasked},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &stampedConn{arrived: func() beacon.Arrival { return beacon.Arrival{} }}
+			conn, err := s.wrap(feed{Reader: bytes.NewReader(c.in)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.subscribing(c.filters)
+			for got := 0; ; got++ {
+				if _, err := packets.ReadPacket(conn); err != nil {
+					if got != c.got || !errors.Is(err, c.err) {
+						t.Errorf("%d came through, then %v; want %d, then %v", got, err, c.got, c.err)
+					}
+					break
+				}
+			}
+		})
 	}
 }
