@@ -146,6 +146,9 @@ func openMaster(path, list string) ([]byte, error) {
 // writeList replaces the file of the node list.
 func writeList(path string, list []Node) error {
 	b, err := json.MarshalIndent(nodeFile{Version: 1, Nodes: list}, "", "  ")
+	if err == nil && len(b) >= mostPrivate { // it could not be read again
+		return fmt.Errorf("the node list would be larger than 1 MiB with its %d nodes: run another gateway for more", len(list))
+	}
 	if err == nil {
 		err = durable.Replace(path, append(b, '\n'), 0o600)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sort"
 	"strings"
 	"sync"
 	"syscall"
@@ -399,5 +400,37 @@ func TestAnInterruptedFirstStartOfTheListStartsAgain(t *testing.T) {
 	}
 	if _, err := n.Add("kitchen"); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestAListThatIsFull: what could not be read again is not written, or nobody would be let in after the next start.
+func TestAListThatIsFull(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n, err := OpenNodes(dir, "gw1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, nodesFile)
+	list := make([]Node, 20000)
+	for i := range list {
+		list[i] = Node{Name: fmt.Sprintf("node-%011d", i), Generation: 1, State: NodeActive, TopicPrefix: "ntsgw/gw1/"}
+	}
+	most := sort.Search(len(list), func(i int) bool { return writeList(path, list[:i+1]) != nil })
+	if err := writeList(path, list[:most]); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Reload(); err != nil || most < 5000 {
+		t.Fatalf("%d nodes: %v", most, err)
+	}
+	before, _ := os.ReadFile(path)
+	if _, err := n.Add("one-more-node-16"); err == nil || !strings.Contains(err.Error(), "1 MiB") {
+		t.Errorf("a node more: %v", err)
+	}
+	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+		t.Error("the list was changed")
+	}
+	if n.lookup("node-00000000000") == nil {
+		t.Error("the first node is not known any more")
 	}
 }
