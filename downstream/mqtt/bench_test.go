@@ -104,6 +104,7 @@ func BenchmarkFanOut(b *testing.B) {
 	var p99 [2]time.Duration
 	b.Run("embedded", func(b *testing.B) {
 		l := startLab(b, func(c *configs.MQTT) { c.Interval, c.MaxClients = time.Hour, n+10 })
+		l.server.embedded.hook.nameless = n
 		p99[0] = fanOut(b, l, l.addr(), n)
 	})
 	b.Run("mosquitto", func(b *testing.B) {

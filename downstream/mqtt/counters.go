@@ -29,7 +29,7 @@ const (
 // What the embedded broker refuses.
 const (
 	reasonACL         reason = "acl"          // not permitted to write there
-	reasonAnonymous   reason = "anonymous"    // no user, off loopback
+	reasonAnonymous   reason = "anonymous"    // no user: off loopback, or too many
 	reasonLogin       reason = "login"        // wrong user or password
 	reasonProtocol    reason = "protocol"     // not MQTT as it should be
 	reasonSilent      reason = "silent"       // many did not say who they are, most of them this peer's

@@ -291,12 +291,12 @@ func TestSilentStrangerKeepsOutOnlyItself(t *testing.T) {
 func TestConnectionLimit(t *testing.T) {
 	t.Parallel()
 	l := startLab(t, func(c *configs.MQTT) { c.MaxClients = 2 })
-	var held []net.Conn
-	for id := range byte(2) {
-		c := dial(t, l)
-		c.Write(append(hello[:len(hello)-1:len(hello)-1], id+'a'))
-		held = append(held, c)
-	}
+	a := enrol(t, l.nodes, "node-a")
+	until(t, "it may come in", program.Noticed, func() bool { return l.nodes.lookup("node-a") != nil })
+	node, _ := enter(t, l, a, 4, "a")
+	stranger := dial(t, l)
+	stranger.Write(hello)
+	held := []net.Conn{node, stranger}
 	until(t, "both are clients", 3*time.Second, func() bool { return l.server.embedded.clients() == 2 })
 	c := dial(t, l)
 	c.Write(hello)
@@ -312,6 +312,69 @@ func TestConnectionLimit(t *testing.T) {
 	s.next("ntsgw/gw1/beacon", 3*time.Second)
 }
 
+// enter connects as an enrolled node, or without a name, and gives what the broker says to that.
+func enter(t testing.TB, l *lab, as *Enrolment, version byte, id string) (net.Conn, byte) {
+	t.Helper()
+	text := func(b []byte, s string) []byte { return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...) }
+	flags := byte(2)
+	if as != nil {
+		flags |= 0xc0
+	}
+	p := append(text(nil, "MQTT"), version, flags, 0, 0)
+	if version == 5 {
+		p = append(p, 0)
+	}
+	p = text(p, id)
+	if as != nil {
+		p = text(text(p, as.MQTTUser), as.MQTTPassword)
+	}
+	c := dial(t, l)
+	c.Write(append(binary.AppendUvarint([]byte{0x10}, uint64(len(p))), p...))
+	c.SetReadDeadline(time.Now().Add(program.Busy * 3 * time.Second))
+	ack := make([]byte, 4)
+	if _, err := io.ReadFull(c, ack); err != nil {
+		t.Fatalf("%s: %v", id, err)
+	}
+	return c, ack[3]
+}
+
+// TestNamelessClients: whoever is on this machine needs no name, and has a share of the broker all the same: the
+// memory that 10,000 connections take is more than a small gateway has.
+func TestNamelessClients(t *testing.T) {
+	t.Parallel()
+	l := startLab(t, func(c *configs.MQTT) { c.MaxClients = 7 })
+	a := enrol(t, l.nodes, "node-a")
+	until(t, "it may come in", program.Noticed, func() bool { return l.nodes.lookup("node-a") != nil })
+	var held []net.Conn
+	for i := range 3 {
+		c, code := enter(t, l, nil, 4, fmt.Sprint(i))
+		if code != 0 {
+			t.Errorf("connection %d was told %d", i, code)
+		}
+		held = append(held, c)
+	}
+	for version, want := range map[byte]byte{4: 3, 5: 0x97} {
+		c, code := enter(t, l, nil, version, "more")
+		if code != want || !ends(c) {
+			t.Errorf("one too many was told %#x with version %d, want %#x, and an end", code, version, want)
+		}
+	}
+	l.refused("too many", nil, map[string]uint64{"anonymous": 2})
+	if _, code := enter(t, l, a, 4, "0"); code != 0 {
+		t.Errorf("a node was told %d", code)
+	}
+	held[0].Close()
+	until(t, "a place", 3*time.Second, func() bool { return l.server.embedded.clients() == 3 })
+	if _, code := enter(t, l, nil, 5, "more"); code != 0 {
+		t.Errorf("the next was told %#x", code)
+	}
+	for clients, want := range map[int]int{1: 1, 2: 1, 300: 150, 10000: mostNameless} {
+		if got := nameless(clients); got != want {
+			t.Errorf("%d of %d, want %d", got, clients, want)
+		}
+	}
+}
+
 // TestNodeClients: one node has a few connections, and leaves the others to the others. Whoever comes again under
 // its own identifier takes over the connection that it had.
 func TestNodeClients(t *testing.T) {
@@ -321,20 +384,7 @@ func TestNodeClients(t *testing.T) {
 	until(t, "both may come in", program.Noticed, func() bool { return l.nodes.lookup("node-a") != nil && l.nodes.lookup("node-b") != nil })
 	open := func(as *Enrolment, version byte, id string) (net.Conn, byte) {
 		t.Helper()
-		text := func(b []byte, s string) []byte { return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...) }
-		p := append(text(nil, "MQTT"), version, 0xc2, 0, 0)
-		if version == 5 {
-			p = append(p, 0)
-		}
-		p = text(text(text(p, id), as.MQTTUser), as.MQTTPassword)
-		c := dial(t, l)
-		c.Write(append(binary.AppendUvarint([]byte{0x10}, uint64(len(p))), p...))
-		c.SetReadDeadline(time.Now().Add(program.Busy * 3 * time.Second))
-		ack := make([]byte, 4)
-		if _, err := io.ReadFull(c, ack); err != nil {
-			t.Fatalf("%s of %s: %v", id, as.MQTTUser, err)
-		}
-		return c, ack[3]
+		return enter(t, l, as, version, id)
 	}
 	var held []net.Conn
 	for i := range nodeClients {

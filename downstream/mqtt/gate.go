@@ -31,10 +31,12 @@ type gate struct {
 	refuse    func(*mochi.Client, packets.Code) // answers a CONNECT
 	connects  atomic.Uint64
 	seats     seats
+	nameless  int // how many may be connected without a name
 }
 
 func newGate(o *Options, t topics, resp *responder, c *traffic) *gate {
-	return &gate{topics: t, nodes: o.Nodes, timeline: o.Timeline, clock: o.Clock, resp: resp, count: c, listeners: map[string]*boundListener{}}
+	return &gate{topics: t, nodes: o.Nodes, timeline: o.Timeline, clock: o.Clock, resp: resp, count: c, listeners: map[string]*boundListener{},
+		nameless: nameless(o.Config.MaxClients)}
 }
 
 // ID names the hook.
@@ -50,39 +52,46 @@ func (g *gate) Provides(b byte) bool {
 	return false
 }
 
-// OnConnect refuses a node that has its share of the broker's connections already: no node alone keeps the others out.
+// OnConnect refuses a node that has its share of the broker's connections already, and those without a name who have
+// theirs: no one alone keeps the others out.
 func (g *gate) OnConnect(cl *mochi.Client, pk packets.Packet) error {
 	c, ok := below(cl.Net.Conn).(*boundConn)
-	if !ok || g.generation(pk) == 0 { // who may come in at all is asked next
+	most, why, code := nodeClients, reasonNodeClients, packets.Err3NotAuthorized
+	switch { // who may come in at all is asked next
+	case !ok:
+		return nil
+	case g.welcomesNameless(cl, pk):
+		most, why, code = g.nameless, reasonAnonymous, packets.Err3ServerUnavailable
+	case g.generation(pk) == 0:
 		return nil
 	}
-	if g.seats.take(string(pk.Connect.Username), cl.ID, c) {
+	if g.seats.take(string(pk.Connect.Username), cl.ID, c, most) {
 		return nil
 	}
-	g.count.add(reasonNodeClients)
-	code := packets.ErrQuotaExceeded
-	if cl.Properties.ProtocolVersion < 5 {
-		code = packets.Err3NotAuthorized
+	g.count.add(why)
+	if cl.Properties.ProtocolVersion == 5 {
+		code = packets.ErrQuotaExceeded
 	}
 	g.refuse(cl, code)
 	return packets.ErrQuotaExceeded
 }
 
+// welcomesNameless reports whether a CONNECT gives no name on a listener that only this machine reaches.
+func (g *gate) welcomesNameless(cl *mochi.Client, pk packets.Packet) bool {
+	return len(pk.Connect.Username) == 0 && !pk.Connect.PasswordFlag && g.listeners[cl.Net.Listener].loopback()
+}
+
 // OnConnectAuthenticate lets in enrolled nodes with their password, and anybody without a name on
 // a listener that only this machine reaches.
 func (g *gate) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
-	user := string(pk.Connect.Username)
-	if user == "" && !pk.Connect.PasswordFlag {
-		if g.listeners[cl.Net.Listener].loopback() {
-			return true
-		}
-		g.count.add(reasonAnonymous)
-		return false
-	}
-	if g.generation(pk) != 0 {
+	switch {
+	case g.welcomesNameless(cl, pk), g.generation(pk) != 0:
 		return true
+	case len(pk.Connect.Username) == 0 && !pk.Connect.PasswordFlag:
+		g.count.add(reasonAnonymous)
+	default:
+		g.count.add(reasonLogin)
 	}
-	g.count.add(reasonLogin)
 	return false
 }
 
