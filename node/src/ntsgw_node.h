@@ -267,10 +267,11 @@ ntsgw_result ntsgw_init(ntsgw_node *node, const ntsgw_config *config, const ntsg
 ntsgw_result ntsgw_restore(ntsgw_node *node, int gateway, uint32_t serial, uint32_t floor);
 
 /* ntsgw_topic writes the topic of a kind of message of a gateway into out (at
- * least NTSGW_TOPIC_MAX bytes) and returns its length. */
+ * least NTSGW_TOPIC_MAX bytes), without a site's prefix, and returns its length. */
 size_t ntsgw_topic(const ntsgw_node *node, int gateway, ntsgw_kind kind, char *out);
 
-/* ntsgw_match tells what a topic of n characters carries, and whose it is. */
+/* ntsgw_match tells what a topic of n characters, without a site's prefix, carries, and
+ * whose it is. */
 ntsgw_kind ntsgw_match(const ntsgw_node *node, const char *topic, size_t n, int *gateway);
 
 /* ntsgw_feed takes a message of any kind, at the clock's reading m after its

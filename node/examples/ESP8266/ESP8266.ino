@@ -30,9 +30,9 @@ struct Kept {
 };
 static Kept kept;
 
-static void save() {
+static bool save() {
   EEPROM.put(0, kept);
-  EEPROM.commit();
+  return EEPROM.commit();
 }
 
 static int randomBytes(void *, uint8_t *out, size_t n) {
@@ -43,8 +43,7 @@ static int randomBytes(void *, uint8_t *out, size_t n) {
 static int reserve(void *, uint32_t count, uint64_t *first) {
   *first = kept.numbers;
   kept.numbers += count;
-  save();
-  return 1;
+  return save();
 }
 
 static void keep(void *, int, uint32_t serial, uint32_t floor) {
@@ -75,28 +74,30 @@ static unsigned messageLength;
 static uint64_t messageAt;
 static ntsgw_kind messageKind;
 
+// What a prefix in the gateway's [mqtt] puts before the library's topics.
+static const size_t site = sizeof NTSGW_TOPIC_PREFIX - sizeof "ntsgw/" NTSGW_GATEWAY "/";
+
+static const char *topicOf(ntsgw_kind kind) {
+  static char topic[sizeof NTSGW_TOPIC_PREFIX + NTSGW_TOPIC_MAX] = NTSGW_TOPIC_PREFIX;
+  ntsgw_topic(&node, 0, kind, topic + site);
+  return topic;
+}
+
 static void arrived(char *topic, uint8_t *payload, unsigned length) {
   int g;
   messageAt = micros64();
-  messageKind = ntsgw_match(&node, topic, strlen(topic), &g);
+  if (strncmp(topic, NTSGW_TOPIC_PREFIX, site) != 0) return;
+  messageKind = ntsgw_match(&node, topic + site, strlen(topic + site), &g);
   if (messageKind == NTSGW_OTHER || length > sizeof message) return;
   memcpy(message, payload, length);
   messageLength = length;
 }
 
-static void subscribe(ntsgw_kind kind) {
-  char topic[NTSGW_TOPIC_MAX];
-  ntsgw_topic(&node, 0, kind, topic);
-  mqtt.subscribe(topic);
-}
-
 static void ask() {
   uint8_t request[NTSGW_REQUEST_MAX];
-  char topic[NTSGW_TOPIC_MAX];
   size_t n;
-  ntsgw_topic(&node, 0, NTSGW_REQUEST, topic);
   // The clock is read before the first byte is handed over.
-  if (ntsgw_request(&node, 0, micros64(), request, &n) == NTSGW_OK) mqtt.publish(topic, request, n, false);
+  if (ntsgw_request(&node, 0, micros64(), request, &n) == NTSGW_OK) mqtt.publish(topicOf(NTSGW_REQUEST), request, n, false);
 }
 
 static uint32_t nextRequest;
@@ -127,9 +128,9 @@ void loop() {
       delay(1000);
       return;
     }
-    subscribe(NTSGW_DELEGATION);
-    subscribe(NTSGW_BEACON);
-    subscribe(NTSGW_RESPONSE);
+    mqtt.subscribe(topicOf(NTSGW_DELEGATION));
+    mqtt.subscribe(topicOf(NTSGW_BEACON));
+    mqtt.subscribe(topicOf(NTSGW_RESPONSE));
   }
   mqtt.loop();
 

@@ -36,6 +36,7 @@ def array(h):
 with open(os.path.join(out, "enrolment.h"), "w") as f:
     k = v["node_keys"][0]
     f.write('#define NTSGW_GATEWAY "%s"\n#define NTSGW_NODE "%s"\n#define NTSGW_GENERATION %dUL\n' % (k["gateway"], k["node"], k["generation"]))
+    f.write('#define NTSGW_TOPIC_PREFIX "lab/ntsgw/%s/"\n' % k["gateway"])  # a gateway with a prefix in [mqtt]
     f.write('#define NTSGW_MQTT_USER "%s"\n#define NTSGW_MQTT_PASSWORD "%s"\n' % (k["node"], k["mqtt_password"]))
     f.write("#define NTSGW_NODE_KEY %s\n#define NTSGW_ROOT_ED25519 %s\n#define NTSGW_ROOT_ED25519_KID %s\n" % (array(k["key"]), array(root["public"]), array(root["kid"])))
 

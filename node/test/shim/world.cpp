@@ -92,7 +92,11 @@ bool PubSubClient::connect(const char *, const char *user, const char *password)
   return up;
 }
 
+// Everything of this gateway is below the prefix that it was enrolled with.
+static bool below(const char *topic) { return strncmp(topic, NTSGW_TOPIC_PREFIX, sizeof NTSGW_TOPIC_PREFIX - 1) == 0; }
+
 bool PubSubClient::subscribe(const char *topic) {
+  if (!below(topic)) return false;
   if (subscribed < 3) strcpy(topics[subscribed++], topic);
   if (strstr(topic, "/key")) {
     waiting.n = from_hex(DELEGATION, waiting.bytes);
@@ -114,7 +118,7 @@ bool PubSubClient::publish(const char *topic, const uint8_t *payload, unsigned n
   static const uint8_t context[] = {0x84, 0x64, 'M', 'A', 'C', '0'};
   static const char external[] = "\x57ntsgw/1/resp/gw1/node-7";
   uint8_t nodes_key[32], *b = waiting.bytes, *p = b, *payload_item;
-  if (!strstr(topic, "/req/") || n < 60 || !beacon_at) return false;
+  if (!below(topic) || !strstr(topic, "/req/") || n < 60 || !beacon_at) return false;
   uint64_t us = now_us + 4000 - beacon_at + 123456;
   p = put(p, "\xd1\x84\x49\xa2\x01\x05\x04\x44\x00\x00\x00\x01\xa0", 13);
   payload_item = p;
