@@ -44,11 +44,25 @@ static int packet(mqtt *m, uint8_t first, const uint8_t *body, size_t n) {
   return send_all(m, head, k) && send_all(m, body, n);
 }
 
-/* take handles the whole packets in the buffer; *type is the last one's. */
+/* drop takes the first n bytes out of the buffer. */
+static void drop(mqtt *m, size_t n) {
+  m->have -= n;
+  memmove(m->in, m->in + n, m->have);
+}
+
+/* take handles the whole packets in the buffer; *type is the last one's. Messages that
+ * are longer than the buffer are read past: anybody may send one where the broker has no
+ * rules. */
 static int take(mqtt *m, int *type) {
   for (;;) {
     size_t length = 0, shift = 0, at = 1;
     const uint8_t *p = m->in;
+    if (m->skip > 0) {
+      size_t n = m->skip < m->have ? m->skip : m->have;
+      m->skip -= n;
+      drop(m, n);
+      if (m->skip > 0) return 1;
+    }
     for (;; at++) {
       if (at >= m->have) return m->have < sizeof m->in;
       length |= (size_t)(p[at] & 127) << shift;
@@ -57,7 +71,11 @@ static int take(mqtt *m, int *type) {
       if (at == 4) return 0;
     }
     at++;
-    if (at + length > sizeof m->in) return 0;
+    if (at + length > sizeof m->in) {
+      if (p[0] >> 4 != PUBLISH) return 0;
+      m->skip = at + length;
+      continue;
+    }
     if (m->have < at + length) return 1;
     *type = p[0] >> 4;
     if (*type == CONNACK && (length != 2 || p[at + 1] != 0)) return 0;
@@ -68,8 +86,7 @@ static int take(mqtt *m, int *type) {
       if (2 + topic + (qos ? 2 : 0) > length) return 0;
       if (qos == 0 && m->message) m->message(m->context, (const char *)p + at + 2, topic, p + at + 2 + topic, length - 2 - topic);
     }
-    m->have -= at + length;
-    memmove(m->in, m->in + at + length, m->have);
+    drop(m, at + length);
   }
 }
 
@@ -96,6 +113,7 @@ int mqtt_connect(mqtt *m, const char *host, const char *port, const char *client
   int one = 1, type = 0, tries;
   m->fd = -1;
   m->have = 0;
+  m->skip = 0;
   if (getaddrinfo(host, port, &hints, &list) != 0) return 0;
   for (a = list; a && m->fd < 0; a = a->ai_next) {
     m->fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);

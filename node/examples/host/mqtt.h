@@ -12,6 +12,7 @@
 typedef struct mqtt {
   int fd;
   size_t have;
+  size_t skip; /* of a message that is too long to be for us */
   uint8_t in[MQTT_PACKET_MAX];
   void (*message)(void *context, const char *topic, size_t topic_n, const uint8_t *payload, size_t n);
   void *context;
