@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/downstream/mqtt/broker"
 )
 
 const (
@@ -158,7 +160,7 @@ func (e *external) run(ctx context.Context) error {
 			stood = max(1, time.Since(e.since))
 		}
 		wait, restless := between.next(stood)
-		restless = restless && !errors.Is(err, errPacketSize) && !errors.Is(err, errQoS) && !errors.Is(err, errUnasked) // which say themselves why
+		restless = restless && !errors.Is(err, broker.ErrPacketSize) && !errors.Is(err, broker.ErrQoS) && !errors.Is(err, broker.ErrUnasked) // which say themselves why
 		e.lost(err, restless)
 		now := fmt.Sprint(err)
 		if restless {
@@ -235,8 +237,10 @@ func (e *external) access(what string) discipline.Warning {
 func (e *external) session(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	conn := &stampedConn{arrived: e.arrived, tooLarge: func() { e.resp.refuse(e.count, beacon.ReasonSize, "") },
-		aboveQoS: func() { e.count.add(reasonQoS) }}
+	conn := &stampedConn{arrived: e.arrived, told: broker.Options{
+		TooLarge: func() { e.resp.refuse(e.count, beacon.ReasonSize, "") },
+		AboveQoS: func() { e.count.add(reasonQoS) },
+	}}
 	defer func() {
 		if why := conn.fault(); err != nil && why != nil {
 			err = why
@@ -361,7 +365,7 @@ func (e *external) connect(ctx context.Context, conn *stampedConn, lost context.
 	opts.SetUsername(user)
 	opts.SetPassword(password)
 	opts.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
-		c, err := dialBroker(ctx, e.url, e.cfg)
+		c, err := broker.Dial(ctx, e.url, e.tls)
 		if err != nil {
 			return nil, err
 		}
@@ -381,6 +385,9 @@ func (e *external) connect(ctx context.Context, conn *stampedConn, lost context.
 	}
 	return client, nil
 }
+
+// tls is what holds for TLS with the broker. The files are read now.
+func (e *external) tls() (*tls.Config, error) { return ClientTLS(e.url.Hostname(), e.cfg) }
 
 // Login is the name and the password to give the broker at u. The password's file is read now.
 func Login(u *url.URL, cfg configs.MQTT) (user, password string, err error) {
@@ -462,7 +469,7 @@ func (e *external) subscribe(ctx context.Context, client paho.Client, conn *stam
 	for _, filter := range filters {
 		all[filter] = 0
 	}
-	conn.subscribing(len(all))
+	conn.guarded().Subscribing(len(all))
 	tok := client.SubscribeMultiple(all, func(_ paho.Client, m paho.Message) { f(m) })
 	if err := await(ctx, tok, connectTimeout); err != nil {
 		return false, err

@@ -13,6 +13,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"github.com/ntsgw/ntsgw/downstream/beacon"
+	"github.com/ntsgw/ntsgw/downstream/mqtt/broker"
 )
 
 // gate is what the embedded broker asks: who may connect, read and write, and what becomes of an
@@ -55,7 +56,7 @@ func (g *gate) Provides(b byte) bool {
 // OnConnect refuses a node that has its share of the broker's connections already, and those without a name who have
 // theirs: no one alone keeps the others out.
 func (g *gate) OnConnect(cl *mochi.Client, pk packets.Packet) error {
-	c, ok := below(cl.Net.Conn).(*boundConn)
+	c, ok := broker.Socket(cl.Net.Conn).(*boundConn)
 	most, why, code := nodeClients, reasonNodeClients, packets.Err3NotAuthorized
 	switch { // who may come in at all is asked next
 	case !ok:
@@ -135,7 +136,7 @@ func (g *gate) activeNode(name string) *nodeKeys {
 func (g *gate) OnSessionEstablish(cl *mochi.Client, pk packets.Packet) {
 	cl.ID = clientPrefix(string(cl.Properties.Username), g.generation(pk)) + cl.ID
 	g.connects.Add(1)
-	if c, ok := below(cl.Net.Conn).(*boundConn); ok {
+	if c, ok := broker.Socket(cl.Net.Conn).(*boundConn); ok {
 		c.l.named(c)
 	}
 	cl.Properties.Clean = true

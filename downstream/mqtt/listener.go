@@ -286,17 +286,6 @@ func (c *boundConn) atEnd(f func()) {
 	}
 }
 
-// below is the socket under a connection of another package's, TLS or WebSocket.
-func below(c net.Conn) net.Conn {
-	for {
-		over, ok := c.(interface{ NetConn() net.Conn })
-		if !ok {
-			return c
-		}
-		c = over.NetConn()
-	}
-}
-
 // SetDeadline is what the broker calls for the keep-alive, before each packet: it must not put off
 // the end of a write that is under way.
 func (c *boundConn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }

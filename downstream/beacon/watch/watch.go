@@ -8,14 +8,17 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/downstream/mqtt/broker"
 )
 
 // Message is one that arrived.
@@ -47,6 +50,7 @@ var ErrRefused = errors.New("the broker refuses the name and password")
 type Session struct {
 	opt    Options
 	client paho.Client
+	conn   atomic.Pointer[broker.Conn] // the latest; nil: none yet
 	in     chan Message
 }
 
@@ -61,25 +65,27 @@ func Open(opt Options) (*Session, error) {
 		return nil, fmt.Errorf("%q is not a broker's URL: %w", opt.Broker, err)
 	}
 	switch u.Scheme {
-	case "mqtt":
-		u.Scheme = "tcp"
-	case "mqtts":
-		u.Scheme = "ssl"
-	case "ws", "wss", "unix":
+	case "mqtt", "mqtts", "ws", "wss", "unix":
 	default:
 		return nil, fmt.Errorf("%q is not a broker's URL; write mqtt://HOST:1883, mqtts://HOST:8883, ws://, wss:// or unix://", opt.Broker)
 	}
-	if (u.Scheme == "tcp" || u.Scheme == "ssl") && u.Port() == "" {
-		u.Host += map[string]string{"tcp": ":1883", "ssl": ":8883"}[u.Scheme]
+	if (u.Scheme == "mqtt" || u.Scheme == "mqtts") && u.Port() == "" {
+		u.Host += map[string]string{"mqtt": ":1883", "mqtts": ":8883"}[u.Scheme]
 	}
 	s := &Session{opt: opt, in: make(chan Message, backlog)}
 	o := paho.NewClientOptions().AddBroker(u.String()).SetUsername(opt.User).SetPassword(opt.Password)
 	o.SetCleanSession(true).SetAutoReconnect(true).SetConnectRetry(true).SetConnectRetryInterval(time.Second)
 	o.SetProtocolVersion(4) // else what 3.1.1 was refused for is hidden by an attempt with 3.1
 	o.SetMaxReconnectInterval(5 * time.Second).SetOrderMatters(true).SetConnectTimeout(5 * time.Second)
-	if opt.TLS != nil {
-		o.SetTLSConfig(opt.TLS)
-	}
+	o.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
+		c, err := broker.Dial(context.Background(), u, func() (*tls.Config, error) { return opt.TLS, nil })
+		if err != nil {
+			return nil, err
+		}
+		guarded := broker.Guard(c, broker.Options{})
+		s.conn.Store(guarded)
+		return guarded, nil
+	})
 	tell := func(err error) {
 		if opt.State != nil {
 			opt.State(err)
@@ -90,10 +96,16 @@ func Open(opt Options) (*Session, error) {
 		for _, t := range opt.Topics {
 			filters[opt.Prefix+t] = 0
 		}
+		s.conn.Load().Subscribing(len(filters))
 		c.SubscribeMultiple(filters, s.arrived)
 		tell(nil)
 	})
-	o.SetConnectionLostHandler(func(_ paho.Client, err error) { tell(err) })
+	o.SetConnectionLostHandler(func(_ paho.Client, err error) {
+		if fault := s.conn.Load().Fault(); fault != nil {
+			err = fault
+		}
+		tell(err)
+	})
 	o.SetConnectionNotificationHandler(func(_ paho.Client, n paho.ConnectionNotification) {
 		if f, ok := n.(paho.ConnectionNotificationFailed); ok {
 			tell(cause(f.Reason))

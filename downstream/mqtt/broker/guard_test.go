@@ -1,4 +1,4 @@
-package mqtt
+package broker
 
 import (
 	"bytes"
@@ -9,8 +9,6 @@ import (
 	"testing/iotest"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
-
-	"github.com/ntsgw/ntsgw/downstream/beacon"
 )
 
 // feed is a connection of which only reading matters.
@@ -45,7 +43,7 @@ func TestLongPackets(t *testing.T) {
 	pong := []byte{0xd0, 0}
 	join := func(parts ...[]byte) io.Reader { return bytes.NewReader(bytes.Join(parts, nil)) }
 	const topic = "\x00\x14ntsgw/gw1/req/node-a"
-	fits := publishOf(externalPacket, append([]byte(topic), make([]byte, externalPacket-len(topic))...))
+	fits := publishOf(MaxPacket, append([]byte(topic), make([]byte, MaxPacket-len(topic))...))
 	for _, c := range []struct {
 		name    string
 		in      io.Reader
@@ -55,19 +53,19 @@ func TestLongPackets(t *testing.T) {
 	}{
 		{"short ones", join(pong, publishOf(30, []byte(topic+"12345678")), pong), []byte{packets.Pingresp, packets.Publish, packets.Pingresp}, 0, io.EOF},
 		{"as long as can be", join(fits, pong), []byte{packets.Publish, packets.Pingresp}, 0, io.EOF},
-		{"a byte longer", join(publishOf(externalPacket+1, make([]byte, externalPacket+1)), pong), []byte{packets.Pingresp}, 1, io.EOF},
+		{"a byte longer", join(publishOf(MaxPacket+1, make([]byte, MaxPacket+1)), pong), []byte{packets.Pingresp}, 1, io.EOF},
 		{"the longest that MQTT has", io.MultiReader(join(publishOf(268_435_455, nil)), io.LimitReader(zeroes{}, 268_435_455), join(pong, fits)), []byte{packets.Pingresp, packets.Publish}, 1, io.EOF},
 		{"one that never ends", join(publishOf(268_435_455, []byte(topic))), nil, 1, io.EOF},
-		{"no message", join([]byte{0x90, 0x81, 0x08, 0}), nil, 0, errPacketSize},
-		{"a QoS that nobody asked for, 1", join(pong, []byte{0x32, 4, 0, 0, 0, 1}, pong), []byte{packets.Pingresp}, 0, errQoS},
-		{"a QoS that nobody asked for, 2, again", join(pong, []byte{0x3c, 4, 0, 0, 0, 1}, pong), []byte{packets.Pingresp}, 0, errQoS},
-		{"a QoS that MQTT has not", join(pong, []byte{0x36, 4, 0, 0, 0, 1}, pong), []byte{packets.Pingresp}, 0, errQoS},
-		{"an answer to a subscription that is none", join(pong, []byte{0x90, 3, 0, 1, 0}, pong), []byte{packets.Pingresp}, 0, errUnasked},
-		{"an answer to nothing, for a message", join(pong, []byte{0x40, 2, 0, 1}, pong), []byte{packets.Pingresp}, 0, errUnasked},
-		{"what only clients send", join(pong, []byte{0x82, 6, 0, 1, 0, 1, 'x', 0}, pong), []byte{packets.Pingresp}, 0, errUnasked},
-		{"an answer to a ping that says more", join([]byte{0xd0, 1, 0}, pong), nil, 0, errUnasked},
+		{"no message", join([]byte{0x90, 0x81, 0x08, 0}), nil, 0, ErrPacketSize},
+		{"a QoS that nobody asked for, 1", join(pong, []byte{0x32, 4, 0, 0, 0, 1}, pong), []byte{packets.Pingresp}, 0, ErrQoS},
+		{"a QoS that nobody asked for, 2, again", join(pong, []byte{0x3c, 4, 0, 0, 0, 1}, pong), []byte{packets.Pingresp}, 0, ErrQoS},
+		{"a QoS that MQTT has not", join(pong, []byte{0x36, 4, 0, 0, 0, 1}, pong), []byte{packets.Pingresp}, 0, ErrQoS},
+		{"an answer to a subscription that is none", join(pong, []byte{0x90, 3, 0, 1, 0}, pong), []byte{packets.Pingresp}, 0, ErrUnasked},
+		{"an answer to nothing, for a message", join(pong, []byte{0x40, 2, 0, 1}, pong), []byte{packets.Pingresp}, 0, ErrUnasked},
+		{"what only clients send", join(pong, []byte{0x82, 6, 0, 1, 0, 1, 'x', 0}, pong), []byte{packets.Pingresp}, 0, ErrUnasked},
+		{"an answer to a ping that says more", join([]byte{0xd0, 1, 0}, pong), nil, 0, ErrUnasked},
 		{"retained", join([]byte{0x31, 2, 0, 0}, pong), []byte{packets.Publish, packets.Pingresp}, 0, io.EOF},
-		{"a length of five bytes", join([]byte{0x30, 0xff, 0xff, 0xff, 0xff, 0x01}), nil, 0, errPacketSize},
+		{"a length of five bytes", join([]byte{0x30, 0xff, 0xff, 0xff, 0xff, 0x01}), nil, 0, ErrPacketSize},
 	} {
 		for way, in := range map[string]func(io.Reader) io.Reader{"": func(r io.Reader) io.Reader { return r }, ", byte by byte": iotest.OneByteReader} {
 			if way != "" && c.name == "the longest that MQTT has" {
@@ -78,17 +76,16 @@ func TestLongPackets(t *testing.T) {
 					s.Seek(0, io.SeekStart)
 				}
 				skipped, above := 0, 0
-				s := &stampedConn{arrived: func() beacon.Arrival { return beacon.Arrival{} }, tooLarge: func() { skipped++ }, aboveQoS: func() { above++ }}
-				conn, err := s.wrap(feed{Reader: in(c.in)})
-				if err != nil {
-					t.Fatal(err)
-				}
+				conn := Guard(feed{Reader: in(c.in)}, Options{TooLarge: func() { skipped++ }, AboveQoS: func() { above++ }})
 				var got []byte
 				for {
 					p, err := packets.ReadPacket(conn)
 					if err != nil {
 						if !errors.Is(err, c.err) {
 							t.Errorf("ends with %v, want %v", err, c.err)
+						}
+						if fault := conn.Fault(); (fault == nil) != (c.err == io.EOF) || fault != nil && !errors.Is(fault, c.err) {
+							t.Errorf("the fault is %v, want %v", fault, c.err)
 						}
 						break
 					}
@@ -101,7 +98,7 @@ func TestLongPackets(t *testing.T) {
 						t.Fatalf("got %v", p)
 					}
 				}
-				if wants := errors.Is(c.err, errQoS); (above == 1) != wants {
+				if wants := errors.Is(c.err, ErrQoS); (above == 1) != wants {
 					t.Errorf("%d above the QoS, wanted: %v", above, wants)
 				}
 				if !bytes.Equal(got, c.got) || skipped != c.skipped {
@@ -124,19 +121,15 @@ func TestAnswersToSubscriptions(t *testing.T) {
 		err     error
 	}{
 		{"a code a filter", 2, answer(0, 0x80), 1, io.EOF},
-		{"a code more", 2, answer(0, 0, 0), 0, errUnasked},
-		{"a code less", 2, answer(0), 0, errUnasked},
-		{"no code", 1, answer(), 0, errUnasked},
-		{"no code, and no subscription", 0, answer(), 0, errUnasked},
-		{"twice", 1, append(answer(0), answer(0)...), 1, errUnasked},
+		{"a code more", 2, answer(0, 0, 0), 0, ErrUnasked},
+		{"a code less", 2, answer(0), 0, ErrUnasked},
+		{"no code", 1, answer(), 0, ErrUnasked},
+		{"no code, and no subscription", 0, answer(), 0, ErrUnasked},
+		{"twice", 1, append(answer(0), answer(0)...), 1, ErrUnasked},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := &stampedConn{arrived: func() beacon.Arrival { return beacon.Arrival{} }}
-			conn, err := s.wrap(feed{Reader: bytes.NewReader(c.in)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.subscribing(c.filters)
+			conn := Guard(feed{Reader: bytes.NewReader(c.in)}, Options{})
+			conn.Subscribing(c.filters)
 			for got := 0; ; got++ {
 				if _, err := packets.ReadPacket(conn); err != nil {
 					if got != c.got || !errors.Is(err, c.err) {
