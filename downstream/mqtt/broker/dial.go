@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	paho "github.com/eclipse/paho.mqtt.golang"
 	"golang.org/x/sys/unix"
 )
 
@@ -45,25 +44,9 @@ func Dial(ctx context.Context, u *url.URL, secure func() (*tls.Config, error)) (
 				return nil, err
 			}
 		}
-		plain := *u
-		plain.User = nil // it goes into the CONNECT packet
-		c, err := paho.NewWebsocket(plain.String(), t, connectTimeout, nil, nil)
-		if err != nil {
-			return nil, err
-		}
-		boundSent(c)
-		return c, nil
+		return dialWebsocket(ctx, d, u, t)
 	}
 	return nil, fmt.Errorf("scheme %s is not known", u.Scheme)
-}
-
-// boundSent does what boundDelivery does for a connection that another package dialled.
-func boundSent(c net.Conn) {
-	if s, ok := Socket(c).(syscall.Conn); ok {
-		if raw, err := s.SyscallConn(); err == nil {
-			_ = boundDelivery("", "", raw)
-		}
-	}
 }
 
 func boundDelivery(_, _ string, c syscall.RawConn) error {
