@@ -155,8 +155,11 @@ func (e *external) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
+		err = broker.Lasting(err)
 		stood := time.Duration(0)
-		if !e.since.IsZero() {
+		if e.since.IsZero() {
+			err = broker.Explain(e.url, err)
+		} else {
 			stood = max(1, time.Since(e.since))
 		}
 		wait, restless := between.next(stood)

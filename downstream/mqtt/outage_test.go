@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -206,5 +207,38 @@ func TestTwoGatewaysWithOneID(t *testing.T) {
 		if n := strings.Count(text, "\n"); n > 2*shortMany+2 || !strings.Contains(text, "client_id=ntsgw-gw1") {
 			t.Errorf("%d lines, or not why:\n%s", n, text)
 		}
+	}
+}
+
+// TestOneReasonIsLoggedOnce: a broker that hangs up on each attempt does so at another port of ours each time, which
+// filled the log with a line every three seconds.
+func TestOneReasonIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var attempts atomic.Int32
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			c.Read(make([]byte, 4)) // with the rest unread its end is a reset
+			c.Close()
+			attempts.Add(1)
+		}
+	}()
+	t.Cleanup(func() { ln.Close(); <-ended })
+	var log program.Buffer
+	l := startLabWith(t, func(c *configs.MQTT) { c.Broker = "mqtt://" + ln.Addr().String() },
+		func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	until(t, "attempts", 10*time.Second, func() bool { return attempts.Load() >= 4 })
+	l.stop()
+	if n := strings.Count(log.String(), "broker not reached"); n != 1 {
+		t.Errorf("%d lines:\n%s", n, log.String())
 	}
 }

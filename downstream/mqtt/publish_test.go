@@ -265,6 +265,10 @@ func TestBeaconsThroughMosquitto(t *testing.T) {
 		"no client certificate": {fmt.Sprintf("mqtts://127.0.0.1:%d", mtls), func(c *configs.MQTT) { c.CA = pki.ca }, ""},
 		"no password":           {fmt.Sprintf("mqtt://127.0.0.1:%d", auth), nil, "give user and password_file"},
 		"wrong password":        {fmt.Sprintf("mqtt://gateway:wrong@127.0.0.1:%d", auth), nil, `"gateway" with this password; correct user or password_file`},
+		"TLS, said plain":       {fmt.Sprintf("mqtt://127.0.0.1:%d", tls), nil, "one with TLS, such as 8883, wants mqtts://"},
+		"plain, said TLS":       {fmt.Sprintf("mqtts://127.0.0.1:%d", plain), nil, "one without TLS, such as 1883, wants mqtt://"},
+		"WebSocket, said plain": {fmt.Sprintf("mqtt://127.0.0.1:%d", ws), nil, "one with WebSocket ws://"},
+		"plain, said WebSocket": {fmt.Sprintf("ws://127.0.0.1:%d", plain), nil, "one without WebSocket mqtt://"},
 		"wrong name":            {fmt.Sprintf("mqtts://localhost:%d", tls), func(c *configs.MQTT) { c.CA = pki.ca }, "localhost"},
 	} {
 		t.Run(name, func(t *testing.T) {

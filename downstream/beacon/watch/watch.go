@@ -78,6 +78,7 @@ func Open(opt Options) (*Session, error) {
 	o.SetProtocolVersion(4) // else what 3.1.1 was refused for is hidden by an attempt with 3.1
 	o.SetMaxReconnectInterval(5 * time.Second).SetOrderMatters(true).SetConnectTimeout(5 * time.Second)
 	o.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
+		s.conn.Store(nil)
 		c, err := broker.Dial(context.Background(), u, func() (*tls.Config, error) { return opt.TLS, nil })
 		if err != nil {
 			return nil, err
@@ -96,24 +97,38 @@ func Open(opt Options) (*Session, error) {
 		for _, t := range opt.Topics {
 			filters[opt.Prefix+t] = 0
 		}
-		s.conn.Load().Subscribing(len(filters))
+		if g := s.conn.Load(); g != nil {
+			g.Subscribing(len(filters))
+		}
 		c.SubscribeMultiple(filters, s.arrived)
 		tell(nil)
 	})
 	o.SetConnectionLostHandler(func(_ paho.Client, err error) {
-		if fault := s.conn.Load().Fault(); fault != nil {
+		if fault := s.fault(); fault != nil {
 			err = fault
 		}
 		tell(err)
 	})
 	o.SetConnectionNotificationHandler(func(_ paho.Client, n paho.ConnectionNotification) {
 		if f, ok := n.(paho.ConnectionNotificationFailed); ok {
-			tell(cause(f.Reason))
+			err := cause(f.Reason)
+			if fault := s.fault(); fault != nil {
+				err = fault
+			}
+			tell(broker.Explain(u, broker.Lasting(err)))
 		}
 	})
 	s.client = paho.NewClient(o)
 	s.client.Connect() // retried for as long as the session is open
 	return s, nil
+}
+
+// fault is what the broker did wrong in the latest connection, nil so far.
+func (s *Session) fault() error {
+	if c := s.conn.Load(); c != nil {
+		return c.Fault()
+	}
+	return nil
 }
 
 // cause is why an attempt failed, without what the client library puts before it.
