@@ -280,7 +280,7 @@ func (e *embedded) dropStale() {
 			continue
 		}
 		if !e.hook.stillValid(cl) {
-			cl.Stop(errors.New("the node's secrets have changed"))
+			cl.Stop(errStale)
 		}
 	}
 }

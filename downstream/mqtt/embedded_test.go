@@ -21,6 +21,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
 	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/beacon"
@@ -684,6 +687,51 @@ func TestRotationEndsConnections(t *testing.T) {
 	}
 	l.refused("old password", before, map[string]uint64{"login": 1})
 	newTestNode(t, l.addr(), next, true).exchange(l)
+}
+
+// TestRevokedWhileItComesIn: between the look at its password and its place among the connections, where those that
+// end with a node's secrets are looked for.
+func TestRevokedWhileItComesIn(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		then  func(*Nodes) error
+		stays bool
+	}{
+		{"nothing happens", func(*Nodes) error { return nil }, true},
+		{"another is revoked", func(n *Nodes) error { return n.Revoke("node-b") }, true},
+		{"revoked", func(n *Nodes) error { return n.Revoke("node-a") }, false},
+		{"rotated", func(n *Nodes) error { _, err := n.Rotate("node-a"); return err }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			nodes, err := OpenNodes(t.TempDir(), "gw1", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := enrol(t, nodes, "node-a")
+			enrol(t, nodes, "node-b")
+			g := newGate(&Options{Nodes: nodes, Config: testConfig()}, newTopics("", "gw1"), nil, newTraffic())
+			if !g.Provides(mochi.OnSessionEstablished) {
+				t.Fatal("it is not asked")
+			}
+			ours, theirs := net.Pipe()
+			defer ours.Close()
+			defer theirs.Close()
+			cl := mochi.New(nil).NewClient(theirs, plainListener, "device", false)
+			cl.Properties.Username = []byte(a.MQTTUser)
+			var connect packets.Packet
+			connect.Connect.Username, connect.Connect.Password, connect.Connect.PasswordFlag = []byte(a.MQTTUser), []byte(a.MQTTPassword), true
+			g.OnSessionEstablish(cl, connect)
+			if err := tt.then(nodes); err != nil {
+				t.Fatal(err)
+			}
+			g.OnSessionEstablished(cl, connect)
+			if stays := !cl.Closed(); stays != tt.stays {
+				t.Errorf("it stays: %v", stays)
+			}
+		})
+	}
 }
 
 // TestATakenPortWaitsAlone: while another program has our own broker's port, the other brokers get every beacon; once it

@@ -16,6 +16,9 @@ import (
 	"github.com/ntsgw/ntsgw/downstream/mqtt/broker"
 )
 
+// errStale is why a connection ends whose node has other secrets by now.
+var errStale = errors.New("the node's secrets have changed")
+
 // gate is what the embedded broker asks: who may connect, read and write, and what becomes of an
 // exchange request. Requests are answered here, from the moment their last byte was read, and are
 // routed to nobody.
@@ -46,7 +49,7 @@ func (g *gate) ID() string { return "ntsgw" }
 // Provides says which events the broker calls this hook for.
 func (g *gate) Provides(b byte) bool {
 	switch b {
-	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnSessionEstablish, mochi.OnACLCheck,
+	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnSessionEstablish, mochi.OnSessionEstablished, mochi.OnACLCheck,
 		mochi.OnPacketRead, mochi.OnPublish, mochi.OnDisconnect, mochi.OnSubscribe:
 		return true
 	}
@@ -144,6 +147,14 @@ func (g *gate) OnSessionEstablish(cl *mochi.Client, pk packets.Packet) {
 	if cl.Properties.Will.Flag != 0 {
 		cl.Properties.Will = mochi.Will{}
 		g.count.add(reasonACL)
+	}
+}
+
+// OnSessionEstablished looks once more whether the secrets that a client came with hold: those that ended while it
+// came in were not looked for among the connections, where it is only now.
+func (g *gate) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
+	if !cl.Net.Inline && !g.stillValid(cl) {
+		cl.Stop(errStale)
 	}
 }
 
