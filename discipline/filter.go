@@ -340,6 +340,11 @@ func (f *filter) one(m *sampleAt) {
 		h := &f.bank[i]
 		pull := f.prior(h.shape) + math.Min(calm[i/len(wanders)%len(shapes)], steepest[i%len(wanders)])
 		h.log += (pull-h.log)*memoryLog/float64(f.n) + trust*h.update(m, w, f.heat != nil, f.col)
+		for k := f.d; k < len(h.x); k++ { // the others' least delays, too, move with what is learned of one
+			if w := &f.ways[k-f.d]; w.n > 0 {
+				h.x[k] = w.used.limit(h.x[k])
+			}
+		}
 	}
 	top := likeliest(f.bank)
 	f.evidence += top

@@ -266,9 +266,8 @@ func (h *hypothesis) updatePair(m *sampleAt, w *way, col []float64) float64 {
 		now.s += wt[c] / sum * (qs[c].s - was.s)
 		now.f += wt[c] / sum * (qs[c].f - was.f)
 	}
-	// No sample is below the least delay, and with some of them none lies far above it: a filter that goes astray would
-	// make room for itself.
-	now.s, now.f = was.s+now.s, min(max(was.f+now.f, u.least-farBelow*(u.gap+u.thin)), u.least)
+	// A filter that goes astray would make room for itself.
+	now.s, now.f = was.s+now.s, u.limit(was.f+now.f)
 	for _, c := range h.kinds {
 		x, y := qs[c].s-now.s, qs[c].f-now.f
 		now.ss += wt[c] / sum * (qs[c].ss + x*x)
@@ -305,4 +304,9 @@ func (h *hypothesis) updatePair(m *sampleAt, w *way, col []float64) float64 {
 		p[i*d+i] = max(p[i*d+i], 0)
 	}
 	return evidence - delay
+}
+
+// limit keeps a least delay where samples allow it: none is below it, and with some of them none lies far above it.
+func (u *model) limit(f float64) float64 {
+	return min(max(f, u.least-farBelow*(u.gap+u.thin)), u.least)
 }
