@@ -23,6 +23,7 @@ type way struct {
 	held   int     // samples in a row that lay in the tail
 	usual  float64 // the least median of delays that the filters were run with, ns; 0: none yet
 	calm   float64 // the least deviation of its offsets that they were run with, ns; 0: none yet
+	shape  shape   // what its own samples rather have, for filters of paths that are unlike
 	detour float64 // what the path's being longer than that moves its source's offset by, ns
 	judged float64 // when that was judged, s
 }

@@ -85,8 +85,7 @@ type hypothesis struct {
 	wander float64
 	bias   float64
 	shape  shape
-	common int   // elements of the state that every shape has
-	kinds  []int // the classes that it weighs
+	common int // elements of the state that every shape has
 	at     float64
 	log    float64
 	heat   float64   // the thermometer's integral at at
@@ -98,6 +97,7 @@ type hypothesis struct {
 type filter struct {
 	started   bool
 	n         int          // sources
+	ns        int          // shapes
 	d         int          // elements of the state that every shape has
 	heat      *thermometer // nil: none
 	t0        Raw          // origin of seconds
@@ -107,14 +107,17 @@ type filter struct {
 	bank      []hypothesis
 	rate0     float64
 	var0      float64
-	grouped   bool      // all sources' delays fall into two groups, the fast one the smaller
-	cold      bool      // nothing was known of the rate: var0 is one of coldStds
-	evidence  float64   // logarithm of the likelihood of the samples since the last refiltering
-	kept      []float64 // scratch: the class weights before a refiltering
-	heat0     float64   // what was learned of the rate's change per K
+	alone     []hypothesis // scratch: one source's own filters, one a shape
+	unlike    bool         // paths are of different shapes: filters that take each for what it is have a say
+	grouped   bool         // all sources' delays fall into two groups, the fast one the smaller
+	cold      bool         // nothing was known of the rate: var0 is one of coldStds
+	evidence  float64      // logarithm of the likelihood of the samples since the last refiltering
+	kept      []float64    // scratch: the class weights before a refiltering
+	heat0     float64      // what was learned of the rate's change per K
 	heatVar0  float64
 	stale     int       // samples since the last refiltering
 	taken     int       // samples since the last reset
+	told      int       // the same when shapes were last told apart; 0: they never were
 	col       []float64 // scratch
 	delays    []float64 // scratch
 	unequal   []float64 // one deviation of what unequal paths move a source's offset by, ns, where filters allow for it
@@ -125,8 +128,12 @@ type filter struct {
 
 // newFilter returns a filter for so many sources, with a thermometer or without (nil).
 func newFilter(sources int, heat *thermometer) filter {
-	f := filter{n: sources, d: sources + 2, heat: heat, ring: make([]sampleAt, min(window*max(1, sources), windowMost)), ways: make([]way, sources),
-		bank: make([]hypothesis, len(wanders)*len(shapes)*min(sources, len(biases)))}
+	ns := len(shapes)
+	if sources < 2 {
+		ns-- // one path isn't unlike others
+	}
+	f := filter{n: sources, ns: ns, d: sources + 2, heat: heat, ring: make([]sampleAt, min(window*max(1, sources), windowMost)), ways: make([]way, sources),
+		bank: make([]hypothesis, len(wanders)*ns*min(sources, len(biases)))}
 	if heat != nil {
 		f.d++
 	}
@@ -135,22 +142,31 @@ func newFilter(sources int, heat *thermometer) filter {
 	f.unequal, f.guesses = make([]float64, sources), make([]guess, 0, (len(inequalities)+1)*guessesMost)
 	f.col, f.delays, f.kept = make([]float64, 2*(d+sources)), make([]float64, 0, len(f.ring)), make([]float64, 0, len(f.bank)*sources*nc)
 	for i := range f.bank {
-		shape := shapes[i/len(wanders)%len(shapes)]
-		n := d
-		if shape == hard {
-			n += sources
+		f.bank[i] = newHypothesis(shapes[i/len(wanders)%ns], sources, d)
+		f.bank[i].wander, f.bank[i].bias = wanders[i%len(wanders)], biases[i/len(wanders)/ns]
+	}
+	if sources > 1 {
+		for _, s := range shapes[:ns-1] {
+			f.alone = append(f.alone, newHypothesis(s, 1, d-sources+1))
 		}
-		f.bank[i] = hypothesis{wander: wanders[i%len(wanders)], bias: biases[i/len(wanders)/len(shapes)], shape: shape, common: d, kinds: shape.classes(),
-			x: make([]float64, n), p: make([]float64, n*n), w: make([]float64, sources*nc)}
 	}
 	f.reset()
 	return f
 }
 
+// newHypothesis returns a filter of so many sources and elements of the state that every shape has.
+func newHypothesis(s shape, sources, common int) hypothesis {
+	n := common
+	if s == hard || s == apart {
+		n += sources
+	}
+	return hypothesis{shape: s, common: common, x: make([]float64, n), p: make([]float64, n*n), w: make([]float64, sources*nc)}
+}
+
 // reset forgets all samples.
 func (f *filter) reset() {
 	f.keepHeat()
-	f.started, f.in, f.head, f.stale, f.taken = false, 0, 0, 0, 0
+	f.started, f.in, f.head, f.stale, f.taken, f.told = false, 0, 0, 0, 0, 0
 	f.leaning, f.reference = leaning{}, reference{}
 	for i := range f.ways {
 		f.ways[i] = way{}
@@ -277,11 +293,15 @@ func (f *filter) run() {
 			near = min(near, max(f.ways[i].least, 1)) // a round trip of 0 ns is below the clock's grain
 		}
 	}
+	f.tellApart()
 	first := f.at(0)
 	for i := range f.bank {
 		h := &f.bank[i]
 		d := len(h.x)
-		h.log = f.prior(h.shape)
+		h.log = h.shape.prior(f.grouped)
+		if f.idle(h) {
+			h.log = math.Inf(-1)
+		}
 		h.at, h.heat = first.t, first.heat
 		for k := range h.p {
 			h.p[k] = 0
@@ -305,7 +325,7 @@ func (f *filter) run() {
 		if k := f.d - 1; f.heat != nil {
 			h.x[k], h.p[k*d+k] = f.heat0, f.heatVar0
 		}
-		if h.shape == hard {
+		if len(h.x) > f.d {
 			for s := range f.n {
 				k, u := f.d+s, &f.ways[s].used
 				h.x[k], h.p[k*d+k] = u.floor, (u.gap+u.thin)*(u.gap+u.thin)
@@ -330,15 +350,18 @@ func (f *filter) one(m *sampleAt) {
 		w.held = 0
 	}
 	var calm [len(shapes)]float64
-	for s := range calm {
+	for s := range f.ns {
 		calm[s] = math.Inf(-1)
-		for i := s * len(wanders); i < len(f.bank); i += len(shapes) * len(wanders) {
+		for i := s * len(wanders); i < len(f.bank); i += f.ns * len(wanders) {
 			calm[s] = math.Max(calm[s], steep[leader(f.bank[i:i+len(wanders)])])
 		}
 	}
 	for i := range f.bank {
 		h := &f.bank[i]
-		pull := f.prior(h.shape) + math.Min(calm[i/len(wanders)%len(shapes)], steepest[i%len(wanders)])
+		if f.idle(h) {
+			continue
+		}
+		pull := h.shape.prior(f.grouped) + math.Min(calm[i/len(wanders)%f.ns], steepest[i%len(wanders)])
 		h.log += (pull-h.log)*memoryLog/float64(f.n) + trust*h.update(m, w, f.heat != nil, f.col)
 		for k := f.d; k < len(h.x); k++ { // the others' least delays, too, move with what is learned of one
 			if w := &f.ways[k-f.d]; w.n > 0 {
@@ -350,13 +373,19 @@ func (f *filter) one(m *sampleAt) {
 	f.evidence += top
 	for i := 0; i < len(f.bank); i += len(wanders) {
 		group := f.bank[i : i+len(wanders)]
+		if f.idle(&group[0]) {
+			continue
+		}
 		own := likeliest(group)
-		lift := math.Max(own-top, math.Min(leastLog, f.prior(group[0].shape))) - own
+		lift := math.Max(own-top, math.Min(leastLog, group[0].shape.prior(f.grouped))) - own
 		for k := range group {
 			group[k].log = math.Max(group[k].log, own+leastWander) + lift
 		}
 	}
 }
+
+// idle tells whether a filter has no say: paths are alike, and it would be one more of those that take them for that.
+func (f *filter) idle(h *hypothesis) bool { return h.shape == apart && !f.unlike }
 
 // leader is the index of the likeliest filter, the first where there are several.
 func leader(bank []hypothesis) int {
@@ -377,6 +406,9 @@ func (f *filter) weigh(ws []float64) (sum float64) {
 	top := likeliest(f.bank)
 	for i := 0; i < len(f.bank); i += len(wanders) {
 		group := f.bank[i : i+len(wanders)]
+		if f.idle(&group[0]) {
+			continue
+		}
 		mute := math.Exp(likeliest(group) + leastWander - top)
 		for k := range group {
 			ws[i+k] = math.Max(math.Exp(group[k].log-top)-mute, 0)
@@ -464,7 +496,7 @@ func (f *filter) drop(s int) {
 		}
 	}
 	f.head = (f.head - (f.in - kept) + len(f.ring)) % len(f.ring)
-	f.in = kept
+	f.in, f.told = kept, 0
 	f.ways[s] = way{}
 	for i := range f.bank {
 		for c := range classes {

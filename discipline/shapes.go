@@ -53,30 +53,43 @@ const (
 	hard                  // both ways have a least delay that nothing is below, as queues have; their sum is learned
 	backOnly              // a side that no mixture with what isn't one-sided could move to a wrong state:
 	outOnly               // the usual delay has all samples but the fast ones for it where most take a slow route
+	apart                 // each source's are of a shape of their own (apart.go)
 )
 
-var shapes = [...]shape{mixed, back, out, hard, backOnly, outOnly}
+// shapes are those that one path can have, and last that of paths which are unlike.
+var shapes = [...]shape{mixed, back, out, hard, backOnly, outOnly, apart}
+
+// kinds lists the classes that a filter of each shape weighs.
+var kinds = func() (lists [len(shapes) - 1][]int) {
+	for _, s := range shapes[:len(lists)] {
+		lists[s] = s.classes()
+	}
+	return lists
+}()
 
 // Logarithms of the priors of a side, against the others. A side alone is seldom what networks are like, and
 // explains a few odd samples well: it has to be far likelier.
 const (
-	oneSided  = -4.0
-	onlySided = -20.0
+	oneSided    = -4.0
+	onlySided   = -20.0
+	unlikePaths = -2.0 // each path has the shape that explains its samples best, which a few of them can do by chance
 )
 
 // sided tells whether all extra delay lies on one way, or most.
-func (s shape) sided() bool { return s != mixed && s != hard }
+func (s shape) sided() bool { return s != mixed && s != hard && s != apart }
 
-// prior is a shape's. Where most packets are slow together, they are likely to be slow on one way.
-func (f *filter) prior(s shape) float64 {
+// prior is a shape's. Where the slow ones of two groups of delays are the more, they are likely to be slow on one way.
+func (s shape) prior(grouped bool) float64 {
 	switch s {
 	case back, out:
 		return oneSided
 	case backOnly, outOnly:
-		if f.grouped {
+		if grouped {
 			return oneSided
 		}
 		return onlySided
+	case apart:
+		return unlikePaths
 	}
 	return 0
 }

@@ -44,7 +44,7 @@ type leaning struct{ by, more, least float64 }
 // lean works out the leaning by the likeliest of these filters.
 func (f *filter) lean() {
 	f.leaning = leaning{}
-	h := &f.bank[leader(f.bank[:len(wanders)*len(shapes)])]
+	h := &f.bank[leader(f.bank[:len(wanders)*f.ns])]
 	common := guess{variance: math.Inf(1)}
 	f.guesses = f.guesses[:0]
 	for s := range f.n {

@@ -12,10 +12,14 @@ var leastWeight = math.Exp(leastLog)
 // update enters one sample and returns the logarithm of its likelihood.
 func (h *hypothesis) update(m *sampleAt, w *way, heat bool, col []float64) float64 {
 	h.advance(m, heat)
-	if h.shape == hard {
+	shape := h.shape
+	if shape == apart {
+		shape = w.shape
+	}
+	if shape == hard {
 		return h.updatePair(m, w, col)
 	}
-	return h.updateOne(m, w, col)
+	return h.updateOne(m, w, shape, col)
 }
 
 // advance carries the state to the instant of a sample.
@@ -52,7 +56,7 @@ func (h *hypothesis) advance(m *sampleAt, heat bool) {
 }
 
 // updateOne enters a sample whose delay says how much it tells of the offset.
-func (h *hypothesis) updateOne(m *sampleAt, w *way, col []float64) float64 {
+func (h *hypothesis) updateOne(m *sampleAt, w *way, shape shape, col []float64) float64 {
 	d, p := len(h.x), h.p
 	b := 2 + m.source
 	// What is measured is s = offset + bias.
@@ -65,7 +69,7 @@ func (h *hypothesis) updateOne(m *sampleAt, w *way, col []float64) float64 {
 		vs = 1
 	}
 	floor := w.used.floor
-	if h.shape.sided() {
+	if shape.sided() {
 		floor = max(w.used.least-sidedK*w.used.gap, 0)
 	}
 	e := max(m.delay-floor, 0)
@@ -74,7 +78,7 @@ func (h *hypothesis) updateOne(m *sampleAt, w *way, col []float64) float64 {
 	var logs, ms, vars [nc]float64
 	cw := h.w[m.source*nc : (m.source+1)*nc]
 	top := math.Inf(-1)
-	for _, c := range h.kinds {
+	for _, c := range kinds[shape] {
 		switch k := &classes[c]; k.kind {
 		case box:
 			logs[c], ms[c], vars[c] = boxUpdate(mean, vs, m.y, e, soft, k.par/w.used.mean)
@@ -90,7 +94,7 @@ func (h *hypothesis) updateOne(m *sampleAt, w *way, col []float64) float64 {
 		case strays:
 			// If all extra delay lies on one way, a sample that has none can't stray.
 			floor := w.used.mean
-			if h.shape.sided() {
+			if shape.sided() {
 				floor = soft
 			}
 			logs[c], ms[c], vars[c] = gaussUpdate(mean, vs, m.y, e*e+floor*floor)
@@ -120,17 +124,17 @@ func (h *hypothesis) updateOne(m *sampleAt, w *way, col []float64) float64 {
 		top = max(top, logs[c]+cw[c])
 	}
 	var wt [nc]float64
-	sum, evidence := h.weighClasses(&wt, &logs, cw, top)
+	sum, evidence := weighClasses(kinds[shape], &wt, &logs, cw, top)
 	mm, vv := 0.0, 0.0
-	for _, c := range h.kinds {
+	for _, c := range kinds[shape] {
 		mm += wt[c] * ms[c]
 	}
 	mm /= sum
-	for _, c := range h.kinds {
+	for _, c := range kinds[shape] {
 		dm := ms[c] - mm
 		vv += wt[c] / sum * (vars[c] + dm*dm)
 	}
-	h.learnClasses(&logs, cw, w)
+	learnClasses(kinds[shape], &logs, cw, w)
 	// Moment matching: s went from (mean, vs) to (mm, vv); the rest of the state follows.
 	if !(vv > 0) || math.IsInf(vv, 0) || math.IsNaN(mm) {
 		return leastLog // beyond what float64 can weigh: as if it had not been taken
@@ -152,9 +156,9 @@ func (h *hypothesis) updateOne(m *sampleAt, w *way, col []float64) float64 {
 
 // weighClasses gives the weight that each class has after a sample, their sum, and the logarithm of the sample's
 // likelihood. top is the greatest of the classes'.
-func (h *hypothesis) weighClasses(wt, logs *[nc]float64, cw []float64, top float64) (sum, evidence float64) {
+func weighClasses(kinds []int, wt, logs *[nc]float64, cw []float64, top float64) (sum, evidence float64) {
 	norm := 0.0
-	for _, c := range h.kinds {
+	for _, c := range kinds {
 		if cw[c] > leastLog {
 			norm += math.Exp(cw[c])
 		} else {
@@ -169,9 +173,9 @@ func (h *hypothesis) weighClasses(wt, logs *[nc]float64, cw []float64, top float
 }
 
 // learnClasses enters what a sample says of the classes.
-func (h *hypothesis) learnClasses(logs *[nc]float64, cw []float64, w *way) {
+func learnClasses(kinds []int, logs *[nc]float64, cw []float64, w *way) {
 	most := math.Inf(-1)
-	for _, c := range h.kinds {
+	for _, c := range kinds {
 		// A single stray does not tell the models apart, nor do samples that were held up: load that
 		// holds up one way only would make the bulk's extra delay look one-sided too.
 		// When they go on, the path has changed.
@@ -184,7 +188,7 @@ func (h *hypothesis) learnClasses(logs *[nc]float64, cw []float64, w *way) {
 			most = max(most, cw[c])
 		}
 	}
-	for _, c := range h.kinds {
+	for _, c := range kinds {
 		cw[c] = max(cw[c]-most, leastLog)
 	}
 	cw[stray] = classes[stray].prior
@@ -228,7 +232,7 @@ func (h *hypothesis) updatePair(m *sampleAt, w *way, col []float64) float64 {
 	top, given := math.Inf(-1), math.Inf(-1)
 	e := m.delay - was.f
 	noise := math.Sqrt(was.ff + 2*u.thin*u.thin)
-	for _, c := range h.kinds {
+	for _, c := range kinds[hard] {
 		q, k := was, &classes[c]
 		switch k.kind {
 		case queues, unlike:
@@ -257,24 +261,24 @@ func (h *hypothesis) updatePair(m *sampleAt, w *way, col []float64) float64 {
 		top = max(top, logs[c]+cw[c])
 	}
 	var wt [nc]float64
-	sum, evidence := h.weighClasses(&wt, &logs, cw, top)
+	sum, evidence := weighClasses(kinds[hard], &wt, &logs, cw, top)
 	// The other shapes take a sample's delay as given, so what explains it as well is judged by what is left.
 	var wd [nc]float64
-	_, delay := h.weighClasses(&wd, &delays, cw, given)
+	_, delay := weighClasses(kinds[hard], &wd, &delays, cw, given)
 	var now pair
-	for _, c := range h.kinds {
+	for _, c := range kinds[hard] {
 		now.s += wt[c] / sum * (qs[c].s - was.s)
 		now.f += wt[c] / sum * (qs[c].f - was.f)
 	}
 	// A filter that goes astray would make room for itself.
 	now.s, now.f = was.s+now.s, u.limit(was.f+now.f)
-	for _, c := range h.kinds {
+	for _, c := range kinds[hard] {
 		x, y := qs[c].s-now.s, qs[c].f-now.f
 		now.ss += wt[c] / sum * (qs[c].ss + x*x)
 		now.sf += wt[c] / sum * (qs[c].sf + x*y)
 		now.ff += wt[c] / sum * (qs[c].ff + y*y)
 	}
-	h.learnClasses(&logs, cw, w)
+	learnClasses(kinds[hard], &logs, cw, w)
 	if !(now.ss > 0) || !(now.ff > 0) || math.IsInf(now.ss+now.ff, 0) || math.IsNaN(now.s+now.f+now.sf) {
 		return leastLog // as in updateOne
 	}
