@@ -234,13 +234,18 @@ func (p *poller) end(now discipline.Raw, why string) {
 	p.wake = max(now, next)
 }
 
-// refuse ends the session because Trust no longer stands by it.
+// refuse ends the session because Trust no longer stands by it, or by the last one. A key exchange that is under way
+// goes on: what it leads to is judged for itself.
 func (p *poller) refuse(now discipline.Raw, f *failure) {
 	p.count(f.reason)
-	p.end(now, f.text)
 	p.deny(f)
 	p.revoked = p.revoked || distrusts(f.reason)
 	p.reach = 0
+	p.lastError = f.text
+	if p.phase == keying {
+		return
+	}
+	p.end(now, f.text)
 	p.fails = max(p.fails, 1)
 	p.wake = max(p.wake, now.Add(p.pace.backoff(p.fails, false, p.rng)))
 }

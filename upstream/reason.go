@@ -54,3 +54,6 @@ func distrusts(word string) bool {
 	}
 	return false
 }
+
+// tellsOfThePast reports whether a refusal with that word takes back what a session brought that is over.
+func tellsOfThePast(word string) bool { return word == ReasonRevoked || distrusts(word) }

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -20,6 +21,10 @@ const deferredCheck = 500 * time.Millisecond
 // sleepCheck is how often it is looked whether the machine slept.
 const sleepCheck = 5 * time.Second
 
+// mostRechecks are under way at once: one that waits for a responder of revocation does not hold up another that
+// judges by new files.
+const mostRechecks = 2
+
 // maxDatagram is longer than any reply, so that a longer one is seen to be.
 const maxDatagram = 2 * nts.MaxPacketSize
 
@@ -33,14 +38,16 @@ type runner struct {
 
 	wg       sync.WaitGroup
 	outcomes chan outcome  // of the one key exchange under way
-	verdicts chan verdict  // of the one recheck under way
+	verdicts chan verdict  // of the rechecks under way
 	packets  chan datagram // of the present and past sockets
 
 	session   *keys // the poller's, as of the last turn
 	socket    Socket
 	done      chan struct{} // closed with the socket
 	requestID uint32        // of the open request, for its stamp
-	checking  bool
+	stood     *keys         // the session that brought the newest measurement; nil: Trust took it back
+	checking  int           // rechecks under way
+	again     bool          // another is due: files were read again while what it would judge was being judged or made
 	recheckAt discipline.Raw
 	suspended time.Duration // BOOTTIME − MONOTONIC when it was last looked at
 	told      told
@@ -77,7 +84,7 @@ func newRunner(s *Source) *runner {
 	return &runner{
 		Source:   s,
 		outcomes: make(chan outcome, 1),
-		verdicts: make(chan verdict, 1),
+		verdicts: make(chan verdict, mostRechecks),
 		packets:  make(chan datagram, 8),
 	}
 }
@@ -111,6 +118,9 @@ func (r *runner) run(ctx context.Context) error {
 			}
 			continue
 		}
+		if r.again {
+			r.startRecheck()
+		}
 		pause := sleepCheck
 		if r.present() != keying {
 			pause = min(pause, wake.Sub(now))
@@ -119,7 +129,7 @@ func (r *runner) run(ctx context.Context) error {
 			if r.session.deferred {
 				pause = min(pause, deferredCheck)
 			}
-			if !r.checking {
+			if r.checking == 0 {
 				pause = min(pause, r.recheckAt.Sub(now))
 			}
 		}
@@ -236,7 +246,7 @@ func (r *runner) housekeep() {
 	if r.dates() {
 		return
 	}
-	if !r.checking && r.opt.Clock.Now() >= r.recheckAt {
+	if r.checking == 0 && r.opt.Clock.Now() >= r.recheckAt {
 		r.startRecheck()
 	}
 }
@@ -261,12 +271,15 @@ func (r *runner) dates() (ended bool) {
 	return true
 }
 
+// startRecheck judges the standing session, or where there is none the last one that brought time, for that still
+// counts. A session in the making may have been judged by files that are replaced by now: it is judged when it is there.
 func (r *runner) startRecheck() {
-	k := r.session
-	if k == nil || r.checking {
+	k := cmp.Or(r.session, r.stood)
+	r.again = r.present() == keying || r.checking == mostRechecks
+	if r.again || k == nil {
 		return
 	}
-	r.checking = true
+	r.checking++
 	// Trust may ask a responder of revocation, so it does not hold up polls.
 	r.wg.Go(func() { r.verdicts <- verdict{k, r.recheckSession(k)} })
 }
@@ -282,14 +295,20 @@ func (r *runner) recheckSession(k *keys) error {
 }
 
 func (r *runner) judged(v verdict) {
-	r.checking = false
+	r.checking--
 	r.recheckAt = r.opt.Clock.Now().Add(r.opt.RecheckEvery)
-	if v.err == nil || v.session != r.session {
+	if v.err == nil {
 		return
 	}
-	r.with(func(p *poller, now discipline.Raw) {
-		p.refuse(now, refusal(v.err, ReasonTrust, r.opt.Name+" is no longer trusted"))
-	})
+	f := refusal(v.err, ReasonTrust, r.opt.Name+" is no longer trusted")
+	switch {
+	case v.session == r.session:
+	case v.session == r.stood && tellsOfThePast(f.reason):
+	default:
+		return
+	}
+	r.stood = nil
+	r.with(func(p *poller, now discipline.Raw) { p.refuse(now, f) })
 }
 
 // ask sends a request.
@@ -371,6 +390,9 @@ func (r *runner) take(ctx context.Context, d datagram) {
 	})
 	if !ok {
 		return
+	}
+	if !r.session.deferred {
+		r.stood = r.session
 	}
 	r.tell() // that it answers, before what it says
 	select {
