@@ -55,15 +55,20 @@ func (g *gateway) openKeys() error {
 // spoilt gives an error about files that are not as ntsgw left them the code over which it is not started again. What the
 // system refuses (a full disk) and a lock that is held may be otherwise by then.
 func spoilt(err error) error {
-	refused := (*signing.Error)(nil)
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, os.ErrPermission), errors.Is(err, mqtt.ErrPermissions),
-		errors.As(err, &refused) && refused.Why == signing.WhyReadable:
+	case isPermission(err):
 		return &exitError{exitPermission, err}
 	case errors.As(err, new(syscall.Errno)), errors.Is(err, durable.ErrHeld):
 		return err
 	}
 	return toMend(err)
+}
+
+// isPermission reports whether err is about who may read or write something: a secret that others may read is one too.
+func isPermission(err error) bool {
+	refused := (*signing.Error)(nil)
+	return errors.Is(err, os.ErrPermission) || errors.Is(err, mqtt.ErrPermissions) ||
+		errors.As(err, &refused) && refused.Why == signing.WhyReadable
 }

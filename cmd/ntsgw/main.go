@@ -147,7 +147,7 @@ func code(t terminal, v verb, err error) int {
 	switch {
 	case errors.As(err, &e):
 		return e.code
-	case errors.Is(err, os.ErrPermission):
+	case isPermission(err):
 		return exitPermission
 	}
 	return exitFailed
