@@ -103,7 +103,12 @@ func (s *Store) Want(n int) (list []byte, err error) {
 	return list, err
 }
 
-func (s *Store) want(n int) ([]byte, error) {
+func (s *Store) want(n int) (list []byte, err error) {
+	defer func() {
+		if err != nil {
+			s.discard()
+		}
+	}()
 	fresh := *s.st
 	fresh.Keys = nil
 	waiting := map[string][]record{}

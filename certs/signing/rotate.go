@@ -93,7 +93,12 @@ func (s *Store) due(now time.Time) bool {
 }
 
 // rotate gives every algorithm a new online key under one new serial.
-func (s *Store) rotate(now time.Time) error {
+func (s *Store) rotate(now time.Time) (err error) {
+	defer func() {
+		if err != nil {
+			s.discard()
+		}
+	}()
 	from, to := now.Add(-backdate).Unix(), now.Add(s.o.Validity).Unix()
 	if from < 0 || to > math.MaxUint32 {
 		return &Error{Path: s.path(stateFile), Why: WhyTime, Text: fmt.Sprintf("a key valid at %v can't be delegated", now.UTC())}
@@ -116,7 +121,6 @@ func (s *Store) rotate(now time.Time) error {
 		r := fresh.find(RoleOnline, alg, StateCurrent)
 		key := s.online[alg]
 		if r == nil || r.Serial != 0 || r.Delegation != "" {
-			var err error
 			if key, err = beacon.GenerateSigningKey(alg, s.o.Random); err != nil {
 				return err
 			}

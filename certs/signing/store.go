@@ -372,7 +372,7 @@ func (s *Store) newOnline(alg beacon.Alg) error {
 }
 
 // save makes the present state the one on the disk, then erases what it no longer names. The mark
-// never goes down.
+// never goes down, and comes first: no serial is used that can't be remembered.
 func (s *Store) save() error {
 	mark, err := s.mark()
 	if err != nil {
@@ -382,18 +382,30 @@ func (s *Store) save() error {
 	if err != nil {
 		return err
 	}
+	if err := s.setMark(max(mark, s.st.Serial)); err != nil {
+		return fmt.Errorf("keep the highest serial: %w", err)
+	}
 	path := s.path(stateFile)
 	if err := durable.Replace(path, append(b, '\n'), 0o600); err != nil {
-		return fmt.Errorf("keep the list of signing keys: %w", err)
+		// As it was, where that can be: the serial was not used, and is no sign of an old backup.
+		return errors.Join(fmt.Errorf("keep the list of signing keys: %w", err), s.setMark(mark))
 	}
 	if s.stamp, err = stampOf(path); err != nil {
 		return err
 	}
-	mark = max(mark, s.st.Serial)
-	if err := durable.Replace(s.o.MarkFile, []byte(strconv.FormatUint(uint64(mark), 10)+"\n"), 0o600); err != nil {
-		return fmt.Errorf("keep the highest serial: %w", err)
-	}
 	return s.sweep()
+}
+
+func (s *Store) setMark(serial uint32) error {
+	return durable.Replace(s.o.MarkFile, []byte(strconv.FormatUint(uint64(serial), 10)+"\n"), 0o600)
+}
+
+// discard erases the keys that a change made which came to nothing, so that tries don't leave more and more of them.
+// Where the list on the disk is another than ours, it may name them.
+func (s *Store) discard() {
+	if now, err := stampOf(s.path(stateFile)); err == nil && now == s.stamp {
+		_ = s.sweep() // what stays is found by the next one
+	}
 }
 
 // sweep erases online keys that are neither current nor to come: the end of a rotation, or of one

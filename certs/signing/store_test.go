@@ -381,6 +381,55 @@ func TestMarkNeverGoesDown(t *testing.T) {
 	}
 }
 
+// While the mark can't be written no serial is used, and no key file is left by any of the tries; then it goes on.
+func TestMarkThatCannotBeWritten(t *testing.T) {
+	o := options(t)
+	outside := filepath.Join(t.TempDir(), "outside")
+	if err := os.Mkdir(outside, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	o.MarkFile = filepath.Join(outside, "serial")
+	s := open(t, o)
+	renew(t, s, noon())
+	files := func() string {
+		names, err := filepath.Glob(filepath.Join(o.Dir, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(names, "\n")
+	}
+	list, err := os.ReadFile(filepath.Join(o.Dir, stateFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := files()
+	if err := os.Rename(outside, outside+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := s.Rotate(noon()); err == nil || !strings.Contains(err.Error(), "highest serial") {
+			t.Errorf("rotation: %v", err)
+		}
+		if _, err := s.Want(2); err == nil {
+			t.Error("keys are wanted that can't be kept")
+		}
+	}
+	if now, err := os.ReadFile(filepath.Join(o.Dir, stateFile)); err != nil || string(now) != string(list) || files() != before {
+		t.Errorf("%v; the folder holds\n%s\nafter\n%s\nand the list\n%s", err, files(), before, now)
+	}
+	verifies(t, s, noon())
+	if err := os.Rename(outside+"-away", outside); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Rotate(noon()); err != nil || s.Serial() != 2 {
+		t.Errorf("serial %d afterwards (%v)", s.Serial(), err)
+	}
+	verifies(t, s, noon())
+	if again := open(t, o); again.Serial() != 2 || warned(again, "signing-keys-restored") {
+		t.Errorf("serial %d after a restart", again.Serial())
+	}
+}
+
 // A person empties the folder to unpack a backup there while the gateway runs on.
 func TestEmptiedFolderIsNoFirstStart(t *testing.T) {
 	o, s := begun(t)
