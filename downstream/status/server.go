@@ -255,6 +255,12 @@ func (s *Server) handler() http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data:; frame-ancestors 'none'")
+		if misdirected(req) {
+			s.reject("host")
+			writeJSON(w, http.StatusMisdirectedRequest, map[string]string{"reason": "host",
+				"error": "by loopback only an address, localhost or a name outside the public DNS is answered: ask for localhost, or let the proxy send such a Host"})
+			return
+		}
 		mux.ServeHTTP(w, req)
 	})
 }

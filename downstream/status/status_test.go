@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -277,6 +278,47 @@ func TestBadRequestsAreCountedAndChangeNothing(t *testing.T) {
 	}
 	if _, err := Ask(context.Background(), socket); err != nil {
 		t.Errorf("the next honest request: %v", err)
+	}
+}
+
+// A page from anywhere can have its name lead to 127.0.0.1: the browser then lets it read what is answered.
+func TestNamesOfOthersAreNotAnswered(t *testing.T) {
+	base, socket := start(t, synced())
+	ask := func(host string) (int, string) {
+		req, err := http.NewRequest(http.MethodGet, base+"/status.json", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(body)
+	}
+	for _, host := range []string{"localhost", "LOCALHOST:8460", "localhost.", "127.0.0.1", "127.0.0.1:8460", "[::1]:8460", "[::1]", "192.0.2.1",
+		"gateway", "gateway:8460", "gateway.local", "gateway.lan:80", "ntsgw.monitoring.svc.cluster.local", "page.localhost"} {
+		if code, body := ask(host); code != http.StatusOK {
+			t.Errorf("Host %s: %d %s", host, code, body)
+		}
+	}
+	others := []string{"evil.example.com", "evil.example.com:8460", "EVIL.DE.", "127.0.0.1.evil.org", "a.github.io", "co.uk", "localhost.evil.net"}
+	for _, host := range others {
+		code, body := ask(host)
+		if code != http.StatusMisdirectedRequest || !strings.Contains(body, "ask for localhost") || strings.Contains(body, "kitchen") {
+			t.Errorf("Host %s: %d %s", host, code, body)
+		}
+	}
+	if _, body := get(t, http.MethodGet, base+"/metrics"); !strings.Contains(body, `ntsgw_status_rejected_total{reason="host"} `+strconv.Itoa(len(others))) {
+		t.Errorf("not counted:\n%s", body)
+	}
+	if _, err := Ask(context.Background(), socket); err != nil {
+		t.Error(err)
 	}
 }
 
