@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -199,9 +200,20 @@ func (r *runner) tell() {
 		log.Info("server answers")
 	case !t.answers && old.answers:
 		log.Warn("server does not answer", "cause", t.lastError)
-	case !t.answers && t.lastError != "" && t.lastError != old.lastError:
+	case !t.answers && t.lastError != "" && withoutNumbers(t.lastError) != withoutNumbers(old.lastError):
 		log.Warn("server can't be used", "cause", t.lastError)
 	}
+}
+
+// withoutNumbers is what a cause has in common with itself at another time: the present time, a port or an address in it
+// make no new one.
+func withoutNumbers(cause string) string {
+	return strings.Map(func(c rune) rune {
+		if c >= '0' && c <= '9' {
+			return -1
+		}
+		return c
+	}, cause)
 }
 
 func (r *runner) startKeys(ctx context.Context) {

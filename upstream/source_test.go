@@ -2,6 +2,8 @@ package upstream_test
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -395,6 +397,31 @@ func TestRecheckByTheClock(t *testing.T) {
 	r.await("two rechecks", func(upstream.Status) bool { return r.trust.Rechecks() >= 2 })
 	r.trust.Refuse(&upstreamtest.Refusal{Word: "expired", Text: "its certificate is expired"})
 	r.reported("the denial", func(c change) bool { return strings.Contains(c.denied, "expired") })
+}
+
+// refusing is a Trust whose refusal names the present time, as that of an expired certificate does.
+type refusing struct {
+	*upstreamtest.Trust
+	n atomic.Int64
+}
+
+func (r *refusing) KEConfig(string) (*tls.Config, bool, error) {
+	return nil, false, &upstreamtest.Refusal{Word: "expired", Text: fmt.Sprintf("it ended at 1, and it may be %d", 10+r.n.Add(1))}
+}
+
+// A server that is refused for one and the same reason for long is told of once.
+func TestOneCauseIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	ca := upstreamtest.NewCA(t)
+	var log lines
+	r := start(t, ca, "127.0.0.1:4460", func(opt *upstream.Options) {
+		opt.Trust = &refusing{Trust: opt.Trust.(*upstreamtest.Trust)}
+		opt.Log = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	r.await("four refusals", func(st upstream.Status) bool { return st.Rejected["expired"] >= 4 })
+	if text := log.String(); strings.Count(text, "WARN") != 1 || !strings.Contains(text, "it may be 11") {
+		t.Errorf("the log says\n%s", text)
+	}
 }
 
 // steps is a host clock that is set while a request is out.
