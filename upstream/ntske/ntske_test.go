@@ -319,6 +319,26 @@ func TestExchange(t *testing.T) {
 	}
 }
 
+// What a client without the record of compliance derives for 30 can't be known, so it gets 15 where it offers that.
+func TestChoiceWithoutTheComplianceRecord(t *testing.T) {
+	all := []uint16{30, 15}
+	for _, tt := range []struct {
+		offer, know []uint16
+		compliant   bool
+		want        int
+	}{
+		{[]uint16{30, 15}, all, false, 1}, {[]uint16{30, 15}, all, true, 0}, {[]uint16{30, 16, 15}, all, false, 2},
+		{[]uint16{15, 30}, all, false, 0}, {[]uint16{15, 30}, all, true, 0},
+		{[]uint16{30}, all, false, 0}, {[]uint16{16, 30}, all, true, 1}, {[]uint16{30, 15}, []uint16{30}, false, 0},
+		{[]uint16{30}, []uint16{15}, false, -1}, {[]uint16{16}, all, false, -1}, {nil, all, true, -1},
+	} {
+		q := Request{NTPv4: true, AEADs: tt.offer, Compliant128GCM: tt.compliant}
+		if got := q.choose(tt.know); got != tt.want {
+			t.Errorf("%+v of %v: %d, want %d", q, tt.know, got, tt.want)
+		}
+	}
+}
+
 // TestForeignExporterContext plays a server that knows nothing of the compliance record.
 func TestForeignExporterContext(t *testing.T) {
 	for _, contextAEAD := range []uint16{AEADAESSIVCMAC256, AEADAES128GCMSIV} {

@@ -9,7 +9,8 @@ import (
 
 // ServerOptions says what a server agrees to and hands out.
 type ServerOptions struct {
-	// AEADs are those it knows; the first that the client offers among them is taken.
+	// AEADs are those it knows; the first that the client offers among them is taken, 30 only for want of another
+	// where the client does not say that its keys for it are compliant.
 	// nil: 30, 15.
 	AEADs []uint16
 	// NTPServer and NTPPort are negotiated when not empty and not 0 or 123.
@@ -56,7 +57,7 @@ func Server(ctx context.Context, conn *tls.Conn, opt ServerOptions) (*Session, e
 	}
 	var reply []Record
 	var verdict error
-	switch i := slices.IndexFunc(request.AEADs, func(a uint16) bool { return slices.Contains(known, a) && KeySize(a) > 0 }); {
+	switch i := request.choose(known); {
 	case !request.NTPv4:
 		reply = []Record{{Critical: true, Type: TypeNextProtocol}}
 		verdict = failf(ReasonProtocol, "the client does not offer NTPv4")
@@ -85,11 +86,24 @@ func Server(ctx context.Context, conn *tls.Conn, opt ServerOptions) (*Session, e
 	return session, nil
 }
 
+// choose returns the index of the algorithm to take, the first that is known; −1: there is none. Without the record of
+// compliance nobody can tell which keys the client derives for 30: chrony 4.4 to 4.6 others than RFC 8915 has. Where it
+// offers another, that one is taken.
+func (q *Request) choose(known []uint16) int {
+	usable := func(a uint16) bool { return slices.Contains(known, a) && KeySize(a) > 0 }
+	if !q.Compliant128GCM {
+		if i := slices.IndexFunc(q.AEADs, func(a uint16) bool { return usable(a) && a != AEADAES128GCMSIV }); i >= 0 {
+			return i
+		}
+	}
+	return slices.IndexFunc(q.AEADs, usable)
+}
+
 // fill derives the keys, makes the cookies and returns the response's records.
 func (s *Session) fill(state *tls.ConnectionState, opt ServerOptions) ([]Record, error) {
 	contextAEAD := s.AEAD
 	if s.AEAD == AEADAES128GCMSIV && !s.Compliant128GCM {
-		// As chrony 4.4 to 4.6, the clients that offer 30 without the record, expect it.
+		// As chrony 4.4 to 4.6, the clients that are known to offer 30 without the record, expect it.
 		contextAEAD = AEADAESSIVCMAC256
 	}
 	var err error
