@@ -90,6 +90,8 @@ func TestMistakes(t *testing.T) {
 		{"one bracket", "[server]\naddress = \"a.net\"\n", `c.toml:1:1: servers are written as [[server]], with two brackets, once for each`},
 		{"a broker twice", "[mqtt]\nbroker = \"mqtt://a\"\nalso = [\"mqtt://b\", \"mqtt://a\"]\n", `c.toml:3:1: also: "mqtt://a" is the broker already`},
 		{"pin", "[[server]]\naddress = \"a.net\"\npins = [\"sha256/AA\"]\n", `c.toml:3:1: pins: entry 1: "sha256/AA" is not a pin; write "sha256/" and 44 characters of base64, as ntsgw query -json prints in spki_pin`},
+		{"one port for two", "[mqtt]\nlisten = \"127.0.0.1:8460\"\n", `c.toml:2:1: 127.0.0.1:8460 can't be listened on twice: 127.0.0.1:8460 in [status] has it; give another port`},
+		{"one port for two, one of them everywhere", "[status]\nlisten = \":1883\"\n", `c.toml:2:1: :1883 can't be listened on twice: 127.0.0.1:1883 in [mqtt] has it; give another port`},
 		{"quorum", "[clock]\nmin_sources = 3\n[[server]]\naddress = \"a.net\"\n", `c.toml:2:1: min_sources is 3, but only 1 server is configured: it could never be reached`},
 		{"quorum of two", "[clock]\nmin_sources = 3\n[[server]]\naddress = \"a.net\"\n[[server]]\naddress = \"b.net\"\n", `c.toml:2:1: min_sources is 3, but only 2 servers are configured: it could never be reached`},
 		{"syntax", "[clock]\nmode = observe\n", `c.toml:2:8: not valid TOML: expected value but found "observe" instead`},
@@ -207,4 +209,28 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestAddressesThatExcludeEachOther(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		one  bool
+	}{
+		{"127.0.0.1:1883", "127.0.0.1:1883", true}, {"127.0.0.1:1883", "127.0.0.1:1884", false}, {"127.0.0.1:1883", "127.0.0.2:1883", false},
+		{"0.0.0.0:1883", "127.0.0.1:1883", true}, {"0.0.0.0:1883", "[::1]:1883", false}, {"[::]:1883", "127.0.0.1:1883", true},
+		{":1883", "[::1]:1883", true}, {"Localhost:1883", "localhost:1883", true}, {"127.0.0.1:0", "127.0.0.1:0", false}, {"", "", false},
+	} {
+		if oneAddress(c.a, c.b) != c.one || oneAddress(c.b, c.a) != c.one {
+			t.Errorf("%q and %q", c.a, c.b)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	known := []string{"config", "dry-run", "max-error", "max-poll"}
+	for word, want := range map[string]string{"confg": "config", "dry": "dry-run", "dr": "dry-run", "d": "", "max": "", "max-e": "max-error", "elsewhere": ""} {
+		if got := Nearest(word, known); got != want {
+			t.Errorf("%q: %q, want %q", word, got, want)
+		}
+	}
 }

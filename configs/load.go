@@ -338,6 +338,7 @@ func (p *parser) cross(cfg *Config) {
 	if slices.Contains(cfg.MQTT.Also, cfg.MQTT.Broker) {
 		p.fail("mqtt.also", "also: %q is the broker already", cfg.MQTT.Broker)
 	}
+	p.listeners(cfg)
 	if len(cfg.Trust.Servers) > 0 {
 		for i, s := range cfg.Servers {
 			if s.Address == "" || trusted(cfg.Trust.Servers, s.Address) {
@@ -350,6 +351,44 @@ func (p *parser) cross(cfg *Config) {
 			p.fail(key, "server %s is not in [trust] servers, so it would never be contacted", s.Address)
 		}
 	}
+}
+
+// listeners are TCP addresses, of which no two can be one.
+func (p *parser) listeners(cfg *Config) {
+	type listener struct{ key, at string }
+	list := []listener{{"status.listen", cfg.Status.Listen}, {"nts_server.listen", cfg.NTSServer.Listen}}
+	if cfg.MQTT.Enabled && cfg.MQTT.Broker == "" {
+		list = append(list, listener{"mqtt.listen", cfg.MQTT.Listen}, listener{"mqtt.tls_listen", cfg.MQTT.TLSListen})
+	}
+	for i, a := range list {
+		for _, b := range list[:i] {
+			if !oneAddress(a.at, b.at) {
+				continue
+			}
+			change, other := a, b
+			if _, given := p.pos[a.key]; !given { // a default: what is in the file is to be changed
+				change, other = b, a
+			}
+			section, _, _ := strings.Cut(other.key, ".")
+			p.fail(change.key, "%s can't be listened on twice: %s in [%s] has it; give another port", change.at, other.at, section)
+		}
+	}
+}
+
+// oneAddress reports whether two HOST:PORT to listen on exclude each other.
+func oneAddress(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil || portA != portB || portA == "0" {
+		return false
+	}
+	return strings.EqualFold(hostA, hostB) || takesAll(hostA, hostB) || takesAll(hostB, hostA)
+}
+
+// takesAll reports whether listening on host takes in other.
+func takesAll(host, other string) bool {
+	ip := net.ParseIP(other)
+	return host == "" || host == "::" || host == "0.0.0.0" && (ip == nil || ip.To4() != nil)
 }
 
 func trusted(list []string, address string) bool {

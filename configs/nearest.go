@@ -1,5 +1,7 @@
 package configs
 
+import "strings"
+
 // Nearest returns the candidate that a person most likely meant by word, or "" when none is
 // near. It serves configuration keys, verbs and flags alike.
 func Nearest(word string, candidates []string) string {
@@ -9,7 +11,23 @@ func Nearest(word string, candidates []string) string {
 			best, limit = c, d
 		}
 	}
+	if best == "" && len(word) >= 2 {
+		return onlyBeginning(word, candidates)
+	}
 	return best
+}
+
+// onlyBeginning returns the one candidate that begins with word; "": none does, or several do.
+func onlyBeginning(word string, candidates []string) (only string) {
+	for _, c := range candidates {
+		if strings.HasPrefix(c, word) {
+			if only != "" {
+				return ""
+			}
+			only = c
+		}
+	}
+	return only
 }
 
 // editDistance is the number of insertions, deletions, replacements and swaps of
