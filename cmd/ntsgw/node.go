@@ -67,7 +67,7 @@ func nodeVerb(ctx context.Context, t terminal, args []string) error {
 		return misuse("%q is not a name; use 1 to 16 characters of a–z, 0–9 and -", rest[0])
 	}
 	open := openStore
-	if what == "list" {
+	if what == "list" || what == "revoke" {
 		open = readStore
 	}
 	cfg, store, err := open(*config)

@@ -20,14 +20,16 @@ func TestStateFolderErrorsNameTheFix(t *testing.T) {
 	for _, c := range []struct {
 		err  error
 		says string
+		code int
 	}{
-		{syscall.EACCES, denied},
-		{syscall.EPERM, denied},
-		{syscall.EROFS, "read-only file system; mount it so that it can be written"},
+		{syscall.EACCES, denied, exitPermission},
+		{syscall.EPERM, denied, exitPermission},
+		{syscall.EROFS, "read-only file system; mount it so that it can be written", exitPermission},
+		{syscall.ENOTDIR, "a file is where a folder is wanted", exitConfig},
 	} {
 		var said strings.Builder
 		got := code(terminal{err: &said}, verb{name: "node"}, withFix(fmt.Errorf("the state folder: %w", c.err)))
-		if got != exitPermission || !strings.Contains(said.String(), c.says) || !strings.Contains(said.String(), "state_dir in [gateway]") {
+		if got != c.code || !strings.Contains(said.String(), c.says) || !strings.Contains(said.String(), "state_dir in [gateway]") {
 			t.Errorf("%v: exit code %d, %s", c.err, got, said.String())
 		}
 	}
