@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -83,7 +82,7 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 		if err != nil {
 			return &exitError{exitConfig, err}
 		}
-		opt.Tracking = f
+		opt.Tracking = &trackingFile{path: g.cfg.Log.Tracking, f: f}
 	}
 	opt.Engine = discipline.New(dc)
 	g.loop, err = loop.New(opt)
@@ -98,14 +97,6 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 		return floor
 	})
 	return nil
-}
-
-func openTracking(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("the tracking log: %w; set tracking in [log] to a file in a folder that can be written, or leave it out", err)
-	}
-	return f, nil
 }
 
 // decideMode chooses for mode = "auto" where the clock may be set.
