@@ -2,6 +2,7 @@ package status
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 )
@@ -13,8 +14,9 @@ const (
 	socketConns = 32
 )
 
-// limited has at most so many connections open. The one that has been open for the longest goes for a new
-// one: a question takes a moment, so that who keeps connections open keeps nobody out.
+// limited has at most so many connections open. For a new one too many the one goes that has been open for the
+// longest of those of the peer that has the most: a question takes a moment, so that who keeps connections open keeps
+// nobody out, and who opens them without end only others on its own host.
 type limited struct {
 	net.Listener
 	most    int
@@ -33,7 +35,7 @@ func (l *limited) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &limitedConn{Conn: conn, l: l}
+	c := &limitedConn{Conn: conn, l: l, peer: peerOf(conn)}
 	if oldest := l.enter(c); oldest != nil {
 		l.tooMany()
 		oldest.Close()
@@ -45,16 +47,40 @@ func (l *limited) Accept() (net.Conn, error) {
 func (l *limited) enter(c *limitedConn) (oldest *limitedConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.open) >= l.most {
-		oldest = l.open[0]
-	}
 	l.open = append(l.open, c)
+	if len(l.open) <= l.most {
+		return nil
+	}
+	has := map[netip.Addr]int{}
+	for _, o := range l.open {
+		has[o.peer]++
+	}
+	for _, o := range l.open {
+		if oldest == nil || has[o.peer] > has[oldest.peer] {
+			oldest = o
+		}
+	}
 	return oldest
 }
 
 type limitedConn struct {
 	net.Conn
-	l *limited
+	l    *limited
+	peer netip.Addr
+}
+
+// peerOf is whom a connection is counted for: an IPv4 address, or the /64 of which an IPv6 host may take any address
+// that it likes. Those of the control socket are one's.
+func peerOf(conn net.Conn) netip.Addr {
+	at, ok := conn.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	ip := at.AddrPort().Addr().Unmap()
+	if p, err := ip.Prefix(64); err == nil {
+		return p.Addr()
+	}
+	return ip
 }
 
 func (c *limitedConn) Close() error {

@@ -54,3 +54,58 @@ func TestConnectionsAreLimited(t *testing.T) {
 		t.Errorf("not counted:\n%s", body)
 	}
 }
+
+// Who opens connections without end ends its own, not those of others that are older.
+func TestTheBusiestPeerLosesItsOldest(t *testing.T) {
+	base, _ := start(t, synced())
+	dial := func(from string) net.Conn {
+		t.Helper()
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+		c, err := d.Dial("tcp", strings.TrimPrefix(base, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	ask := func(c net.Conn) error {
+		c.SetDeadline(time.Now().Add(30 * time.Second))
+		if _, err := c.Write([]byte("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+			return err
+		}
+		_, err := io.ReadAtLeast(c, make([]byte, 4096), 10)
+		return err
+	}
+	quiet := dial("127.0.0.2")
+	if err := ask(quiet); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 * pageConns {
+		if err := ask(dial("127.0.0.3")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := ask(quiet); err != nil {
+		t.Errorf("the one connection of another was ended: %v", err)
+	}
+}
+
+func TestPeers(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{{"192.0.2.1", "192.0.2.1", true}, {"192.0.2.1", "192.0.2.2", false}, {"2001:db8::1", "2001:db8::2:3", true},
+		{"2001:db8::1", "2001:db8:0:1::1", false}, {"::ffff:192.0.2.1", "192.0.2.1", true}} {
+		of := func(s string) any { return peerOf(from{at: &net.TCPAddr{IP: net.ParseIP(s), Port: len(s)}}) }
+		if (of(c.a) == of(c.b)) != c.same {
+			t.Errorf("%s and %s", c.a, c.b)
+		}
+	}
+}
+
+type from struct {
+	net.Conn
+	at net.Addr
+}
+
+func (f from) RemoteAddr() net.Addr { return f.at }
