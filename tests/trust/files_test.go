@@ -145,7 +145,9 @@ func TestClientCertificates(t *testing.T) {
 func TestReload(t *testing.T) {
 	t.Parallel()
 	old, next, last := certstest.New(t), certstest.New(t), certstest.New(t)
-	oldCA, nextCA, lastCA := read(t, old.CAFile(t)), read(t, next.CAFile(t)), read(t, last.CAFile(t))
+	oldCA, newCA := read(t, old.CAFile(t)), read(t, next.CAFile(t))
+	// The one before stays beside the new one: taking it out would take back what the servers said under it.
+	nextCA, lastCA := newCA+oldCA, read(t, last.CAFile(t))+newCA
 	type bad struct {
 		why   string
 		spoil func(t *testing.T, f folder)
@@ -160,7 +162,7 @@ func TestReload(t *testing.T) {
 		{name: "written in place", change: func(t *testing.T, f folder) { program.Write(t, f.at("ca.pem"), nextCA) }},
 		{name: "deleted, then created", bad: &bad{certs.WhyUnreadableFile, func(t *testing.T, f folder) { remove(t, f.at("ca.pem")) }},
 			change: func(t *testing.T, f folder) { program.Write(t, f.at("ca.pem"), nextCA) }},
-		{name: "half-written file during reload", bad: &bad{certs.WhyBadFile, func(t *testing.T, f folder) { program.Write(t, f.at("ca.pem"), nextCA[:len(nextCA)/2]) }},
+		{name: "half-written file during reload", bad: &bad{certs.WhyBadFile, func(t *testing.T, f folder) { program.Write(t, f.at("ca.pem"), newCA[:len(newCA)/2]) }},
 			change: func(t *testing.T, f folder) { program.Write(t, f.at("ca.pem"), nextCA) }},
 		{name: "watch directory deleted", bad: &bad{certs.WhyUnreadableFile, func(t *testing.T, f folder) {
 			if err := os.RemoveAll(string(f)); err != nil {
