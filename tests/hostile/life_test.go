@@ -132,7 +132,7 @@ func TestStateThatIsWrong(t *testing.T) {
 		{"the state folder is a file", func(t *testing.T, g *gateway, state string) {
 			must(t, os.RemoveAll(state))
 			must(t, os.WriteFile(state, nil, 0o600))
-		}, 1, "state folder"},
+		}, 78, "state folder"},
 		{"the master key may be read by all", func(t *testing.T, g *gateway, state string) {
 			must(t, os.Chmod(filepath.Join(state, "nodes", "nodes.key"), 0o644))
 		}, 77, "chmod 600"},
