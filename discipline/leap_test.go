@@ -269,9 +269,77 @@ func TestNoneAnnouncedYet(t *testing.T) {
 		{80_000, edge, discipline.LeapNone},
 		{86400 + 1200, edge - 30*86400, discipline.LeapNone}, // May
 	} {
-		if s := at(t, calendar{0, 0, edge - 90*86400}, tt.end-tt.before).Snapshot(); s.Leap != tt.want || !s.Serving() {
-			t.Errorf("%d s before %v: leap %d, want %d", tt.before, time.Unix(tt.end, 0).UTC(), s.Leap, tt.want)
+		// A list that ends three days before June does knows no more of June's end than one that ended in April.
+		for _, expires := range []int64{edge - 90*86400, edge - 3*86400} {
+			if s := at(t, calendar{0, 0, expires}, tt.end-tt.before).Snapshot(); s.Leap != tt.want || !s.Serving() {
+				t.Errorf("%d s before %v, the list ends %v: leap %d, want %d", tt.before, time.Unix(tt.end, 0).UTC(), time.Unix(expires, 0).UTC(), s.Leap, tt.want)
+			}
 		}
+	}
+	if s := at(t, calendar{0, 0, edge - 3*86400}, edge-31*86400).Snapshot(); s.Leap != discipline.LeapNone || s.NextLeap != discipline.LeapUnknown {
+		t.Errorf("in May: leap %d, at the end of June %d", s.Leap, s.NextLeap)
+	}
+}
+
+// A majority said 2041 for a while, and what it says now contradicts that: the seconds that nobody had heard of by then are
+// none now, and those that come count.
+func TestTimelineWentBack(t *testing.T) {
+	d := discipline.New(discipline.Config{Sources: names(3), Leap: calendar{0, 0, edge - 90*86400}, Observing: true})
+	tell := func(from discipline.Raw, utc int64) *discipline.Snapshot {
+		for k := range discipline.Raw(20) {
+			for i := range discipline.Raw(3) {
+				r := from + k*16e9 + i*1e9 + 1
+				if err := d.Update(discipline.Measurement{Source: string(rune('a' + i)), At: r, Offset: utc*1e9 - int64(from), Delay: time.Millisecond, Precision: 1000,
+					Stratum: 1, Poll: 16 * time.Second, Authenticated: true, Leap: discipline.LeapInsert}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		return d.Snapshot()
+	}
+	if s := tell(0, edge+14*365*86400); s.MaxErrorAt < 28*time.Second {
+		t.Fatalf("28 ends of June and December later the bound is %v", s.MaxErrorAt)
+	}
+	if s := tell(1000e9, edge-600); !s.Serving() || s.MaxErrorAt > time.Second/2 || s.Leap != discipline.LeapInsert {
+		t.Fatalf("back in June: %v, %v, leap %d", s.State, s.MaxErrorAt, s.Leap)
+	}
+	d.Advance(1700e9)
+	if s := d.Snapshot(); s.TAIOffset != 38 || s.MaxErrorAt > time.Second/2 {
+		t.Errorf("after the leap second that was announced: TAI - UTC %d, %v", s.TAIOffset, s.MaxErrorAt)
+	}
+}
+
+// The list knows a leap second and ends half a year later, while no majority answers any more: what the servers announced before
+// it is in the list already and must not count twice.
+func TestListedLeapCountsOnce(t *testing.T) {
+	table := calendar{edge, 1, edge + 180*86400}
+	d := discipline.New(discipline.Config{Sources: names(3), Leap: table, Observing: true, HoldoverMax: time.Hour})
+	tell := func(at discipline.Raw, utc int64, leap discipline.Leap) {
+		for k := range discipline.Raw(4) {
+			for i := range discipline.Raw(3) {
+				r := at + k*16e9 + i*1e9 + 1
+				if err := d.Update(discipline.Measurement{Source: string(rune('a' + i)), At: r, Offset: (utc+int64(k)*16+int64(i))*1e9 - int64(r), Delay: time.Millisecond, Precision: 1000,
+					Stratum: 1, Poll: 16 * time.Second, Authenticated: true, Leap: leap}); err != nil {
+					t.Fatal(err)
+				}
+				if s := d.Snapshot(); s.Serving() && leap == discipline.LeapNone && s.UTCAt(r).TAIOffset != 38 {
+					t.Fatalf("half a year later TAI - UTC is %d", s.UTCAt(r).TAIOffset)
+				} else if s.Serving() {
+					if e := time.Duration(s.UTCAt(r).UnixNano() - (utc+int64(k)*16+int64(i))*1e9); e.Abs() > s.MaxError(r) {
+						t.Fatalf("UTC off by %v, stated %v", e, s.MaxError(r))
+					}
+				}
+			}
+		}
+	}
+	tell(0, edge-3600, discipline.LeapInsert)
+	later := discipline.Raw(182 * 86400e9)
+	for r := discipline.Raw(100e9); r < later; r += 86400e9 / 2 {
+		d.Advance(r)
+	}
+	tell(later, edge-3600+182*86400-1, discipline.LeapNone)
+	if !d.Snapshot().Serving() {
+		t.Fatal(d.Snapshot().State)
 	}
 }
 

@@ -23,8 +23,9 @@ const (
 	presentTAIOffset = 37 // since 2017-01-01
 	leapGuard        = 2  // seconds on either side of a leap in which a server's UTC is ambiguous
 	voteLasts        = 86400
-	mostMissed       = 255 // no payload says more
-	doubtAhead       = 120 // seconds before a month's end from which its doubt counts: no snapshot is served for longer
+	mostMissed       = 255        // no payload says more
+	wentBack         = 40 * 86400 // seconds before the end of the month that was noted: in none that it could be
+	doubtAhead       = 120        // seconds before a month's end from which its doubt counts: no snapshot is served for longer
 )
 
 // at is the table with what was announced after its end.
@@ -32,7 +33,8 @@ func (l *leapState) at(t LeapTable, utc int64) (offset int, leap Leap, leapAt in
 	offset, valid = presentTAIOffset, false
 	if t != nil {
 		offset, leap, leapAt, valid = t.At(utc)
-		if valid || leap != LeapNone {
+		// A list that ends before the month does says nothing of its end.
+		if end := monthEnd(utc); leap != LeapNone || valid && (!halfYearEnd(end) || listed(t, end)) {
 			return offset, leap, leapAt, true
 		}
 	}
@@ -41,7 +43,7 @@ func (l *leapState) at(t LeapTable, utc int64) (offset int, leap Leap, leapAt in
 			offset += e.step
 		}
 	}
-	if l.month != 0 && (l.vote == LeapInsert || l.vote == LeapDelete) {
+	if l.month != 0 && (l.vote == LeapInsert || l.vote == LeapDelete) && !listed(t, l.month) {
 		if utc >= l.month {
 			return offset + int(l.vote), LeapNone, 0, true
 		}
@@ -101,6 +103,9 @@ func (l *leapState) pass(d *Discipline) {
 		return
 	}
 	utc := l.utc(d)
+	if utc < l.month-wentBack { // the timeline went back: what was noted in a future that wasn't counts for nothing
+		*l = leapState{}
+	}
 	if l.month == 0 {
 		l.month, l.vote = monthEnd(utc), LeapUnknown
 		l.doubt = missed(d.cfg.Leap, utc)
