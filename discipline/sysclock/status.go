@@ -13,7 +13,7 @@ import (
 
 // KernelStatus is what the rest of the host is told of its clock.
 type KernelStatus struct {
-	Synchronized bool          // false sets STA_UNSYNC
+	Synchronized bool          // false sets STA_UNSYNC; so does a MaxError of 16 s or more, which the kernel can't hold
 	MaxError     time.Duration // bound on the host clock's error; rounded up to 1 µs
 	EstError     time.Duration // its likely error; rounded up to 1 µs
 	TAIOffset    int           // TAI − UTC, seconds; 0 leaves the kernel's as it is
@@ -92,14 +92,16 @@ func joinFrequency(tick, freq int64) float64 {
 	return float64(tick-tickNominal)*tickPPM + float64(freq)/freqUnit
 }
 
+// mostMicros is NTP_PHASE_LIMIT: the kernel's maxerror ends there.
+const mostMicros = 16_000_000
+
 // micros rounds d up to what maxerror and esterror hold.
 func micros(d time.Duration) int64 {
-	const most = 16_000_000 // NTP_PHASE_LIMIT: the kernel sets STA_UNSYNC beyond it
 	if d <= 0 {
 		return 0
 	}
-	if d >= most*time.Microsecond {
-		return most
+	if d >= mostMicros*time.Microsecond {
+		return mostMicros
 	}
 	return int64((d + time.Microsecond - 1) / time.Microsecond)
 }

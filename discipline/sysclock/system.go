@@ -147,7 +147,8 @@ func (s *System) SetStatus(k KernelStatus) error {
 		maxerror: micros(k.MaxError),
 		esterror: micros(k.EstError),
 	}
-	if !k.Synchronized {
+	// At the limit the kernel would set it a second later, each second anew: until then it would vouch for less than is known.
+	if !k.Synchronized || t.maxerror >= mostMicros {
 		t.status |= unix.STA_UNSYNC
 	}
 	switch k.Leap {

@@ -147,6 +147,14 @@ func TestStatusReachesTheKernel(t *testing.T) {
 	if !got.Unsynchronized || got.MaxError != 16*time.Second || got.TAIOffset != 37 || got.Leap != discipline.LeapDelete {
 		t.Errorf("kernel: %+v", got)
 	}
+	for bound, want := range map[time.Duration]bool{15 * time.Second: false, 16 * time.Second: true, 18 * time.Second: true} {
+		if err := s.SetStatus(KernelStatus{Synchronized: true, MaxError: bound}); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := s.Kernel(); got.Unsynchronized != want {
+			t.Errorf("told of a bound of %v the kernel calls its clock unsynchronized: %v, and says %v", bound, got.Unsynchronized, got.MaxError)
+		}
+	}
 }
 
 func TestTheKernelsOwnLoopIsPutOutOfAction(t *testing.T) {
