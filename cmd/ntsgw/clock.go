@@ -45,7 +45,7 @@ func (g *gateway) newLoop(in <-chan discipline.Measurement, events <-chan loop.S
 	if g.heat, err = newThermometer(cfg.Thermometer); err != nil {
 		return &exitError{exitConfig, err}
 	}
-	opt := loop.Options{Measurements: in, Sources: events, MaxErrorLimit: cfg.MaxErrorLimit, Store: files, Tick: g.tick, Log: g.log, Refused: g.refused.add}
+	opt := loop.Options{Measurements: in, Sources: events, MaxErrorLimit: cfg.MaxErrorLimit, MaxFrequencyPPM: cfg.MaxFrequencyPPM, Store: files, Tick: g.tick, Log: g.log, Refused: g.refused.add}
 	if g.heat != nil {
 		dc.Thermometer, opt.Temperatures = true, g.heat.out
 	}

@@ -93,8 +93,10 @@ type Options struct {
 	// MaxErrorLimit is the largest bound that may be served, for the host clock's part of it while another daemon steers
 	// that; 0: any. The engine keeps to it by itself.
 	MaxErrorLimit time.Duration
-	Store         Store // nil: nothing is kept
-	RTC           RTC   // nil: the battery clock is left to the kernel
+	// MaxFrequencyPPM is the largest frequency that the host clock is given; 0: any. The engine keeps to it by itself.
+	MaxFrequencyPPM float64
+	Store           Store // nil: nothing is kept
+	RTC             RTC   // nil: the battery clock is left to the kernel
 	// Tick, when not nil, measures the step of the raw clock (see discipline.TickOf): at the start and every few
 	// seconds, as the kernel changes to a coarser counter when it finds the finer one unsteady.
 	Tick     func() time.Duration

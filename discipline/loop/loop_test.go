@@ -50,7 +50,7 @@ func newWorld(t *testing.T, clock *simClock, mode Mode, change func(*Options)) *
 		HoldoverMax: 8 * time.Hour, Observing: mode != System, MaxFrequencyPPM: clock.limit,
 	}
 	w.engine = discipline.New(config)
-	o := Options{Engine: w.engine, Clock: clock, Mode: mode, Measurements: w.meas, Sources: w.events,
+	o := Options{Engine: w.engine, Clock: clock, Mode: mode, Measurements: w.meas, Sources: w.events, MaxFrequencyPPM: clock.limit,
 		Log: slog.New(slog.NewTextHandler(&w.log, nil))}
 	if change != nil {
 		change(&o)
@@ -629,6 +629,32 @@ func TestAnOscillatorBeyondTheLimitIsSaidSo(t *testing.T) {
 		}
 		w.end()
 	})
+}
+
+// max_frequency_ppm holds whatever the oscillator needs, and for what stays when the program ends.
+func TestTheFrequencyIsKeptToItsLimit(t *testing.T) {
+	for _, c := range []struct{ drift, limit float64 }{{620, 100}, {-620, 100}, {300, 200}, {-9000, 500}} {
+		synctest.Test(t, func(t *testing.T) {
+			host := newSimClock(20*time.Millisecond, c.drift)
+			host.limit = c.limit
+			w := newWorld(t, host, System, nil)
+			for range 3000 {
+				time.Sleep(100 * time.Millisecond)
+				synctest.Wait()
+				host.mu.Lock()
+				ppm := host.ppm
+				host.mu.Unlock()
+				if math.Abs(ppm) > c.limit {
+					t.Errorf("%+v: set to %v ppm", c, ppm)
+					break
+				}
+			}
+			w.end()
+			if math.Abs(host.ppm) > c.limit {
+				t.Errorf("%+v: left at %v ppm", c, host.ppm)
+			}
+		})
+	}
 }
 
 // A raw clock that is coarse, or becomes it while the loop runs, is in the bound of whatever is served, and warned of;

@@ -150,11 +150,18 @@ func (l *Loop) apply(d discipline.Decision, snap *discipline.Snapshot) error {
 	if covered := spare(snap, feed-slewMost) - 1; covered > slewLeast {
 		most = math.Min(most, covered)
 	}
-	ppm := math.Max(feed-most, math.Min(feed+most, d.FrequencyPPM))
-	if err := l.o.Clock.SetFrequency(ppm); err != nil {
+	if err := l.o.Clock.SetFrequency(l.within(math.Max(feed-most, math.Min(feed+most, d.FrequencyPPM)))); err != nil {
 		return fmt.Errorf("clock: %w", err)
 	}
 	return nil
+}
+
+// within keeps a frequency to what the operator allows.
+func (l *Loop) within(ppm float64) float64 {
+	if most := l.o.MaxFrequencyPPM; most > 0 {
+		return math.Max(-most, math.Min(most, ppm))
+	}
+	return ppm
 }
 
 // describe works out where the host clock is.
@@ -262,11 +269,12 @@ func (l *Loop) settle() error {
 	if !snap.Serving() {
 		return l.o.Clock.SetStatus(sysclock.KernelStatus{MaxError: forever, EstError: forever})
 	}
-	if err := l.o.Clock.SetFrequency(snap.FrequencyPPM); err != nil {
+	stays := l.within(snap.FrequencyPPM)
+	if err := l.o.Clock.SetFrequency(stays); err != nil {
 		return err
 	}
 	h := l.describe(snap, read, discipline.Hold)
-	h.FrequencyPPM = snap.FrequencyPPM
+	h.FrequencyPPM = stays
 	return l.tell(snap, h)
 }
 
