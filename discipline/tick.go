@@ -17,7 +17,9 @@ const (
 	// may miss a multiple of the step.
 	tickRounding = 4 * time.Nanosecond
 	tickSteps    = 256     // steps to look at
-	tickReadings = 1 << 16 // readings to look for them in: tens of milliseconds
+	tickReadings = 1 << 16 // readings to look for them in: milliseconds, …
+	tickWaits    = 1 << 22 // … and until it has moved at all: a fast processor reads that often within one timer interrupt
+	tickStill    = time.Second
 )
 
 // TickOf returns a bound on the step of the clock that now reads, no more than tickRounding above it. clock_getres(2) can't tell: it
@@ -25,11 +27,12 @@ const (
 //
 // Readings lie whole steps apart, and so the distances between them differ by whole steps: the
 // least of either is no less than one. How long a reading takes falls out of the difference, so
-// that a fine clock is seen to be one though nobody can read it that often.
+// that a fine clock is seen to be one though nobody can read it that often. Of one that stands still nothing is known but
+// that no gateway can run with it.
 func TickOf(now func() Raw) time.Duration {
 	var apart []time.Duration
 	last := now()
-	for i := 0; i < tickReadings && len(apart) < tickSteps; i++ {
+	for i := 0; len(apart) < tickSteps && (i < tickReadings || len(apart) == 0 && i < tickWaits); i++ {
 		at := now()
 		if at > last {
 			apart = append(apart, at.Sub(last))
@@ -37,7 +40,7 @@ func TickOf(now func() Raw) time.Duration {
 		last = at
 	}
 	if len(apart) == 0 {
-		return RawTick
+		return tickStill
 	}
 	slices.Sort(apart)
 	least := apart[0]
