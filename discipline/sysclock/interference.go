@@ -49,6 +49,7 @@ type watch struct {
 	freq   int64
 	tai    int32
 	phase  bool // KindPhase was reported and has not ended
+	set    bool // the clock was set, by whomever, and takeOver not done since
 	events []Interference
 }
 
@@ -105,6 +106,7 @@ func (w *watch) compare(h discipline.HostReading, t *kernelTimex, own time.Durat
 		moved = 0 // the kernel's own leap second
 	}
 	if moved.Abs() > slack {
+		w.set = true
 		w.note(Interference{Kind: KindSet, At: h.Raw, By: moved})
 	}
 }

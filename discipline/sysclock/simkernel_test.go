@@ -16,6 +16,7 @@ type simKernel struct {
 	base    int64   // REALTIME at realNow = 0
 	t       kernelTimex
 	deny    bool
+	deaf    bool     // it forgot when to make the leap second that it was told of
 	calls   []uint32 // the modes of each call that set something
 	tick    func() discipline.Raw
 }
@@ -36,6 +37,7 @@ func (k *simKernel) pass(d time.Duration) {
 // set is what date -s does.
 func (k *simKernel) set(d time.Duration) {
 	k.base += int64(d)
+	k.deaf = k.t.status&(unix.STA_INS|unix.STA_DEL) != 0
 	k.t.status |= unix.STA_UNSYNC
 	k.t.maxerror, k.t.esterror, k.t.offset = 16_000_000, 16_000_000, 0
 }
@@ -75,7 +77,7 @@ func (k *simKernel) adjtime(x *kernelTimex) (int, error) {
 	}
 	if x.modes&unix.ADJ_STATUS != 0 {
 		if k.t.status&unix.STA_PLL != 0 && x.status&unix.STA_PLL == 0 {
-			k.t.status = unix.STA_UNSYNC
+			k.t.status, k.deaf = unix.STA_UNSYNC, false
 		}
 		k.t.status = k.t.status&unix.STA_NANO | x.status&^unix.STA_NANO
 	}

@@ -120,7 +120,9 @@ func (s *System) Step(d time.Duration) error {
 	if nsec < 0 { // the kernel wants the fraction positive
 		sec, nsec = sec-1, nsec+1e9
 	}
-	return wrap(op, s.set(kernelTimex{modes: unix.ADJ_SETOFFSET | unix.ADJ_NANO, sec: sec, usec: nsec}, d))
+	err = s.set(kernelTimex{modes: unix.ADJ_SETOFFSET | unix.ADJ_NANO, sec: sec, usec: nsec}, d)
+	s.watch.set = true
+	return wrap(op, err)
 }
 
 // set changes the clock, which moves it by so much at once, and looks whether somebody else did in the same moment.
@@ -173,9 +175,10 @@ func (s *System) SetStatus(k KernelStatus) error {
 }
 
 // takeOver ends what another daemon's PLL or adjtime left pending: only the frequency is used
-// here, and a rest of theirs would move the clock behind our back.
+// here, and a rest of theirs would move the clock behind our back. After each setting of the clock it is done again: the
+// kernel then forgets when it was to make a leap second, but not that it was told to, and made none. Giving its loop up lets it look anew.
 func (s *System) takeOver() error {
-	if s.taken {
+	if s.taken && !s.watch.set {
 		return nil
 	}
 	var t kernelTimex
@@ -192,7 +195,7 @@ func (s *System) takeOver() error {
 			return err
 		}
 	}
-	s.taken = true
+	s.taken, s.watch.set = true, false
 	return nil
 }
 

@@ -170,6 +170,48 @@ func TestTheKernelsOwnLoopIsPutOutOfAction(t *testing.T) {
 	}
 }
 
+// A kernel whose clock is set after it was told of a leap second makes none, unless it is made to look anew.
+func TestALeapSecondOutlastsASettingOfTheClock(t *testing.T) {
+	for name, set := range map[string]func(*System, *simKernel) error{
+		"by ourselves": func(s *System, _ *simKernel) error { return s.Step(-time.Second) },
+		"by others":    func(s *System, k *simKernel) error { k.set(time.Millisecond); _, err := s.Read(); return err },
+		"by others, seen when the frequency is set": func(s *System, k *simKernel) error {
+			k.set(-time.Millisecond)
+			return s.SetFrequency(7)
+		},
+	} {
+		k := newSimKernel()
+		s := &System{host: host{k: k}}
+		status := KernelStatus{Synchronized: true, MaxError: time.Millisecond, TAIOffset: 37, Leap: discipline.LeapInsert}
+		for range 2 {
+			if _, err := s.Read(); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.SetStatus(status); err != nil {
+				t.Fatal(err)
+			}
+			k.pass(time.Second)
+		}
+		if err := set(s, k); err != nil {
+			t.Fatal(err)
+		}
+		if !k.deaf {
+			t.Fatalf("%s: the test shows nothing", name)
+		}
+		if err := s.SetStatus(status); err != nil {
+			t.Fatal(err)
+		}
+		got, _ := s.Kernel()
+		if k.deaf || got.Leap != discipline.LeapInsert || got.Unsynchronized || got.TAIOffset != 37 || got.PLL {
+			t.Errorf("%s: it makes no leap second: %v; %+v", name, k.deaf, got)
+		}
+		before := len(k.calls)
+		if err := s.SetStatus(status); err != nil || len(k.calls) != before+1 {
+			t.Errorf("%s: %d calls a status, %v", name, len(k.calls)-before, err)
+		}
+	}
+}
+
 func TestPermissionIsATypedError(t *testing.T) {
 	k := newSimKernel()
 	k.deny = true
