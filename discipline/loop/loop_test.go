@@ -898,6 +898,39 @@ func TestLeapIsArmedOnItsDayOnly(t *testing.T) {
 	}
 }
 
+// The timeline makes the leap second a moment before a host clock that is behind it: that still has to.
+func TestLeapStaysArmedUntilTheHostClockMadeIt(t *testing.T) {
+	at := int64(1_798_761_600) // 2027-01-01T00:00:00Z
+	const behind = 700e6
+	for _, leap := range []discipline.Leap{discipline.LeapInsert, discipline.LeapDelete} {
+		var s steering
+		early := &discipline.Snapshot{Leap: leap, LeapAt: at, TAI: (at+37)*1e9 - 10e9, TAIOffset: 37}
+		late := &discipline.Snapshot{TAI: early.TAI + 10e9, At: 10e9, TAIOffset: 37 + int(leap)}
+		for raw := discipline.Raw(0); raw < 90e9; raw += 1e8 {
+			snap := early
+			if u := early.UTCAt(raw); u.Seconds >= at {
+				snap = late
+			}
+			// The host clock is as the kernel makes it, which behaves as the timeline does, but later.
+			host := early.UTCAt(raw - behind)
+			got := s.arm(snap, snap.UTCAt(raw), host.UnixNano())
+			if made := host.Seconds >= at; made == (got == leap) {
+				t.Fatalf("leap %d: %d is armed where the host clock shows %v", leap, got, host.Time())
+			}
+		}
+		// What was told is taken back when the servers do, and does not wait for a host clock that is far off.
+		s.arm(early, early.UTCAt(0), early.UTCAt(0).UnixNano())
+		none := &discipline.Snapshot{TAI: early.TAI, TAIOffset: 37}
+		if got := s.arm(none, none.UTCAt(0), none.UTCAt(0).UnixNano()); got != discipline.LeapNone {
+			t.Errorf("leap %d is still armed though none is announced", leap)
+		}
+		s.arm(early, early.UTCAt(0), early.UTCAt(0).UnixNano())
+		if got := s.arm(late, late.UTCAt(80e9), at*1e9-3600e9); got != discipline.LeapNone {
+			t.Errorf("leap %d is still armed a minute later", leap)
+		}
+	}
+}
+
 func warned(s *discipline.Snapshot, id string) bool {
 	for _, w := range s.Warnings {
 		if w.ID == id {

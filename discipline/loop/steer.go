@@ -32,7 +32,9 @@ type steering struct {
 	rtcAt   discipline.Raw
 	tick    time.Duration // the raw clock's step, as last measured
 	tickAt  discipline.Raw
-	stepped bool // since the battery clock was last kept
+	stepped bool            // since the battery clock was last kept
+	armed   discipline.Leap // what the kernel was told of last …
+	armedAt int64           // … with the first second after it, UTC
 }
 
 const (
@@ -43,6 +45,7 @@ const (
 	fightSpan    = 5 * time.Minute        // … within this end our steering …
 	fightQuiet   = 15 * time.Minute       // … until it was quiet for this long
 	setNoise     = 100 * time.Microsecond // between two readings of a turn
+	lateLeap     = 60                     // seconds, by which no host clock that is slewed is behind
 	limitNoise   = 1.0                    // ppm of the learned rate that the limit cuts off
 	setRemember  = 10 * time.Minute       // how long the warning of a set clock stands
 	saveEvery    = time.Hour
@@ -99,7 +102,7 @@ func (l *Loop) steer(m *discipline.Measurement) error {
 	}
 	h := l.describe(snap, read, decision.Action)
 	if steers {
-		if err := l.tell(snap, h); err != nil {
+		if err := l.tell(snap, h, read); err != nil {
 			return err
 		}
 		if err := l.confirm(read); err != nil {
@@ -178,7 +181,7 @@ func (l *Loop) describe(snap *discipline.Snapshot, read discipline.HostReading, 
 }
 
 // tell keeps STA_UNSYNC, maxerror, esterror, the TAI offset and a coming leap second true.
-func (l *Loop) tell(snap *discipline.Snapshot, h *Host) error {
+func (l *Loop) tell(snap *discipline.Snapshot, h *Host, read discipline.HostReading) error {
 	s := &l.s
 	var k sysclock.KernelStatus
 	switch {
@@ -195,8 +198,9 @@ func (l *Loop) tell(snap *discipline.Snapshot, h *Host) error {
 			k = sysclock.KernelStatus{MaxError: forever, EstError: forever}
 		}
 		u := snap.UTCAt(h.At)
-		k.Leap, k.TAIOffset = leapToday(snap, u), u.TAIOffset
-		if edge := snap.LeapAt - u.Seconds; snap.LeapAt != 0 && edge > -5 && edge < 5 {
+		k.Leap, k.TAIOffset = s.arm(snap, u, read.Real), u.TAIOffset
+		late := k.Leap != discipline.LeapNone && u.Seconds >= s.armedAt
+		if edge := snap.LeapAt - u.Seconds; late || snap.LeapAt != 0 && edge > -5 && edge < 5 {
 			k.TAIOffset = 0 // the kernel moves it itself at the leap
 		}
 		s.served = true
@@ -238,6 +242,17 @@ func (l *Loop) confirm(read discipline.HostReading) error {
 	return nil
 }
 
+// arm returns the leap that the kernel must be told of now. A host clock that is behind the timeline has not made it yet when
+// that has: told of none any more it would not, and be a second off.
+func (s *steering) arm(snap *discipline.Snapshot, u discipline.UTC, real int64) discipline.Leap {
+	if today := leapToday(snap, u); today != discipline.LeapNone {
+		s.armed, s.armedAt = today, snap.LeapAt
+	} else if passed := u.Seconds - s.armedAt; passed < 0 || passed > lateLeap || real >= s.armedAt*1e9 {
+		s.armed = discipline.LeapNone
+	}
+	return s.armed
+}
+
 // leapToday returns the leap that the kernel must be told of: it acts at the end of the present
 // UTC day, whatever the month.
 func leapToday(snap *discipline.Snapshot, u discipline.UTC) discipline.Leap {
@@ -275,7 +290,7 @@ func (l *Loop) settle() error {
 	}
 	h := l.describe(snap, read, discipline.Hold)
 	h.FrequencyPPM = stays
-	return l.tell(snap, h)
+	return l.tell(snap, h, read)
 }
 
 // refuse publishes that nothing is served any more, and tells the kernel.
