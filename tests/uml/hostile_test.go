@@ -40,10 +40,17 @@ func (l *liar) Snapshot() *discipline.Snapshot {
 func (l *lab) liar(s *server, tell lie) *liar {
 	l.t.Helper()
 	it := &liar{begun: sysclock.Now(), lie: tell}
+	l.timeline(hostAddress(1), s, it)
+	return it
+}
+
+// timeline starts an NTS server for it at an address of this machine, which ends with the test.
+func (l *lab) timeline(address string, s *server, it nts.Timeline) {
+	l.t.Helper()
 	var srv *nts.Server
 	if err := l.Enter(func() (err error) {
 		srv, err = nts.New(nts.Options{Timeline: it, Clock: sysclock.Reader{},
-			KEListen: fmt.Sprintf("%s:%d", hostAddress(1), s.ke), NTPListen: fmt.Sprintf("%s:%d", hostAddress(1), s.ntp),
+			KEListen: fmt.Sprintf("%s:%d", address, s.ke), NTPListen: fmt.Sprintf("%s:%d", address, s.ntp),
 			Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &l.ca.Certificate, nil }})
 		return err
 	}); err != nil {
@@ -58,7 +65,6 @@ func (l *lab) liar(s *server, tell lie) *liar {
 			l.t.Error(err)
 		}
 	})
-	return it
 }
 
 // Three honest servers and one that lies: the guest's clock stays within what its kernel is told.
