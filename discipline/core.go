@@ -217,6 +217,10 @@ func (d *Discipline) Update(m Measurement) error {
 	if !ok {
 		return ErrUnknownSource
 	}
+	if d.sources[i].Denied != "" {
+		// It was on its way when the source was denied, and is none that the source's next standing speaks for.
+		return ErrDenied
+	}
 	utc, err := d.check(&d.sources[i], m)
 	if err != nil {
 		return err

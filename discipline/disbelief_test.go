@@ -127,6 +127,45 @@ func TestRevokedOneAfterTheOther(t *testing.T) {
 	}
 }
 
+// What revoked servers said can reach the discipline after the news of it: measurements and standings come by two channels. With
+// new keys they tell the truth, and begin with nothing.
+func TestSaidBeforeTheRevocationToldAfterIt(t *testing.T) {
+	d := discipline.New(discipline.Config{Sources: names(3), Observing: true})
+	w := newWorld(0, 4)
+	const lie = int64(5 * time.Second)
+	for k := range discipline.Raw(10) {
+		for i, name := range []string{"a", "b", "c"} {
+			if err := d.Update(w.sample(name, (1+k*16+discipline.Raw(i))*1e9, time.Millisecond, 0, lie)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, name := range []string{"a", "b"} {
+		d.SetSource(name, discipline.Standing{Denied: "revoked", Revoked: true})
+	}
+	if d.Snapshot().Serving() {
+		t.Fatal("serves what two revoked servers decided")
+	}
+	for i, name := range []string{"a", "b"} {
+		if err := d.Update(w.sample(name, 164e9+discipline.Raw(i)*1e9, time.Millisecond, 0, lie)); err != discipline.ErrDenied {
+			t.Errorf("%s: %v", name, err)
+		}
+		d.SetSource(name, discipline.Standing{Reachable: true})
+	}
+	for k := range discipline.Raw(4) {
+		for i, name := range []string{"c", "a", "b"} {
+			if err := d.Update(w.sample(name, (170+k*16+discipline.Raw(i))*1e9, time.Millisecond, 0, 0)); err != nil {
+				t.Fatal(err)
+			}
+			s := d.Snapshot()
+			w.trueError(t, s, s.At)
+		}
+	}
+	if s := d.Snapshot(); !s.Serving() {
+		t.Error(s.State)
+	}
+}
+
 // So is the leap second that they announced once the list had expired, and which they behaved by.
 func TestRevokedTaughtALeapSecond(t *testing.T) {
 	end := time.Date(2027, 7, 1, 0, 0, 0, 0, time.UTC).UnixNano() // the list ends on 28 June 2027

@@ -14,6 +14,7 @@ func (r *Refusal) Error() string { return "measurement refused: " + r.Text }
 var (
 	ErrUnknownSource = &Refusal{"unknown-source", "its source is not configured"}
 	ErrNotNewer      = &Refusal{"not-newer", "it is not newer than the last one of its source"}
+	ErrDenied        = &Refusal{"denied", "its source is denied at present"}
 	ErrOutOfRange    = &Refusal{"out-of-range", "a field lies outside its range"}
 	ErrBeforeFloor   = &Refusal{"before-floor", "the server's time lies before the time that is known to have passed"}
 	ErrBadStratum    = &Refusal{"bad-stratum", "the server's stratum is not 1 to 15"}
