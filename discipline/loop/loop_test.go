@@ -817,6 +817,36 @@ func (w warmed) Temperature(at discipline.Raw, celsius float64) {
 	w.Engine.Temperature(at, celsius)
 }
 
+// What is told of a source before it speaks counts before what it says, though both wait.
+func TestNewsOfASourceComesFirst(t *testing.T) {
+	for range 40 {
+		synctest.Test(t, func(t *testing.T) {
+			c := newSimClock(0, 0)
+			now := c.Now()
+			says := make(chan discipline.Measurement, 1)
+			events := make(chan SourceEvent, 2)
+			events <- SourceEvent{"a", discipline.Standing{Denied: "pins"}}
+			events <- SourceEvent{"a", discipline.Standing{Reachable: true}}
+			says <- discipline.Measurement{Source: "a", At: now, Offset: time.Now().UnixNano() - int64(now), Delay: 1e6, Precision: 1, Stratum: 1, Poll: poll}
+			refused := ""
+			l, err := New(Options{Engine: discipline.New(discipline.Config{Sources: []discipline.SourceConfig{{Name: "a"}}}), Clock: c, Mode: Observe,
+				Measurements: says, Sources: events, Refused: func(_, reason string) { refused = reason }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() { done <- l.Run(ctx) }()
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+			cancel()
+			if err := <-done; err != nil || refused != "" || !l.Snapshot().Serving() {
+				t.Errorf("%v; refused as %q; %v", err, refused, l.Snapshot().State)
+			}
+		})
+	}
+}
+
 func TestTemperaturesReachTheEngine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		readings, told := make(chan thermal.Reading), make(chan thermal.Reading, 1)

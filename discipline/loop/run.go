@@ -61,12 +61,9 @@ func (l *Loop) Run(ctx context.Context) error {
 				continue
 			}
 			m = &got
+			l.news()
 		case e, ok := <-l.o.Sources:
-			if !ok {
-				l.o.Sources = nil
-				continue
-			}
-			l.o.Engine.SetSource(e.Name, e.Standing)
+			l.heard(e, ok)
 		case r := <-l.o.Temperatures:
 			l.o.Engine.Temperature(r.At, r.Celsius)
 		case c := <-decided:
@@ -79,6 +76,28 @@ func (l *Loop) Run(ctx context.Context) error {
 		}
 		timer.Reset(l.s.next())
 	}
+}
+
+// news takes what was told of the sources by now: a source tells that it answers before what it says, and that it is denied soon
+// after what it is denied for.
+func (l *Loop) news() {
+	for {
+		select {
+		case e, ok := <-l.o.Sources:
+			l.heard(e, ok)
+		default:
+			return
+		}
+	}
+}
+
+// heard takes a source event; ok is false at the end of all.
+func (l *Loop) heard(e SourceEvent, ok bool) {
+	if !ok {
+		l.o.Sources = nil
+		return
+	}
+	l.o.Engine.SetSource(e.Name, e.Standing)
 }
 
 // turn is one round: a suspend first, then the measurement, then the clock.
