@@ -281,6 +281,77 @@ func TestNoneAnnouncedYet(t *testing.T) {
 	}
 }
 
+// The servers announced the leap second that just was. About its end the timeline and what is stated of it pass their seconds at
+// different moments, and for a poll the last that anybody said is from the month before.
+func TestAnnouncedLeapIsOver(t *testing.T) {
+	for _, step := range []int64{-1, 1} {
+		for early := range 10 {
+			d := discipline.New(discipline.Config{Sources: names(3), Leap: calendar{0, 0, edge - 90*86400}, Observing: true})
+			for k := range discipline.Raw(30) {
+				for i := range discipline.Raw(3) {
+					// All of the delay lies on one way: the middle of the bound is off by up to 50 ms.
+					m := discipline.Measurement{Source: string(rune('a' + i)), At: k*16e9 + i*1e9 + 1, Offset: (edge-500)*1e9 + (int64(early)-5)*8_000_000, Delay: 100 * time.Millisecond, Precision: 1000,
+						Stratum: 1, Poll: 512 * time.Second, Authenticated: true, Leap: discipline.Leap(step)}
+					if (k+i)%7 == 0 {
+						m.Offset, m.Delay = (edge-500)*1e9, 101*time.Millisecond
+					}
+					if err := d.Update(m); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			for at := int64(498_000); at < 506_000; at += 20 {
+				now := discipline.Raw(at * 1e6)
+				d.Advance(now)
+				s := d.Snapshot()
+				truth := at*1e6 + (edge-500)*1e9
+				if truth >= edge*1e9 && step > 0 || truth >= (edge-1)*1e9 && step < 0 {
+					truth -= step * 1e9
+				}
+				u := s.UTCAt(now)
+				off := time.Duration(u.UnixNano() - truth).Abs()
+				// Nearer to the leap second than that the timeline may be on its other side.
+				begins, ends := int64(500_000), int64(501_000)
+				if step < 0 {
+					begins, ends = 499_000, 499_000
+				}
+				if near := at > begins-110 && at < ends+110; !s.Serving() || off > s.MaxError(now) && !near || s.MaxError(now) > 110*time.Millisecond {
+					t.Fatalf("%+d s, %d ms after: %v, UTC off by %v, stated %v: %+v", step, at-500_000, s.State, off, s.MaxError(now), u)
+				}
+				if u.Seconds > edge+1 && (u.Leap == discipline.LeapInsert || u.Leap == discipline.LeapDelete) {
+					t.Fatalf("%+d s, %d ms after: leap %d at the end of July, too", step, at-500_000, u.Leap)
+				}
+			}
+		}
+	}
+}
+
+// A server that is asked once in a day and a half said that nothing comes when it had perhaps not been told.
+func TestAnnouncementsOfTheDayBefore(t *testing.T) {
+	for _, c := range []struct {
+		hours [3]int64 // before the month's end
+		want  discipline.Leap
+	}{
+		{[3]int64{30, 30, 30}, discipline.LeapUnknown}, {[3]int64{20, 20, 20}, discipline.LeapNone},
+		{[3]int64{30, 20, 20}, discipline.LeapNone}, {[3]int64{30, 30, 20}, discipline.LeapUnknown},
+	} {
+		d := discipline.New(discipline.Config{Sources: names(3), Leap: calendar{0, 0, edge - 90*86400}, Observing: true})
+		const begin = 31 * 3600
+		for i, hours := range c.hours {
+			if err := d.Update(discipline.Measurement{Source: string(rune('a' + i)), At: discipline.Raw(begin-hours*3600+int64(i)) * 1e9, Offset: (edge - begin) * 1e9, Delay: time.Millisecond, Precision: 1000,
+				Stratum: 1, Poll: 131072 * time.Second, Authenticated: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for r := discipline.Raw(begin-20*3600+10) * 1e9; r < (begin-60)*1e9; r += 50e9 {
+			d.Advance(r)
+		}
+		if s := d.Snapshot(); s.State != discipline.Synchronized || s.Leap != c.want || warned(s, "leap-unknown") != (c.want == discipline.LeapUnknown) {
+			t.Errorf("said %v h before: %v, leap %d, bound %v", c.hours, s.State, s.Leap, s.MaxErrorAt)
+		}
+	}
+}
+
 // A majority said 2041 for a while, and what it says now contradicts that: the seconds that nobody had heard of by then are
 // none now, and those that come count.
 func TestTimelineWentBack(t *testing.T) {

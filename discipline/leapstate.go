@@ -41,6 +41,8 @@ func (l *leapState) at(t LeapTable, utc int64) (offset int, leap Leap, leapAt in
 	for _, e := range l.extra {
 		if e.at <= utc {
 			offset += e.step
+		} else if e.at == monthEnd(utc) {
+			return offset, Leap(e.step), e.at, true
 		}
 	}
 	if l.month != 0 && (l.vote == LeapInsert || l.vote == LeapDelete) && !listed(t, l.month) {
@@ -115,8 +117,8 @@ func (l *leapState) pass(d *Discipline) {
 		l.endMonth(d)
 	}
 	if d.state == Synchronized {
-		if v, ok := d.announced(); ok {
-			l.vote, l.votedAt = v, utc
+		if v, at, ok := d.announced(utc); ok {
+			l.vote, l.votedAt = v, at
 		}
 	}
 }
@@ -175,32 +177,42 @@ func (l *leapState) endMonth(d *Discipline) {
 	l.month, l.vote = monthEnd(end), LeapUnknown
 }
 
-// announced is what more than half of the selected sources announce, if they are as many as decide over the time.
-func (d *Discipline) announced() (Leap, bool) {
+// announced is what more than half of the selected sources announce for the present month, if they are as many as decide over the
+// time, and when the first of them said so. Who said it in another month spoke of that one's end, and who said it more than a
+// day ago may have been told better since.
+func (d *Discipline) announced(utc int64) (v Leap, at int64, ok bool) {
 	var n, none, insert, remove int
+	at = utc
 	for i := range d.sources {
-		if s := &d.sources[i]; s.state == stateSelected {
-			n++
-			switch s.last.Leap {
-			case LeapInsert:
-				insert++
-			case LeapDelete:
-				remove++
-			default:
-				none++
-			}
+		s := &d.sources[i]
+		if s.state != stateSelected {
+			continue
+		}
+		n++
+		said := floorDiv(int64(s.last.At)+s.last.Offset, 1e9)
+		if monthEnd(said) != d.leap.month || utc-said > voteLasts {
+			continue
+		}
+		at = min(at, said)
+		switch s.last.Leap {
+		case LeapInsert:
+			insert++
+		case LeapDelete:
+			remove++
+		default:
+			none++
 		}
 	}
 	enough := max(n/2+1, d.quorum())
 	switch {
 	case insert >= enough:
-		return LeapInsert, true
+		return LeapInsert, at, true
 	case remove >= enough:
-		return LeapDelete, true
+		return LeapDelete, at, true
 	case none >= enough:
-		return LeapNone, true
+		return LeapNone, at, true
 	}
-	return LeapUnknown, false
+	return LeapUnknown, 0, false
 }
 
 // describe fills in a snapshot's leap fields.
