@@ -60,6 +60,7 @@ const (
 	clashSamples  = 4     // samples of agreeing sources until a jump of the majority is followed
 	clashSeconds  = 8.0   // and the least time
 	deferredLasts = 600.0 // s that a start waits for a source that answered while dates could not be judged
+	astray        = 6e10  // ns from truth: twice what an exchange of samples that are taken allows, and none that a filter can mean
 	outsideMost   = 8     // samples until a filter that lies outside the known interval begins anew
 	defaultMaxPPM = 500
 	earliestUTC   = 0                    // 1970
@@ -401,12 +402,13 @@ func (d *Discipline) clean(now float64) {
 	if !d.filter.started {
 		return
 	}
-	y := d.filter.present(now).y
-	if d.truth.lo <= y && y <= d.truth.hi {
+	e := d.filter.present(now)
+	if d.truth.lo <= e.y && e.y <= d.truth.hi && !math.IsNaN(e.pyy+e.prr) {
 		d.outside = 0
 		return
 	}
-	if d.outside++; d.outside >= outsideMost {
+	// Numbers that have outgrown all sense are no opinion that may turn out right.
+	if d.outside++; d.outside >= outsideMost || !(math.Abs(e.y-d.truth.mid()) < astray) || math.IsNaN(e.pyy+e.prr) {
 		d.outside = 0
 		v := d.ahead(now)
 		d.filter.reset()
@@ -421,6 +423,9 @@ func (d *Discipline) residual(s *source) float64 {
 		return 0
 	}
 	r := s.lastY - d.filter.present(d.seconds(s.last.At)).y
+	if !(math.Abs(r) < astray) {
+		return 0 // what would last in the noise
+	}
 	s.noise += (r*r - s.noise) / 8
 	return r
 }
@@ -525,11 +530,16 @@ func (d *Discipline) bound() (e estimate, half float64) {
 		e.y = d.stated.mid()
 	}
 	e.y = d.stated.clamp(e.y)
-	e.rate = d.ahead(now).clamp(e.rate)
-	if math.IsNaN(e.y + e.rate) { // nothing is known to cause it; the bound must not depend on that
-		e.y, e.rate = d.stated.mid(), d.ahead(now).mid()
+	v := d.ahead(now)
+	e.rate = v.clamp(e.rate)
+	if math.IsNaN(e.y + e.rate) { // the bound must not depend on filters that went astray
+		e.y, e.rate = d.stated.mid(), v.mid()
 	}
-	return e, math.Max(d.stated.hi-e.y, e.y-d.stated.lo)
+	half = math.Max(d.stated.hi-e.y, e.y-d.stated.lo)
+	if math.IsNaN(e.pyy + e.prr) {
+		e.pyy, e.prr = half*half, v.width()*v.width()/4
+	}
+	return e, half
 }
 
 const (

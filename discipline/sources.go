@@ -314,6 +314,9 @@ func (d *Discipline) returns(s *source, t, y, delay float64) {
 	}
 	e := d.filter.present(t)
 	r := y - e.y
+	if math.IsNaN(r) || math.IsInf(r, 0) {
+		return
+	}
 	// A path may well be unequal, but then steadily so.
 	noise := 4*math.Sqrt(math.Max(0, e.pyy)) + strikeFloor
 	moved := math.Abs(r-s.offset) > noise+delay/40+2*math.Sqrt(s.noise)

@@ -38,7 +38,7 @@ func (d *Discipline) Snapshot() *Snapshot {
 			s.CandidateError = time.Duration(math.Ceil(iv.width()/2)) + 2
 		}
 	}
-	d.describeSources(s, e.y)
+	d.describeSources(s, e)
 	if s.Serving() {
 		d.chosen.describe(s)
 	}
@@ -66,7 +66,7 @@ func (c *chosen) describe(s *Snapshot) {
 	s.RootDispersion = max(s.RootDispersion, s.MaxErrorAt-s.RootDelay/2)
 }
 
-func (d *Discipline) describeSources(s *Snapshot, y float64) {
+func (d *Discipline) describeSources(s *Snapshot, e estimate) {
 	best := math.Inf(1)
 	s.NTS = false
 	all := true
@@ -78,8 +78,7 @@ func (d *Discipline) describeSources(s *Snapshot, y float64) {
 			st.State = stateUnreachable
 		}
 		if src.any && d.known {
-			e := d.filter.present(d.seconds(d.now))
-			st.Offset = time.Duration(src.lastY - (y - e.rate*(d.seconds(d.now)-d.seconds(src.lastAt))))
+			st.Offset = time.Duration(src.lastY - (e.y - e.rate*(d.seconds(d.now)-d.seconds(src.lastAt))))
 		}
 		st.Jitter = src.jitter()
 		s.Sources[i] = st
