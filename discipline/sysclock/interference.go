@@ -5,6 +5,8 @@ import (
 	"math"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ntsgw/ntsgw/discipline"
 )
 
@@ -50,6 +52,7 @@ type watch struct {
 	tai    int32
 	phase  bool // KindPhase was reported and has not ended
 	set    bool // the clock was set, by whomever, and takeOver not done since
+	good   bool // the kernel was told that its clock is synchronized, which it forgets when that is set
 	events []Interference
 }
 
@@ -89,6 +92,7 @@ func (w *watch) see(h discipline.HostReading, t *kernelTimex) {
 			w.note(Interference{Kind: KindPhase, At: h.Raw})
 		}
 	}
+	w.set = w.set || w.good && t.status&unix.STA_UNSYNC != 0 // by too little to be seen
 	w.compare(h, t, 0)
 	w.own(h, t)
 }

@@ -159,6 +159,7 @@ func (s *System) SetStatus(k KernelStatus) error {
 	case discipline.LeapDelete:
 		t.status |= unix.STA_DEL
 	}
+	s.watch.good = t.status&unix.STA_UNSYNC == 0
 	if _, err := s.k.adjtime(&t); err != nil {
 		return wrap(op, err)
 	}

@@ -173,8 +173,9 @@ func TestTheKernelsOwnLoopIsPutOutOfAction(t *testing.T) {
 // A kernel whose clock is set after it was told of a leap second makes none, unless it is made to look anew.
 func TestALeapSecondOutlastsASettingOfTheClock(t *testing.T) {
 	for name, set := range map[string]func(*System, *simKernel) error{
-		"by ourselves": func(s *System, _ *simKernel) error { return s.Step(-time.Second) },
-		"by others":    func(s *System, k *simKernel) error { k.set(time.Millisecond); _, err := s.Read(); return err },
+		"by ourselves":                        func(s *System, _ *simKernel) error { return s.Step(-time.Second) },
+		"by others":                           func(s *System, k *simKernel) error { k.set(time.Millisecond); _, err := s.Read(); return err },
+		"by others, by too little to be seen": func(s *System, k *simKernel) error { k.set(time.Microsecond); _, err := s.Read(); return err },
 		"by others, seen when the frequency is set": func(s *System, k *simKernel) error {
 			k.set(-time.Millisecond)
 			return s.SetFrequency(7)
