@@ -14,7 +14,7 @@ import (
 const lie = time.Hour
 
 // noise are the reasons that a server's restart is counted under.
-var noise = []string{"nak", "nak-unauthenticated", "no-reply", "ntp-refused", "ke-refused", "late", "unasked", "duplicate", "send-failed"}
+var noise = []string{"denied", "nak", "nak-unauthenticated", "no-reply", "ntp-refused", "ke-refused", "late", "unasked", "duplicate", "send-failed"}
 
 // turn is a server that was trusted and turns bad: it is restarted with another certificate and lies
 // about the time.
