@@ -380,6 +380,38 @@ func TestTimelineWentBack(t *testing.T) {
 	}
 }
 
+// The servers announced a leap second and were then silent until after it: whether it was made is in doubt from the first sample
+// on, and the next ones don't contradict that by a second.
+func TestBackAfterALeapThatWasAnnouncedLongBefore(t *testing.T) {
+	d := discipline.New(discipline.Config{Sources: names(3), Leap: calendar{0, 0, edge - 90*86400}, Observing: true, HoldoverMax: time.Hour})
+	serving := 0
+	tell := func(from discipline.Raw, utc int64, leap discipline.Leap) {
+		for k := range discipline.Raw(10) {
+			for i := range discipline.Raw(3) {
+				if err := d.Update(discipline.Measurement{Source: string(rune('a' + i)), At: from + k*16e9 + i*1e9 + 1, Offset: utc*1e9 - int64(from), Delay: time.Millisecond, Precision: 1000,
+					Stratum: 1, Poll: 16 * time.Second, Authenticated: true, Leap: leap}); err != nil {
+					t.Fatal(err)
+				}
+				s := d.Snapshot()
+				if s.Serving() {
+					serving++
+				} else if serving > 0 {
+					t.Fatalf("%v after %d samples: %v", s.State, serving, s.Warnings)
+				}
+			}
+		}
+	}
+	tell(0, edge-3*86400, discipline.LeapInsert)
+	for r := discipline.Raw(200e9); r < 13*86400e9; r += 600e9 {
+		d.Advance(r)
+	}
+	serving = 0
+	tell(13*86400e9, edge+10*86400-1, discipline.LeapNone)
+	if s := d.Snapshot(); serving < 20 || s.MaxErrorAt < time.Second || s.Leap != discipline.LeapUnknown {
+		t.Errorf("%v, bound %v, leap %d", s.State, s.MaxErrorAt, s.Leap)
+	}
+}
+
 // The list knows a leap second and ends half a year later, while no majority answers any more: what the servers announced before
 // it is in the list already and must not count twice.
 func TestListedLeapCountsOnce(t *testing.T) {

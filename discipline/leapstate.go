@@ -46,7 +46,7 @@ func (l *leapState) at(t LeapTable, utc int64) (offset int, leap Leap, leapAt in
 		}
 	}
 	if l.month != 0 && (l.vote == LeapInsert || l.vote == LeapDelete) && !listed(t, l.month) {
-		if utc >= l.month {
+		if utc >= l.month && l.fresh() { // else endMonth will make a doubt of it
 			return offset + int(l.vote), LeapNone, 0, true
 		}
 		if monthEnd(utc) == l.month {
