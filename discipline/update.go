@@ -66,7 +66,7 @@ func (h *hypothesis) updateOne(m *sampleAt, w *way, shape shape, col []float64) 
 	}
 	vs := col[0] + col[b]
 	if !(vs > 0) {
-		vs = 1
+		return leastLog // beyond what float64 can weigh: as if it had not been taken
 	}
 	floor := w.used.floor
 	if shape.sided() {
@@ -137,7 +137,7 @@ func (h *hypothesis) updateOne(m *sampleAt, w *way, shape shape, col []float64) 
 	learnClasses(kinds[shape], &logs, cw, w)
 	// Moment matching: s went from (mean, vs) to (mm, vv); the rest of the state follows.
 	if !(vv > 0) || math.IsInf(vv, 0) || math.IsNaN(mm) {
-		return leastLog // beyond what float64 can weigh: as if it had not been taken
+		return leastLog // the same
 	}
 	g := (mm - mean) / vs
 	q := (vs - vv) / (vs * vs)
@@ -149,9 +149,23 @@ func (h *hypothesis) updateOne(m *sampleAt, w *way, shape shape, col []float64) 
 			v := p[i*d+k] - col[i]*col[k]*q
 			p[i*d+k], p[k*d+i] = v, v
 		}
-		p[i*d+i] = max(p[i*d+i], 0) // cancellation, where a start knew next to nothing
 	}
+	h.settle()
 	return evidence
+}
+
+// settle gives up what was known of elements of which nothing is left uncertain: that is cancellation, and what they
+// had in common with others would move those by any amount.
+func (h *hypothesis) settle() {
+	d, p := len(h.x), h.p
+	for i := range d {
+		if p[i*d+i] > 0 {
+			continue
+		}
+		for k := range d {
+			p[i*d+k], p[k*d+i] = 0, 0
+		}
+	}
 }
 
 // weighClasses gives the weight that each class has after a sample, their sum, and the logarithm of the sample's
@@ -222,7 +236,7 @@ func (h *hypothesis) updatePair(m *sampleAt, w *way, col []float64) float64 {
 	}
 	was := pair{h.x[0] + h.x[b], h.x[l], cs[0] + cs[b], cs[l], cf[l]}
 	if !(was.ss > 0) {
-		was.ss = 1
+		return leastLog // as in updateOne
 	}
 	// The median of two exponentials' sum is 1.68 of their means; some that were held up don't move it.
 	each := max(min(u.mean/2, (u.median-u.floor)/1.68), u.thin)
@@ -305,8 +319,8 @@ func (h *hypothesis) updatePair(m *sampleAt, w *way, col []float64) float64 {
 			v := p[i*d+k] - s*cs[k] - f*cf[k]
 			p[i*d+k], p[k*d+i] = v, v
 		}
-		p[i*d+i] = max(p[i*d+i], 0)
 	}
+	h.settle()
 	return evidence - delay
 }
 
