@@ -42,6 +42,7 @@ func (f *filter) shapeAlone(s int, common shape, wander float64) (likeliest shap
 		d := len(h.x)
 		clear(h.x)
 		clear(h.p)
+		clear(h.odd)
 		for c := range classes {
 			h.w[c] = classes[c].prior
 		}

@@ -39,6 +39,7 @@ type groups struct {
 type model struct {
 	delays
 	median float64 // of the delays
+	lower  float64 // their lower quartile
 	spread float64 // the offsets' deviation, were both ways' delays to vary evenly about their usual
 	core   float64 // the same by the quartile that is nearer to the median
 	groups
@@ -115,7 +116,7 @@ func (f *filter) quantiles(s int) {
 		return
 	}
 	slices.Sort(x)
-	u.median, u.spread, u.core, u.tail = x[n/2], u.mean, u.mean, math.Inf(1)
+	u.median, u.lower, u.spread, u.core, u.tail = x[n/2], x[n/4], u.mean, u.mean, math.Inf(1)
 	if n < spreadLeast {
 		return
 	}

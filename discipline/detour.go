@@ -57,7 +57,9 @@ func (w *way) judge(by, t float64, clearly bool) {
 	most := (w.used.median - w.usual) / 2
 	w.detour *= math.Exp((w.judged - t) / detourLasts)
 	w.judged = t
-	if off := math.Abs(by); clearly && off > max(most/2, detourAbove*w.calm) && off < 1.5*most {
+	// While a good part of the samples came by the shorter way, those tell the time.
+	longer := w.used.lower-w.usual > most
+	if off := math.Abs(by); clearly && longer && off > max(most/2, detourAbove*w.calm) && off < 1.5*most {
 		w.detour += by
 	}
 	w.detour = min(max(w.detour, -most), most)

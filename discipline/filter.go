@@ -92,6 +92,7 @@ type hypothesis struct {
 	x      []float64 // offset, rate, biases, with a thermometer the rate's change per K, and where the shape is hard the sources' least delays
 	p      []float64 // row-major, square
 	w      []float64 // sources × classes: log weights
+	odd    []int     // a source's samples in a row with a delay that queues don't explain
 }
 
 type filter struct {
@@ -160,7 +161,7 @@ func newHypothesis(s shape, sources, common int) hypothesis {
 	if s == hard || s == apart {
 		n += sources
 	}
-	return hypothesis{shape: s, common: common, x: make([]float64, n), p: make([]float64, n*n), w: make([]float64, sources*nc)}
+	return hypothesis{shape: s, common: common, x: make([]float64, n), p: make([]float64, n*n), w: make([]float64, sources*nc), odd: make([]int, sources)}
 }
 
 // reset forgets all samples.
@@ -303,6 +304,7 @@ func (f *filter) run() {
 			h.log = math.Inf(-1)
 		}
 		h.at, h.heat = first.t, first.heat
+		clear(h.odd)
 		for k := range h.p {
 			h.p[k] = 0
 		}

@@ -208,6 +208,9 @@ func learnClasses(kinds []int, logs *[nc]float64, cw []float64, w *way) {
 	cw[stray] = classes[stray].prior
 }
 
+// oddMost samples of a source in a row may be late by more than queues make.
+const oddMost = 3
+
 // pair is what is known of a source's offset and bias together, s, and of its least delay, f.
 type pair struct{ s, f, ss, sf, ff float64 }
 
@@ -321,6 +324,13 @@ func (h *hypothesis) updatePair(m *sampleAt, w *way, col []float64) float64 {
 		}
 	}
 	h.settle()
+	// Delays that go on being beyond what queues make are of another route. To explain the offset there is no evidence for
+	// a filter that can't explain them.
+	if anyhow := delays[stray]; delay >= anyhow {
+		h.odd[m.source] = 0
+	} else if h.odd[m.source]++; h.odd[m.source] > oddMost {
+		delay = anyhow
+	}
 	return evidence - delay
 }
 
