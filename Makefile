@@ -68,8 +68,9 @@ packages: build
 DEBVERSION ?= 0.0.0+$(shell git describe --always --dirty 2>/dev/null | tr - .)
 
 # The discipline in simulated worlds: errors, bounds, and the count of violated bounds.
+# ARGS="-scenarios REGEXP -seeds N" picks some.
 sim:
-	$(GO) run ./discipline/sim/simtable
+	$(GO) run ./discipline/sim/simtable $(ARGS)
 
 # make plot TRACKING=FILE: a tracking log as SVG on standard output.
 plot:

@@ -78,10 +78,9 @@ func nanInf(x float64) float64 {
 	return x
 }
 
-// Table measures all scenarios on all processors and writes the table; it returns the number of
+// Table measures the scenarios of that list on all processors and writes the table; it returns the number of
 // violations.
-func Table(w io.Writer, seeds int) int {
-	list := Scenarios()
+func Table(w io.Writer, list []Scenario, seeds int) int {
 	rows := make([]Row, len(list))
 	var wg sync.WaitGroup
 	turn := make(chan int, len(list))
