@@ -115,6 +115,7 @@ type PTP struct {
 // Status says where people and programs see how the gateway is.
 type Status struct {
 	Listen string
+	Hosts  []string // further names that the page is asked for by loopback
 	Socket string
 }
 

@@ -20,7 +20,7 @@ func TestExampleIsTheDefaults(t *testing.T) {
 	want := Defaults()
 	want.Path = "/etc/ntsgw/ntsgw.toml"
 	// An empty list in the file and an absent one mean the same.
-	for _, list := range []*[]string{&got.Trust.Servers, &got.Trust.CRL, &got.MQTT.Also, &got.PTP.Interfaces} {
+	for _, list := range []*[]string{&got.Trust.Servers, &got.Trust.CRL, &got.MQTT.Also, &got.PTP.Interfaces, &got.Status.Hosts} {
 		if len(*list) != 0 {
 			t.Errorf("the example fills a list: %v", *list)
 		}

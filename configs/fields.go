@@ -83,6 +83,7 @@ func (c *Config) sections() map[string]map[string]field {
 		},
 		"status": {
 			"listen": text(&c.Status.Listen, hostPortOrEmpty),
+			"hosts":  texts(&c.Status.Hosts, hostName),
 			"socket": path(&c.Status.Socket),
 		},
 		"log": {
@@ -376,6 +377,13 @@ func sitePrefix(s string) error {
 func address(s string) error {
 	if _, ok := KEAddress(s); !ok {
 		return fmt.Errorf(`%q is not an address; write a host name or IP address, with :port where it is not %s`, s, DefaultKEPort)
+	}
+	return nil
+}
+
+func hostName(s string) error {
+	if s == "" || strings.ContainsAny(s, " /:") {
+		return fmt.Errorf(`%q is not a host name; write one such as "gw1.example.org", without a port`, s)
 	}
 	return nil
 }

@@ -138,6 +138,7 @@ func (d *Discipline) SetSource(name string, s Standing) {
 	}
 	src := &d.sources[i]
 	src.tainted = src.tainted || s.Revoked && !src.Revoked
+	s.Before = max(s.Before, src.Before)
 	src.Standing = s
 	if s.Denied != "" {
 		src.has, src.deferred = false, false
@@ -218,7 +219,7 @@ func (d *Discipline) Update(m Measurement) error {
 	if !ok {
 		return ErrUnknownSource
 	}
-	if d.sources[i].Denied != "" {
+	if s := &d.sources[i]; s.Denied != "" || s.Before != 0 && m.At <= s.Before {
 		// It was on its way when the source was denied, and is none that the source's next standing speaks for.
 		return ErrDenied
 	}

@@ -150,6 +150,11 @@ func TestSaidBeforeTheRevocationToldAfterIt(t *testing.T) {
 		if err := d.Update(w.sample(name, 164e9+discipline.Raw(i)*1e9, time.Millisecond, 0, lie)); err != discipline.ErrDenied {
 			t.Errorf("%s: %v", name, err)
 		}
+		// Nor when it comes later still: the source answers with new keys by now.
+		d.SetSource(name, discipline.Standing{Reachable: true, Before: 166e9})
+		if err := d.Update(w.sample(name, 165e9+discipline.Raw(i)*1e9, time.Millisecond, 0, lie)); err != discipline.ErrDenied {
+			t.Errorf("%s, after its new keys: %v", name, err)
+		}
 		d.SetSource(name, discipline.Standing{Reachable: true})
 	}
 	for k := range discipline.Raw(4) {

@@ -73,7 +73,8 @@ type Measurement struct {
 type Standing struct {
 	Reachable bool   // it answers at present
 	Denied    string // why it is denied; empty when it isn't
-	Revoked   bool   // its certificate was revoked or is distrusted, so what it said before may have been a lie
+	Revoked   bool   // its certificate was revoked or is distrusted, so what it said before may have been a lie …
+	Before    Raw    // … up to then: nothing of that is taken, whenever it comes; 0: it never was
 }
 
 // State is the discipline's state.

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// run runs one of the package's scripts as dpkg does, and returns what it asked systemctl for. The unit is disabled,
+// run runs one of the package's scripts as dpkg does, and returns what it asked systemctl for. The unit is disabled, or runs,
 // or can be neither started nor enabled.
-func run(t *testing.T, script string, disabled, failing bool, args ...string) string {
+func run(t *testing.T, script string, disabled, running, failing bool, args ...string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("deb", script))
 	if err != nil {
@@ -21,6 +21,9 @@ func run(t *testing.T, script string, disabled, failing bool, args ...string) st
 	fake := "#!/bin/sh\necho \"$@\" >>" + asked + "\n"
 	if disabled {
 		fake += "[ $1 != is-enabled ] || exit 1\n"
+	}
+	if !running {
+		fake += "[ $1 != is-active ] || exit 1\n"
 	}
 	if failing {
 		fake += "[ $1 != restart ] && [ $1 != enable ]\n"
@@ -46,25 +49,27 @@ func TestInstallAndUpgrade(t *testing.T) {
 	for _, c := range []struct {
 		name              string
 		script            string
-		disabled, failing bool
+		disabled, running bool
+		failing           bool
 		args              []string
 		starts, enables   bool
 	}{
-		{"first", "postinst", false, false, []string{"configure", ""}, true, true},
-		{"first, without the version", "postinst", false, false, []string{"configure"}, true, true},
-		{"first, that does not start", "postinst", false, true, []string{"configure", ""}, true, true},
-		{"first, of a masked unit", "postinst", true, true, []string{"configure", ""}, false, true},
-		{"upgrade", "postinst", false, false, []string{"configure", "1.0"}, true, false},
-		{"upgrade, disabled", "postinst", true, false, []string{"configure", "1.0"}, false, false},
-		{"upgrade's end of the old", "prerm", false, false, []string{"upgrade", "2.0"}, false, false},
+		{"first", "postinst", false, false, false, []string{"configure", ""}, true, true},
+		{"first, without the version", "postinst", false, false, false, []string{"configure"}, true, true},
+		{"first, that does not start", "postinst", false, false, true, []string{"configure", ""}, true, true},
+		{"first, of a masked unit", "postinst", true, false, true, []string{"configure", ""}, false, true},
+		{"upgrade", "postinst", false, true, false, []string{"configure", "1.0"}, true, false},
+		{"upgrade, disabled", "postinst", true, false, false, []string{"configure", "1.0"}, false, false},
+		{"upgrade, disabled but running", "postinst", true, true, false, []string{"configure", "1.0"}, true, false},
+		{"upgrade's end of the old", "prerm", false, true, false, []string{"upgrade", "2.0"}, false, false},
 	} {
-		asked := run(t, c.script, c.disabled, c.failing, c.args...)
+		asked := run(t, c.script, c.disabled, c.running, c.failing, c.args...)
 		lines := "\n" + asked
 		if strings.Contains(lines, "\nrestart ntsgw.service") != c.starts || strings.Contains(lines, "\nenable ntsgw.service") != c.enables {
 			t.Errorf("%s: %s", c.name, asked)
 		}
 	}
-	if asked := run(t, "prerm", false, false, "remove"); !strings.Contains(asked, "disable --now ntsgw.service") {
+	if asked := run(t, "prerm", false, true, false, "remove"); !strings.Contains(asked, "disable --now ntsgw.service") {
 		t.Errorf("removal: %s", asked)
 	}
 }

@@ -75,8 +75,9 @@ type poller struct {
 	rated      int // so many replies until RATE is forgotten
 
 	denied, lastError string
-	verdict           string // why Trust refused the server last, until it has accepted it in full
-	revoked           bool   // its certificate was, or Trust took back that it stood by it
+	verdict           string         // why Trust refused the server last, until it has accepted it in full
+	revoked           bool           // its certificate was, or Trust took back that it stood by it
+	before            discipline.Raw // what it said up to then may have been a lie; 0: it is believed
 	stratum           uint8
 	offset, delay     time.Duration
 	sentCount         uint64
@@ -188,7 +189,7 @@ func (p *poller) keysFailed(now discipline.Raw, f *failure) {
 	p.lastError, p.denied = f.text, ""
 	p.without30 = false
 	if f.denied {
-		p.deny(f)
+		p.deny(now, f)
 	}
 	p.missed()
 	n := p.fails
@@ -238,8 +239,10 @@ func (p *poller) end(now discipline.Raw, why string) {
 // goes on: what it leads to is judged for itself.
 func (p *poller) refuse(now discipline.Raw, f *failure) {
 	p.count(f.reason)
-	p.deny(f)
-	p.revoked = p.revoked || distrusts(f.reason)
+	p.deny(now, f)
+	if distrusts(f.reason) {
+		p.revoked, p.before = true, now
+	}
 	p.reach = 0
 	p.lastError = f.text
 	if p.phase == keying {
@@ -252,13 +255,15 @@ func (p *poller) refuse(now discipline.Raw, f *failure) {
 
 // deny notes what Trust says of the server. At a key exchange only a revocation tells of what the server said before: any
 // other certificate may be that of somebody in between.
-func (p *poller) deny(f *failure) {
+func (p *poller) deny(now discipline.Raw, f *failure) {
 	p.denied, p.verdict = f.text, f.text
-	p.revoked = p.revoked || f.reason == ReasonRevoked
+	if f.reason == ReasonRevoked {
+		p.revoked, p.before = true, now
+	}
 }
 
 func (p *poller) standing() discipline.Standing {
-	return discipline.Standing{Reachable: p.reach != 0, Denied: p.denied, Revoked: p.revoked}
+	return discipline.Standing{Reachable: p.reach != 0, Denied: p.denied, Revoked: p.revoked, Before: p.before}
 }
 
 // redo ends a session whose certificate dates were not judged, now that they can be. What it

@@ -159,3 +159,97 @@ func TestRecheckOfASessionThatIsOver(t *testing.T) {
 		})
 	}
 }
+
+// A newer session that has brought nothing yet does not hide the one before, by which the time still goes.
+func TestRecheckOfTheSessionBefore(t *testing.T) {
+	t.Parallel()
+	ca := upstreamtest.NewCA(t)
+	server := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
+	changed, told := standings(t)
+	own := &sessionTrust{}
+	r := start(t, ca, server.Address, func(opt *upstream.Options) {
+		opt.Changed = changed
+		opt.MinPoll, opt.MaxPoll = time.Second, time.Second
+		opt.Out = make(chan discipline.Measurement, 1000)
+		own.Trust = opt.Trust.(*upstreamtest.Trust)
+		opt.Trust = own
+	})
+	told("that it answers", func(s discipline.Standing) bool { return s.Reachable })
+	r.Recheck()
+	r.await("the judgement of the first session", func(upstream.Status) bool { return own.first() != "" })
+	server.Silence(true)
+	r.await("another session", func(st upstream.Status) bool { kes, _ := server.Seen(); return kes >= 2 && st.AEAD != 0 })
+	own.refuse.Store(true)
+	r.Recheck()
+	told("that the session before is distrusted", isDistrusted)
+}
+
+// sessionTrust refuses, once it is to, the session that it was asked about first.
+type sessionTrust struct {
+	*upstreamtest.Trust
+	refuse atomic.Bool
+	mu     sync.Mutex
+	id     string
+}
+
+func (s *sessionTrust) first() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.id
+}
+
+func (s *sessionTrust) Recheck(name string, cs *tls.ConnectionState) error {
+	id, err := cs.ExportKeyingMaterial("test", nil, 16)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.id == "" {
+		s.id = string(id)
+	}
+	if s.refuse.Load() && s.id == string(id) {
+		return mismatch
+	}
+	return nil
+}
+
+// A judgement by old files that comes late does not overrule one by the new files.
+func TestRecheckThatComesLate(t *testing.T) {
+	t.Parallel()
+	ca := upstreamtest.NewCA(t)
+	server := upstreamtest.NewServer(t, ca, upstreamtest.Config{})
+	changed, told := standings(t)
+	judged, late := make(chan struct{}, 10), make(chan struct{})
+	var n atomic.Int32
+	r := start(t, ca, server.Address, func(opt *upstream.Options) {
+		opt.Changed = changed
+		opt.Out = make(chan discipline.Measurement, 1000)
+		opt.Trust = &slowTrust{Trust: opt.Trust.(*upstreamtest.Trust), rechecked: func() {
+			first := n.Add(1) == 1
+			judged <- struct{}{}
+			if first {
+				<-late
+			}
+		}}
+	})
+	told("that it answers", func(s discipline.Standing) bool { return s.Reachable })
+	r.trust.Refuse(mismatch)
+	r.Recheck()
+	<-judged // by the old files, and slow
+	r.trust.Refuse(nil)
+	r.rechecked()
+	<-judged // by the new ones
+	for range 5 { // all of them by the new files, and handed on meanwhile
+		r.rechecked()
+		<-judged
+		time.Sleep(20 * time.Millisecond)
+	}
+	close(late)
+	r.rechecked()
+	<-judged
+	time.Sleep(50 * time.Millisecond)
+	if st := r.Status(); st.Denied != "" || st.AEAD == 0 {
+		t.Errorf("denied by files that were replaced: %+v", st)
+	}
+}

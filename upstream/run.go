@@ -1,11 +1,11 @@
 package upstream
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,7 +24,7 @@ const sleepCheck = 5 * time.Second
 
 // mostRechecks are under way at once: one that waits for a responder of revocation does not hold up another that
 // judges by new files.
-const mostRechecks = 2
+const mostRechecks = 4
 
 // maxDatagram is longer than any reply, so that a longer one is seen to be.
 const maxDatagram = 2 * nts.MaxPacketSize
@@ -48,6 +48,8 @@ type runner struct {
 	requestID uint32        // of the open request, for its stamp
 	stood     *keys         // the session that brought the newest measurement; nil: Trust took it back
 	checking  int           // rechecks under way
+	checked   int           // rechecks begun
+	passed    verdict       // the newest that found nothing
 	again     bool          // another is due: files were read again while what it would judge was being judged or made
 	recheckAt discipline.Raw
 	suspended time.Duration // BOOTTIME − MONOTONIC when it was last looked at
@@ -69,6 +71,7 @@ type outcome struct {
 
 type verdict struct {
 	session *keys
+	n       int // of the recheck
 	err     error
 }
 
@@ -283,17 +286,25 @@ func (r *runner) dates() (ended bool) {
 	return true
 }
 
-// startRecheck judges the standing session, or where there is none the last one that brought time, for that still
+// startRecheck judges the standing session, and if that is another one the last one that brought time, for that still
 // counts. A session in the making may have been judged by files that are replaced by now: it is judged when it is there.
 func (r *runner) startRecheck() {
-	k := cmp.Or(r.session, r.stood)
-	r.again = r.present() == keying || r.checking == mostRechecks
-	if r.again || k == nil {
+	var due []*keys
+	for _, k := range []*keys{r.session, r.stood} {
+		if k != nil && !slices.Contains(due, k) {
+			due = append(due, k)
+		}
+	}
+	if r.again = r.present() == keying || r.checking+len(due) > mostRechecks; r.again {
 		return
 	}
-	r.checking++
-	// Trust may ask a responder of revocation, so it does not hold up polls.
-	r.wg.Go(func() { r.verdicts <- verdict{k, r.recheckSession(k)} })
+	for _, k := range due {
+		r.checking++
+		r.checked++
+		n := r.checked
+		// Trust may ask a responder of revocation, so it does not hold up polls.
+		r.wg.Go(func() { r.verdicts <- verdict{k, n, r.recheckSession(k)} })
+	}
 }
 
 func (r *runner) recheckSession(k *keys) error {
@@ -310,16 +321,23 @@ func (r *runner) judged(v verdict) {
 	r.checking--
 	r.recheckAt = r.opt.Clock.Now().Add(r.opt.RecheckEvery)
 	if v.err == nil {
+		if r.passed.session != v.session || r.passed.n < v.n {
+			r.passed = v
+		}
 		return
 	}
 	f := refusal(v.err, ReasonTrust, r.opt.Name+" is no longer trusted")
 	switch {
+	case v.session == r.passed.session && v.n < r.passed.n:
+		return // by files that were replaced since: by the new ones it passed
 	case v.session == r.session:
 	case v.session == r.stood && tellsOfThePast(f.reason):
 	default:
 		return
 	}
-	r.stood = nil
+	if v.session == r.stood || tellsOfThePast(f.reason) {
+		r.stood = nil
+	}
 	r.with(func(p *poller, now discipline.Raw) { p.refuse(now, f) })
 }
 

@@ -121,7 +121,7 @@ func (g *gateway) newDownstreams() error {
 		Timeline: g.loop, Clock: g.read, Gateway: g.id, Version: programVersion(), Limit: g.cfg.Clock.MaxErrorLimit,
 		Mode:    func() string { return string(g.loop.Host().Mode) },
 		Sources: g.sourceReports, Outlets: g.outlets, Devices: g.devices, Expiries: g.expiries, Served: g.served.Load, Warnings: g.warnings, Downstream: g.downstreams, Metrics: g.metrics,
-		Socket: g.cfg.Status.Socket, Log: g.log,
+		Hosts: g.cfg.Status.Hosts, Socket: g.cfg.Status.Socket, Log: g.log,
 	})
 	for _, d := range []struct {
 		on            bool

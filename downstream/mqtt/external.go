@@ -487,11 +487,11 @@ func (e *external) subscribe(ctx context.Context, client paho.Client, conn *stam
 // time: its rules may have been mended meanwhile. What is to be published again for it is taken out of seen.
 func (e *external) look(ctx context.Context, client paho.Client, conn *stampedConn, seen map[string]uint64) error {
 	e.mu.Lock()
-	refused, heard, was := e.refused, e.heard, e.silent
+	refused, heard, awaited, was := e.refused, e.heard, e.awaited, e.silent
 	for _, topic := range e.topics.key {
 		switch _, published := seen[topic]; {
 		case heard || !published:
-		case e.awaited:
+		case awaited:
 			e.silent = topic
 			delete(seen, topic)
 		default:

@@ -46,6 +46,7 @@ type Options struct {
 	Downstream func() map[string]any      // for the report
 	Metrics    func() map[string]Counters // for /metrics
 	Listen     string                     // HTTP address; empty: off
+	Hosts      []string                   // names beside the machine's own by which the page is asked for through loopback
 	Socket     string                     // control socket; empty: off
 	Log        *slog.Logger
 }
@@ -255,10 +256,10 @@ func (s *Server) handler() http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data:; frame-ancestors 'none'")
-		if misdirected(req) {
+		if misdirected(req, s.opt.Hosts) {
 			s.reject("host")
 			writeJSON(w, http.StatusMisdirectedRequest, map[string]string{"reason": "host",
-				"error": "by loopback only an address, localhost or a name outside the public DNS is answered: ask for localhost, or let the proxy send such a Host"})
+				"error": "by loopback only an address, this machine's name or one outside the public DNS is answered: ask for localhost, or name it in hosts in [status]"})
 			return
 		}
 		mux.ServeHTTP(w, req)

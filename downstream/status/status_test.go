@@ -74,7 +74,7 @@ func start(t *testing.T, g *gateway) (base, socket string) {
 	}
 	socket = filepath.Join(dir, "s.sock")
 	s := New(Options{
-		Timeline: g, Clock: g, Gateway: "gw1", Version: "test", Listen: "127.0.0.1:0", Socket: socket,
+		Timeline: g, Clock: g, Gateway: "gw1", Version: "test", Listen: "127.0.0.1:0", Socket: socket, Hosts: []string{"gw1.example.org"},
 		Sources: func() []Source {
 			return []Source{{Name: "a", State: "selected", Stratum: 1, Reach: 255, Poll: 16, Received: 9, Rejected: map[string]uint64{"stratum": 2}},
 				{Name: "ntppool1.time.example:4460", State: "unreachable", Poll: 64, Rejected: map[string]uint64{"ke-timeout": 3, "no-reply": 12, "plain-ntp": 9},
@@ -302,7 +302,7 @@ func TestNamesOfOthersAreNotAnswered(t *testing.T) {
 		return resp.StatusCode, string(body)
 	}
 	for _, host := range []string{"localhost", "LOCALHOST:8460", "localhost.", "127.0.0.1", "127.0.0.1:8460", "[::1]:8460", "[::1]", "192.0.2.1",
-		"gateway", "gateway:8460", "gateway.local", "gateway.lan:80", "ntsgw.monitoring.svc.cluster.local", "page.localhost"} {
+		"gateway", "gateway:8460", "gateway.local", "gateway.lan:80", "ntsgw.monitoring.svc.cluster.local", "page.localhost", "gw", "gw.home.arpa", "gw1.example.org", "GW1.example.org.:8460"} {
 		if code, body := ask(host); code != http.StatusOK {
 			t.Errorf("Host %s: %d %s", host, code, body)
 		}
