@@ -239,7 +239,7 @@ func TestRecheckThatComesLate(t *testing.T) {
 	<-judged // by the old files, and slow
 	r.trust.Refuse(nil)
 	r.rechecked()
-	<-judged // by the new ones
+	<-judged      // by the new ones
 	for range 5 { // all of them by the new files, and handed on meanwhile
 		r.rechecked()
 		<-judged
