@@ -103,7 +103,7 @@ func TestABrokerThatRefusesRequests(t *testing.T) {
 	until(t, "the warning", 10*time.Second, func() bool { return l.warns("broker-access", url, "ntsgw/gw1/req/+", "ntsgw/gw1/#") })
 	before := l.server.Status().Brokers[0].Connects
 	mended.Store(true)
-	until(t, "no warning", 3*accessCheck, func() bool { return len(l.server.Warnings()) == 0 })
+	until(t, "no warning", 2*accessRest, func() bool { return len(l.server.Warnings()) == 0 })
 	if n := l.server.Status().Brokers[0].Connects; n != before {
 		t.Errorf("%d connections, %d before", n, before)
 	}
@@ -126,12 +126,12 @@ func TestABrokerThatDropsWhatIsPublished(t *testing.T) {
 			port := loopback.Port(t)
 			m := newMosquitto(t, fmt.Sprintf("listener %d 127.0.0.1", port), "allow_anonymous true", "acl_file "+rules)
 			l := startLab(t, func(c *configs.MQTT) { c.Broker = brokerAt(port) })
-			until(t, "the warning", 3*accessCheck, func() bool { return l.warns("broker-access", brokerAt(port), "ntsgw/gw1/key", "ntsgw/gw1/#") })
+			until(t, "the warning", 2*accessRest, func() bool { return l.warns("broker-access", brokerAt(port), "ntsgw/gw1/key", "ntsgw/gw1/#") })
 			let("topic readwrite ntsgw/#")
 			if err := m.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 				t.Fatal(err)
 			}
-			until(t, "no warning", 3*accessCheck, func() bool { return len(l.server.Warnings()) == 0 })
+			until(t, "no warning", 2*accessRest, func() bool { return len(l.server.Warnings()) == 0 })
 		})
 	}
 }

@@ -37,6 +37,8 @@ const (
 	// So long after a connection began, and again and again, it is looked at whether the broker lets the
 	// gateway do what it must there.
 	accessCheck = 3 * time.Second
+	// While it does not, that is looked at half as often each time, down to this: somebody reads the broker's log.
+	accessRest = time.Minute
 )
 
 // message is something to publish.
@@ -295,7 +297,8 @@ func (e *external) session(ctx context.Context) (err error) {
 // deliver hands on what is retained and what is offered, until ctx ends or the broker takes nothing more. seen is
 // what it has already.
 func (e *external) deliver(ctx context.Context, client paho.Client, conn *stampedConn, seen map[string]uint64, good <-chan time.Time) (err error) {
-	look := time.NewTicker(accessCheck)
+	after := accessCheck
+	look := time.NewTimer(after)
 	defer look.Stop()
 	for {
 		changed := e.keep.changed()
@@ -309,9 +312,14 @@ func (e *external) deliver(ctx context.Context, client paho.Client, conn *stampe
 		case <-good:
 			e.good()
 		case <-look.C:
-			if err := e.look(ctx, client, conn, seen); err != nil {
+			wrong, err := e.look(ctx, client, conn, seen)
+			if err != nil {
 				return err
 			}
+			if after = min(2*after, accessRest); !wrong {
+				after = accessCheck
+			}
+			look.Reset(after)
 		case m := <-e.out:
 			if time.Since(m.at) > staleAfter {
 				e.count.dropped.Add(1)
@@ -485,7 +493,7 @@ func (e *external) subscribe(ctx context.Context, client paho.Client, conn *stam
 
 // look finds out whether the broker lets the gateway do what it must there, by what it has done since the last
 // time: its rules may have been mended meanwhile. What is to be published again for it is taken out of seen.
-func (e *external) look(ctx context.Context, client paho.Client, conn *stampedConn, seen map[string]uint64) error {
+func (e *external) look(ctx context.Context, client paho.Client, conn *stampedConn, seen map[string]uint64) (wrong bool, err error) {
 	e.mu.Lock()
 	refused, heard, awaited, was := e.refused, e.heard, e.awaited, e.silent
 	for _, topic := range e.topics.key {
@@ -504,9 +512,9 @@ func (e *external) look(ctx context.Context, client paho.Client, conn *stampedCo
 		e.log.Warn("the broker returns nothing of what the gateway publishes, as if it dropped it", "topic", silent)
 	}
 	if !refused {
-		return nil
+		return silent != "", nil
 	}
-	return e.hearRequests(ctx, client, conn)
+	return true, e.hearRequests(ctx, client, conn)
 }
 
 // publishRetained publishes the retained messages that differ from those in seen, and returns
