@@ -39,20 +39,10 @@ func (f *filter) shapeAlone(s int, common shape, wander float64) (likeliest shap
 	w, top := &f.ways[s], math.Inf(-1)
 	for i := range f.alone {
 		h := &f.alone[i]
-		d := len(h.x)
-		clear(h.x)
-		clear(h.p)
-		clear(h.odd)
 		for c := range classes {
 			h.w[c] = classes[c].prior
 		}
 		h.wander = wander
-		if k := h.common - 1; f.heat != nil {
-			h.x[k], h.p[k*d+k] = f.heat0, f.heatVar0
-		}
-		if h.shape == hard {
-			h.x[h.common], h.p[h.common*d+h.common] = w.used.floor, (w.used.gap+w.used.thin)*(w.used.gap+w.used.thin)
-		}
 		sum, begun := 0.0, false
 		for j := range f.in {
 			m := *f.at(j)
@@ -62,13 +52,12 @@ func (f *filter) shapeAlone(s int, common shape, wander float64) (likeliest shap
 			m.source = 0
 			if !begun {
 				begun = true
-				h.at, h.heat = m.t, m.heat
-				h.x[0], h.x[1] = m.y, f.rate0
-				h.p[0], h.p[d+1] = 1e4*m.delay*m.delay+1e12, f.var0
+				f.begin(h, &m)
+				if h.shape == hard {
+					h.beginLeast(0, &w.used)
+				}
 			}
-			if w.held++; m.delay <= w.used.tail {
-				w.held = 0
-			}
+			w.hold(m.delay)
 			sum += h.update(&m, w, f.heat != nil, f.col)
 		}
 		w.held = 0

@@ -83,6 +83,13 @@ func (f *filter) survey(s int) {
 	w.mean = math.Max(sum/n-w.floor, precision+fewShare*w.least/n)
 }
 
+// hold counts a sample that was held up, or ends the row of them.
+func (w *way) hold(delay float64) {
+	if w.held++; delay <= w.used.tail {
+		w.held = 0
+	}
+}
+
 // fewShare is the share of the least delay that a path's noise is taken for until samples tell.
 const fewShare = 0.05
 

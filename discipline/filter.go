@@ -303,17 +303,7 @@ func (f *filter) run() {
 		if f.idle(h) {
 			h.log = math.Inf(-1)
 		}
-		h.at, h.heat = first.t, first.heat
-		clear(h.odd)
-		for k := range h.p {
-			h.p[k] = 0
-		}
-		for k := range h.x {
-			h.x[k] = 0
-		}
-		h.x[0], h.x[1] = first.y, f.rate0
-		h.p[0] = 1e4*first.delay*first.delay + 1e12
-		h.p[d+1] = f.var0
+		f.begin(h, first)
 		for s := range f.n {
 			b := 1.0
 			if w := &f.ways[s]; w.n > 0 {
@@ -324,13 +314,9 @@ func (f *filter) run() {
 			}
 			h.x[2+s], h.p[(2+s)*d+2+s] = f.ways[s].detour, b*b
 		}
-		if k := f.d - 1; f.heat != nil {
-			h.x[k], h.p[k*d+k] = f.heat0, f.heatVar0
-		}
 		if len(h.x) > f.d {
 			for s := range f.n {
-				k, u := f.d+s, &f.ways[s].used
-				h.x[k], h.p[k*d+k] = u.floor, (u.gap+u.thin)*(u.gap+u.thin)
+				h.beginLeast(s, &f.ways[s].used)
 			}
 		}
 		// What was learned of the noise is kept, softened, as the prior.
@@ -345,12 +331,30 @@ func (f *filter) run() {
 	f.lean()
 }
 
+// begin lets a filter know what is known before its first sample, of all but paths.
+func (f *filter) begin(h *hypothesis, first *sampleAt) {
+	d := len(h.x)
+	clear(h.x)
+	clear(h.p)
+	clear(h.odd)
+	h.at, h.heat = first.t, first.heat
+	h.x[0], h.x[1] = first.y, f.rate0
+	h.p[0], h.p[d+1] = 1e4*first.delay*first.delay+1e12, f.var0
+	if k := h.common - 1; f.heat != nil {
+		h.x[k], h.p[k*d+k] = f.heat0, f.heatVar0
+	}
+}
+
+// beginLeast lets it know what the samples of source s tell of the least delay.
+func (h *hypothesis) beginLeast(s int, u *model) {
+	k := h.common + s
+	h.x[k], h.p[k*len(h.x)+k] = u.floor, (u.gap+u.thin)*(u.gap+u.thin)
+}
+
 // one gives a sample to every hypothesis.
 func (f *filter) one(m *sampleAt) {
 	w := &f.ways[m.source]
-	if w.held++; m.delay <= w.used.tail {
-		w.held = 0
-	}
+	w.hold(m.delay)
 	var calm [len(shapes)]float64
 	for s := range f.ns {
 		calm[s] = math.Inf(-1)

@@ -2,65 +2,18 @@ package mqtt
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/eclipse/paho.mqtt.golang/packets"
-
 	"github.com/ntsgw/ntsgw/configs"
+	"github.com/ntsgw/ntsgw/downstream/mqtt/broker/brokertest"
 	"github.com/ntsgw/ntsgw/tests/loopback"
 )
-
-// ownBroker lets everybody in, returns to each what it publishes, and answers a subscription with what codes gives
-// for its filters. It gives the broker's URL.
-func ownBroker(t testing.TB, codes func(filters []string) []byte) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var conns sync.WaitGroup
-	serve := func(c net.Conn) {
-		defer c.Close()
-		for {
-			p, err := packets.ReadPacket(c)
-			if err != nil {
-				return
-			}
-			switch p := p.(type) {
-			case *packets.ConnectPacket:
-				c.Write([]byte{0x20, 2, 0, 0})
-			case *packets.SubscribePacket:
-				a := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
-				a.MessageID, a.ReturnCodes = p.MessageID, codes(p.Topics)
-				a.Write(c)
-			case *packets.PublishPacket:
-				p.Retain = false
-				p.Write(c)
-			case *packets.PingreqPacket:
-				c.Write([]byte{0xd0, 0})
-			}
-		}
-	}
-	conns.Go(func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			conns.Go(func() { serve(c) })
-		}
-	})
-	t.Cleanup(func() { ln.Close(); conns.Wait() })
-	return "mqtt://" + ln.Addr().String()
-}
 
 // warns reports whether that is the only warning, with all these words.
 func (l *lab) warns(id string, words ...string) bool {
@@ -76,8 +29,8 @@ func (l *lab) warns(id string, words ...string) bool {
 // TestABrokerThatAnswersTooMuch ends its own connection, and nothing else: one answer took the whole program.
 func TestABrokerThatAnswersTooMuch(t *testing.T) {
 	t.Parallel()
-	bad := ownBroker(t, func([]string) []byte { return make([]byte, 9) })
-	good := ownBroker(t, func(filters []string) []byte { return make([]byte, len(filters)) })
+	bad := brokertest.Serve(t, func([]string) []byte { return make([]byte, 9) })
+	good := brokertest.Serve(t, func(filters []string) []byte { return make([]byte, len(filters)) })
 	l := startLab(t, func(c *configs.MQTT) { c.Broker, c.Also = bad, []string{good} })
 	until(t, "beacons through the other one", 10*time.Second, func() bool { return l.server.Status().Brokers[1].Published >= 2 })
 	until(t, "the warning", 10*time.Second, func() bool {
@@ -90,7 +43,7 @@ func TestABrokerThatAnswersTooMuch(t *testing.T) {
 func TestABrokerThatRefusesRequests(t *testing.T) {
 	t.Parallel()
 	var mended atomic.Bool
-	url := ownBroker(t, func(filters []string) []byte {
+	url := brokertest.Serve(t, func(filters []string) []byte {
 		codes := make([]byte, len(filters))
 		for i, f := range filters {
 			if strings.HasSuffix(f, "/req/+") && !mended.Load() {
