@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -105,8 +106,16 @@ type process struct {
 func (l *lab) run(name string, args ...string) *process {
 	l.t.Helper()
 	line := append([]string{name}, args...)
+	var preload []string
+	if name == "linux.uml" && hasCompiler() {
+		preload = append(preload, built(l.t, "fpstate.so"))
+	}
 	if l.skips != nil {
-		line = append(l.skips.preload(), line...)
+		preload = append(preload, l.skips.lib)
+		line = append([]string{"env", "NTSGW_SKIP=" + l.skips.file.Name()}, line...)
+	}
+	if len(preload) > 0 {
+		line = append([]string{"env", "LD_PRELOAD=" + strings.Join(preload, ":")}, line...)
 	}
 	p := &process{cmd: l.Command(line[0], line[1:]...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
@@ -190,9 +199,24 @@ var (
 				return "", fmt.Errorf("building %s: %w: %s", name, err, out)
 			}
 		}
+		for _, name := range []string{"skip", "fpstate"} {
+			if !hasCompiler() {
+				break
+			}
+			c := exec.Command("gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", filepath.Join(buildDir, name+".so"), "preload/"+name+".c", "-ldl")
+			if out, err := c.CombinedOutput(); err != nil {
+				return "", fmt.Errorf("building %s: %w: %s", name, err, out)
+			}
+		}
 		return buildDir, nil
 	})
 )
+
+// hasCompiler tells whether what is preloaded into programs of a lab can be built.
+func hasCompiler() bool {
+	_, err := exec.LookPath("gcc")
+	return err == nil
+}
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "ntsgw-uml-")

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,7 +15,7 @@ import (
 	"github.com/ntsgw/ntsgw/tests/uml/probe"
 )
 
-// skips is the time that a lab's guests and servers believe to have passed beside what has (skip/skip.c).
+// skips is the time that a lab's guests and servers believe to have passed beside what has (preload/skip.c).
 type skips struct {
 	t    *testing.T
 	lib  string
@@ -29,13 +28,10 @@ type skips struct {
 // maySkip must be called before the lab's first program is started.
 func (l *lab) maySkip() {
 	l.t.Helper()
-	if _, err := exec.LookPath("gcc"); err != nil {
+	if !hasCompiler() {
 		l.t.Skip("gcc is not installed")
 	}
-	s := &skips{t: l.t, lib: filepath.Join(l.dir, "skip.so")}
-	if out, err := exec.Command("gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", s.lib, "skip/skip.c", "-ldl").CombinedOutput(); err != nil {
-		l.t.Fatalf("gcc: %v: %s", err, out)
-	}
+	s := &skips{t: l.t, lib: built(l.t, "skip.so")}
 	var err error
 	if s.file, err = os.Create(filepath.Join(l.dir, "skips")); err != nil {
 		l.t.Fatal(err)
@@ -82,11 +78,6 @@ func (s *skips) ahead() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.sum
-}
-
-// preload is put before the command of a program in the lab.
-func (s *skips) preload() []string {
-	return []string{"env", "LD_PRELOAD=" + s.lib, "NTSGW_SKIP=" + s.file.Name()}
 }
 
 // sleep lets d pass for the guest in a fraction of the time: 50 s at once, over and over, as a machine
