@@ -46,6 +46,10 @@ const (
 	// Sooner where they differ in the wander alone: a rate that jumps wants one that follows for some samples. One
 	// that is down here has no say, or all of them together would.
 	leastWander = -4.0
+	// A filter that is further from the likeliest of its kind than so many variances of both has no say by one sample that
+	// is late by as much as to lie where it expects one: it falls further behind, and comes forward by that much a sample.
+	astrayMost = 25.0
+	astrayRise = 3.0
 )
 
 // wanders are the hypotheses on the rate's random walk, (ns/s)²/s. The last one is for jumps.
@@ -88,6 +92,7 @@ type hypothesis struct {
 	common int // elements of the state that every shape has
 	at     float64
 	log    float64
+	was    float64   // log before the last sample
 	heat   float64   // the thermometer's integral at at
 	x      []float64 // offset, rate, biases, with a thermometer the rate's change per K, and where the shape is hard the sources' least delays
 	p      []float64 // row-major, square
@@ -367,6 +372,7 @@ func (f *filter) one(m *sampleAt) {
 		if f.idle(h) {
 			continue
 		}
+		h.was = h.log
 		pull := h.shape.prior(f.grouped) + math.Min(calm[i/len(wanders)%f.ns], steepest[i%len(wanders)])
 		h.log += (pull-h.log)*memoryLog/float64(f.n) + trust*h.update(m, w, f.heat != nil, f.col)
 		for k := f.d; k < len(h.x); k++ { // the others' least delays, too, move with what is learned of one
@@ -382,12 +388,25 @@ func (f *filter) one(m *sampleAt) {
 		if f.idle(&group[0]) {
 			continue
 		}
-		own := likeliest(group)
+		lead := &group[leader(group)]
+		own := lead.log
 		lift := math.Max(own-top, math.Min(leastLog, group[0].shape.prior(f.grouped))) - own
 		for k := range group {
-			group[k].log = math.Max(group[k].log, own+leastWander) + lift
+			h, least := &group[k], leastWander
+			if h.astray(lead, m.source) {
+				least = leastLog
+				h.log = math.Min(h.log, own+h.was-lead.was+astrayRise)
+			}
+			h.log = math.Max(h.log, own+least) + lift
 		}
 	}
+}
+
+// astray tells whether a filter contradicts another one of the same shape on what source s would measure now.
+func (h *hypothesis) astray(other *hypothesis, s int) bool {
+	m, v := h.expect(s, 0)
+	m1, v1 := other.expect(s, 0)
+	return (m-m1)*(m-m1) > astrayMost*(v+v1)
 }
 
 // idle tells whether a filter has no say: paths are alike, and it would be one more of those that take them for that.
@@ -482,14 +501,19 @@ func (f *filter) best() *hypothesis { return &f.bank[leader(f.bank)] }
 // expect returns what source s would measure at t, and its variance, by the best hypothesis.
 func (f *filter) expect(s int, t float64) (mean, variance float64) {
 	h := f.best()
-	d, b, dt := len(h.x), 2+s, t-h.at
-	mean = h.x[0] + h.x[1]*dt + h.x[b]
+	mean, variance = h.expect(s, t-h.at)
 	if f.heat != nil {
 		_, heat := f.look(t)
 		mean += h.x[f.d-1] * (heat - h.heat)
 	}
+	return mean, variance
+}
+
+// expect returns what source s would measure dt seconds after the last sample at an even temperature, and its variance.
+func (h *hypothesis) expect(s int, dt float64) (mean, variance float64) {
+	d, b := len(h.x), 2+s
 	variance = h.p[0] + h.p[b*d+b] + 2*h.p[b] + dt*dt*h.p[d+1] + 2*dt*(h.p[1]+h.p[d+b])
-	return mean, math.Max(variance, 0) + h.wander*math.Abs(dt*dt*dt)/3
+	return h.x[0] + h.x[1]*dt + h.x[b], math.Max(variance, 0) + h.wander*math.Abs(dt*dt*dt)/3
 }
 
 // drop forgets what source s measured: it turned out to lie.
