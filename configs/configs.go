@@ -107,6 +107,8 @@ type NTSServer struct {
 // PTP says on which interfaces the gateway is a grandmaster.
 type PTP struct {
 	Interfaces []string // empty: off
+	P2P        []string // those of them with peer delays, not end-to-end
+	UDP6       []string // those of them over IPv6, not IPv4
 	Domain     int
 	Priority1  int // what other clocks compare first: the lowest wins
 	Priority2  int // what they compare after the clock's quality

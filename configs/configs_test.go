@@ -20,7 +20,7 @@ func TestExampleIsTheDefaults(t *testing.T) {
 	want := Defaults()
 	want.Path = "/etc/ntsgw/ntsgw.toml"
 	// An empty list in the file and an absent one mean the same.
-	for _, list := range []*[]string{&got.Trust.Servers, &got.Trust.CRL, &got.MQTT.Also, &got.PTP.Interfaces, &got.Status.Hosts} {
+	for _, list := range []*[]string{&got.Trust.Servers, &got.Trust.CRL, &got.MQTT.Also, &got.PTP.Interfaces, &got.PTP.P2P, &got.PTP.UDP6, &got.Status.Hosts} {
 		if len(*list) != 0 {
 			t.Errorf("the example fills a list: %v", *list)
 		}
@@ -104,6 +104,9 @@ func TestMistakes(t *testing.T) {
 		{"PTP twice on one interface", "[ptp]\ninterfaces = [\"eth0\", \"eth0\"]\n", `c.toml:2:1: interfaces: entry 2: "eth0" is listed twice`},
 		{"PTP on an address", "[ptp]\ninterfaces = [\"192.0.2.1\"]\n", `c.toml:2:1: interfaces: entry 1: "192.0.2.1" is not a network interface's name; ip -br link lists them`},
 		{"PTP on an alias", "[ptp]\ninterfaces = [\"eth0:1\"]\n", `c.toml:2:1: interfaces: entry 1: "eth0:1" is not a network interface's name; ip -br link lists them`},
+		{"peer delays where there is no PTP", "[ptp]\ninterfaces = [\"eth0\"]\np2p = [\"eth1\"]\n", `c.toml:3:1: p2p: "eth1" is not in interfaces`},
+		{"IPv6 where there is no PTP", "[ptp]\nudp6 = [\"eth0\"]\n", `c.toml:2:1: udp6: "eth0" is not in interfaces`},
+		{"PTP over IPv6 twice", "[ptp]\ninterfaces = [\"eth0\"]\nudp6 = [\"eth0\", \"eth0\"]\n", `c.toml:3:1: udp6: entry 2: "eth0" is listed twice`},
 		{"PTP priority", "[ptp]\npriority1 = 256\n", `c.toml:2:1: priority1: 256 is out of range; it must be 0 to 255`},
 		{"thermometer", "[clock]\nthermometer = \"atuo\"\n", `c.toml:2:1: thermometer: "atuo" is not auto, none or the full path of a file that holds millidegrees; did you mean "auto"?`},
 		{"thermometer's path", "[clock]\nthermometer = \"zones/temp\"\n", `c.toml:2:1: thermometer: "zones/temp" is not auto, none or the full path of a file that holds millidegrees`},

@@ -77,6 +77,8 @@ func (c *Config) sections() map[string]map[string]field {
 		},
 		"ptp": {
 			"interfaces": texts(&c.PTP.Interfaces, interfaceName),
+			"p2p":        texts(&c.PTP.P2P, interfaceName),
+			"udp6":       texts(&c.PTP.UDP6, interfaceName),
 			"domain":     number(&c.PTP.Domain, 0, 127),
 			"priority1":  number(&c.PTP.Priority1, 0, 255),
 			"priority2":  number(&c.PTP.Priority2, 0, 255),

@@ -338,6 +338,13 @@ func (p *parser) cross(cfg *Config) {
 	if slices.Contains(cfg.MQTT.Also, cfg.MQTT.Broker) {
 		p.fail("mqtt.also", "also: %q is the broker already", cfg.MQTT.Broker)
 	}
+	for key, list := range map[string][]string{"p2p": cfg.PTP.P2P, "udp6": cfg.PTP.UDP6} {
+		for _, name := range list {
+			if !slices.Contains(cfg.PTP.Interfaces, name) {
+				p.fail("ptp."+key, "%s: %q is not in interfaces", key, name)
+			}
+		}
+	}
 	p.listeners(cfg)
 	if len(cfg.Trust.Servers) > 0 {
 		for i, s := range cfg.Servers {

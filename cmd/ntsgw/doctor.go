@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ntsgw/ntsgw/certs"
@@ -61,7 +62,7 @@ func doctorVerb(ctx context.Context, t terminal, args []string) error {
 		say(finding{"bad", err.Error()})
 	}
 	say(endFindings(cfg, time.Now())...)
-	unfit, waited := interfaceFindings(cfg.PTP.Interfaces)
+	unfit, waited := interfaceFindings(cfg.PTP)
 	say(runningFindings(ctx, cfg, unfit)...)
 	say(waited...)
 	say(leapFindings(cfg)...)
@@ -221,9 +222,9 @@ func gatewayFinding(r *status.Report) finding {
 
 // interfaceFindings tries the interfaces of PTP: the first error that a person must mend, and those that would be
 // waited for.
-func interfaceFindings(names []string) (unfit error, waited []finding) {
-	for _, name := range names {
-		switch err := ptp.Check(name); {
+func interfaceFindings(cfg configs.PTP) (unfit error, waited []finding) {
+	for _, name := range cfg.Interfaces {
+		switch err := ptp.Check(name, slices.Contains(cfg.UDP6, name)); {
 		case errors.Is(err, ptp.ErrNotThere):
 			waited = append(waited, finding{"note", fmt.Sprintf("PTP: %v; it is waited for", err)})
 		case unfit == nil:

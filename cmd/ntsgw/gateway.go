@@ -170,7 +170,7 @@ func (g *gateway) makeNTS() (func(context.Context) error, error) {
 
 func (g *gateway) makePTP() (func(context.Context) error, error) {
 	cfg := g.cfg.PTP
-	s, err := ptp.New(ptp.Options{Timeline: g.loop, Clock: g.read, Interfaces: cfg.Interfaces, Domain: cfg.Domain,
+	s, err := ptp.New(ptp.Options{Timeline: g.loop, Clock: g.read, Interfaces: cfg.Interfaces, P2P: cfg.P2P, UDP6: cfg.UDP6, Domain: cfg.Domain,
 		Priority1: cfg.Priority1, Priority2: cfg.Priority2, Log: g.log})
 	if errors.Is(err, ptp.ErrUnfit) || errors.Is(err, os.ErrPermission) {
 		return nil, toMend(err)

@@ -15,10 +15,13 @@ const (
 	reasonProfile        = "profile"           // of another profile, such as gPTP
 	reasonDomain         = "domain"            // of another domain
 	reasonOwn            = "own-identity"      // in our own name
-	reasonPeerDelay      = "peer-delay"        // the peer delay mechanism is not spoken
+	reasonPeerDelay      = "peer-delay"        // of the peer delay mechanism, where end-to-end delays are spoken
+	reasonEndToEnd       = "end-to-end"        // a Delay_Req where the peer delay mechanism is spoken
+	reasonUnicast        = "unicast"           // a Pdelay_Req by unicast: neighbours have a group for it
+	reasonNotAsked       = "not-asked"         // an answer to us, who ask nothing
 	reasonOtherMaster    = "other-grandmaster" // Announce, Sync or Follow_Up of another
 	reasonUnsupported    = "unsupported"       // signalling, management
-	reasonRate           = "rate"              // more Delay_Req than are answered
+	reasonRate           = "rate"              // more requests than are answered
 	reasonUnsynchronized = "unsynchronized"    // the timeline promises nothing
 	reasonSuspended      = "suspended"         // the machine slept since the timeline began
 	reasonNoStamp        = "no-stamp"          // the kernel gave no time stamp, or the host clock was set meanwhile
@@ -44,14 +47,16 @@ type Status struct {
 // Port is one interface.
 type Port struct {
 	Interface   string            `json:"interface"`
+	Mechanism   string            `json:"delay_mechanism"` // e2e or p2p
+	Transport   string            `json:"transport"`       // udp4 or udp6
 	State       string            `json:"state"`
 	Error       string            `json:"error,omitempty"`          // why it waits, or is silent while there is time
 	Class       int               `json:"clock_class,omitempty"`    // this and the next two as last announced; absent: not yet
 	Accuracy    int               `json:"clock_accuracy,omitempty"` // the enumeration of IEEE 1588-2019 table 5
 	MaxError    float64           `json:"max_error_seconds,omitempty"`
 	Announced   uint64            `json:"announced"`
-	Synced      uint64            `json:"synced"` // Sync with its Follow_Up
-	Answered    uint64            `json:"answered"`
+	Synced      uint64            `json:"synced"`   // Sync with its Follow_Up
+	Answered    uint64            `json:"answered"` // Delay_Req, or Pdelay_Req with both messages
 	Refused     map[string]uint64 `json:"refused"`
 	OtherMaster string            `json:"other_grandmaster,omitempty"` // the last one that announced itself, hex
 

@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// findLink returns an interface that time can be sent on at present; with an index other than 0, that one only.
-func findLink(name string, index int) (*net.Interface, error) {
+// findLink returns an interface that time can be sent on at present by a transport; with an index other than 0, that
+// one only.
+func findLink(name string, index int, by *transport) (*net.Interface, error) {
 	link, err := net.InterfaceByName(name)
 	if op := new(net.OpError); errors.As(err, &op) {
 		err = op.Err
@@ -24,8 +25,8 @@ func findLink(name string, index int) (*net.Interface, error) {
 		err = errors.New("it is down")
 	case link.Flags&net.FlagRunning == 0:
 		err = errors.New("it has no carrier, as without its cable")
-	case !hasIPv4(link):
-		err = errors.New("it has no IPv4 address")
+	case !by.hasAddress(link):
+		err = fmt.Errorf("it has no %s address", by.protocol)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("interface %s %w: %w", name, ErrNotThere, err)
@@ -46,14 +47,35 @@ func hasIPv4(link *net.Interface) bool {
 	return false
 }
 
-// watchLinks returns a netlink socket on which the kernel tells of interfaces and IPv4 addresses that change
+// hasIPv6 reports whether an interface has an address that messages can come from. One that may be another's, which
+// the kernel asks about for a second or two, is none yet (RFC 4862 section 5.4).
+func hasIPv6(link *net.Interface) bool {
+	table, err := syscall.NetlinkRIB(unix.RTM_GETADDR, unix.AF_INET6)
+	if err != nil {
+		return false
+	}
+	list, err := syscall.ParseNetlinkMessage(table)
+	if err != nil {
+		return false
+	}
+	for _, m := range list {
+		// struct ifaddrmsg: family, length of the prefix, flags, scope, and the index (rtnetlink(7)).
+		if m.Header.Type == unix.RTM_NEWADDR && len(m.Data) >= 8 && m.Data[0] == unix.AF_INET6 &&
+			int(binary.NativeEndian.Uint32(m.Data[4:])) == link.Index && m.Data[2]&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// watchLinks returns a netlink socket on which the kernel tells of interfaces and addresses that change
 // (rtnetlink(7)).
-func watchLinks() (int, error) {
+func watchLinks(by *transport) (int, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
 		return -1, fmt.Errorf("netlink: %w", err)
 	}
-	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_LINK | by.addresses}); err != nil {
 		unix.Close(fd)
 		return -1, fmt.Errorf("netlink: %w", err)
 	}
@@ -94,6 +116,6 @@ func (p *port) linkChanged() error {
 	if !ours {
 		return nil
 	}
-	_, err := findLink(name, p.index)
+	_, err := findLink(name, p.index, p.by)
 	return err
 }

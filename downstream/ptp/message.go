@@ -20,16 +20,37 @@ const (
 	typeAnnounce          messageType = 0xb
 )
 
-// Sizes of messages, bytes (clauses 13.3 and 13.5 to 13.8).
+// Sizes of messages, bytes (clauses 13.3 and 13.5 to 13.11).
 const (
-	headerSize    = 34
-	syncSize      = headerSize + 10
-	delayReqSize  = headerSize + 10
-	followUpSize  = headerSize + 10
-	delayRespSize = headerSize + 20
-	announceSize  = headerSize + 30
-	metricsSize   = 4 + 84 // the TLV that follows it
+	headerSize     = 34
+	syncSize       = headerSize + 10
+	delayReqSize   = headerSize + 10
+	followUpSize   = headerSize + 10
+	delayRespSize  = headerSize + 20
+	pdelayReqSize  = headerSize + 20
+	pdelayRespSize = headerSize + 20 // and of its Follow_Up
+	announceSize   = headerSize + 30
+	metricsSize    = 4 + 84 // the TLV that follows it
 )
+
+// leastSize is what a message of a kind is at least.
+func (t messageType) leastSize() uint16 {
+	switch t {
+	case typeSync, typeFollowUp:
+		return syncSize
+	case typeDelayReq:
+		return delayReqSize
+	case typeDelayResp:
+		return delayRespSize
+	case typePdelayReq:
+		return pdelayReqSize
+	case typePdelayResp, typePdelayRespFollows:
+		return pdelayRespSize
+	case typeAnnounce:
+		return announceSize
+	}
+	return headerSize
+}
 
 // Bits of flagField, most significant octet first (table 37).
 const (
@@ -48,7 +69,7 @@ const (
 	logAnnounceInterval = 1
 	logSyncInterval     = 0
 	logDelayReqInterval = 0
-	logUnicast          = 0x7f // in a unicast Delay_Resp: not stated (table 42)
+	logNotStated        = 0x7f // in a unicast Delay_Resp, and in answers to a Pdelay_Req (table 42)
 )
 
 // Values of Announce (tables 4 and 6, clause 7.6.3.3).
@@ -161,9 +182,27 @@ func appendDelayResp(b []byte, req *header, source portIdentity, tai int64) []by
 	h := header{kind: typeDelayResp, length: delayRespSize, domain: req.domain, flags: req.flags & flagUnicast,
 		correction: req.correction, source: source, sequence: req.sequence, interval: logDelayReqInterval}
 	if h.flags != 0 {
-		h.interval = logUnicast
+		h.interval = logNotStated
 	}
 	return req.source.append(appendTime(h.append(b), tai))
+}
+
+// appendPdelayResp appends the Pdelay_Resp to a Pdelay_Req that came at tai, or the Pdelay_Resp_Follow_Up to a Pdelay_Resp
+// that left at tai: together they say how long the request was here (clauses 11.4.2, 13.10 and 13.11).
+func appendPdelayResp(b []byte, kind messageType, req *header, source portIdentity, tai int64) []byte {
+	h := header{kind: kind, length: pdelayRespSize, domain: req.domain, source: source, sequence: req.sequence, interval: logNotStated}
+	if kind == typePdelayResp {
+		h.flags = flagTwoStep
+	} else {
+		h.correction = req.correction
+	}
+	return req.source.append(appendTime(h.append(b), tai))
+}
+
+// requesting is to whom a Delay_Resp, a Pdelay_Resp or its Follow_Up answers.
+func requesting(b []byte) portIdentity {
+	b = b[headerSize+10:]
+	return portIdentity{ClockIdentity(b[:8]), binary.BigEndian.Uint16(b[8:])}
 }
 
 // announcement is what an Announce says of the grandmaster.

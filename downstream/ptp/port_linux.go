@@ -16,14 +16,6 @@ import (
 	"github.com/ntsgw/ntsgw/netstamp"
 )
 
-// The address and ports of PTP on UDP over IPv4 (IEEE 1588-2019 annex C).
-var primary = [4]byte{224, 0, 1, 129}
-
-const (
-	eventPort   = 319
-	generalPort = 320
-)
-
 // mostMissed is for how many Sync in a row the kernel may give no time until nothing is announced any more.
 const mostMissed = 5
 
@@ -37,10 +29,13 @@ var (
 	ErrUnfit    = errors.New("is not fit for PTP")
 )
 
-// Check opens the sockets on an interface as a Server would, and closes them again. An ErrNotThere is waited
+// Check opens the sockets on an interface as a Server would, over IPv4 or IPv6, and closes them again. An ErrNotThere is waited
 // for by a Server; everything else a person must mend.
-func Check(name string) error {
+func Check(name string, ipv6 bool) error {
 	s := &Server{opt: Options{Interfaces: []string{name}}, told: make([]told, 1)}
+	if ipv6 {
+		s.opt.UDP6 = s.opt.Interfaces
+	}
 	p, err := openPort(s, 0)
 	if err == nil {
 		p.close()
@@ -66,7 +61,9 @@ type port struct {
 	s       *Server
 	i       int
 	id      portIdentity
-	event   int // its messages are stamped
+	by      *transport
+	p2p     bool // the peer delay mechanism is spoken
+	event   int  // its messages are stamped
 	general int
 	links   int // tells of interfaces and addresses that change
 	wake    int // an eventfd, written when Run shall end
@@ -76,6 +73,7 @@ type port struct {
 	stamped bool   // the kernel tells when they leave
 	missed  int    // how many times in a row it did not
 	served  bool   // receivers were given time, all of it
+	broken  error  // what is wrong with the interface, found while answering
 
 	*told
 	in  [1500]byte
@@ -86,11 +84,12 @@ type port struct {
 // openPort opens the sockets on interface i.
 func openPort(s *Server, i int) (*port, error) {
 	name := s.opt.Interfaces[i]
-	links, err := watchLinks() // before the look, which may then grow old
+	by := s.opt.transport(name)
+	links, err := watchLinks(by) // before the look, which may then grow old
 	if err != nil {
 		return nil, err
 	}
-	p := &port{s: s, i: i, told: &s.told[i], event: -1, general: -1, links: links, wake: -1}
+	p := &port{s: s, i: i, by: by, p2p: s.opt.p2p(name), told: &s.told[i], event: -1, general: -1, links: links, wake: -1}
 	if err := p.open(name); err != nil {
 		p.close()
 		return nil, err
@@ -99,7 +98,7 @@ func openPort(s *Server, i int) (*port, error) {
 }
 
 func (p *port) open(name string) error {
-	link, err := findLink(name, 0)
+	link, err := findLink(name, 0, p.by)
 	if err != nil {
 		return err
 	}
@@ -111,16 +110,24 @@ func (p *port) open(name string) error {
 	if p.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return fmt.Errorf("eventfd: %w", err)
 	}
-	if p.event, err = listen(link, eventPort); err != nil {
+	if p.event, err = p.by.listen(link, eventPort, p.groups()); err != nil {
 		return err
 	}
-	if p.general, err = listen(link, generalPort); err != nil {
+	if p.general, err = p.by.listen(link, generalPort, p.groups()); err != nil {
 		return err
 	}
 	if rx, tx := netstamp.Enable(p.event, true); !rx || !tx {
 		return fmt.Errorf("interface %s %w: the kernel gives no time stamps", name, ErrUnfit)
 	}
 	return nil
+}
+
+// groups are what is heard.
+func (p *port) groups() []netip.Addr {
+	if p.p2p {
+		return []netip.Addr{p.by.primary, p.by.peer}
+	}
+	return []netip.Addr{p.by.primary}
 }
 
 // identityOf is an EUI-64 made of a hardware address (clause 7.5.2.2.2).
@@ -137,40 +144,6 @@ func identityOf(a net.HardwareAddr) (id ClockIdentity, err error) {
 		return id, errors.New("it has no hardware address to name the clock by; name an Ethernet or Wi-Fi interface")
 	}
 	return id, nil
-}
-
-// listen opens a socket that hears and sends on one interface only.
-func listen(link *net.Interface, udpPort int) (int, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return -1, fmt.Errorf("socket: %w", err)
-	}
-	group := &unix.IPMreqn{Multiaddr: primary, Ifindex: int32(link.Index)}
-	for _, step := range []func() error{
-		func() error { return unix.BindToDevice(fd, link.Name) },
-		func() error { return unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_IF, group) },
-		func() error { return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_TTL, 1) },
-		func() error { return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, 0) },
-		func() error { return unix.Bind(fd, &unix.SockaddrInet4{Port: udpPort}) },
-		func() error { return unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, group) },
-	} {
-		if err = step(); err != nil {
-			break
-		}
-	}
-	if err == nil {
-		return fd, nil
-	}
-	unix.Close(fd)
-	switch {
-	case errors.Is(err, unix.EADDRINUSE):
-		return -1, fmt.Errorf("UDP port %d on %s: %w; another PTP program has it: stop it, or leave %s out of interfaces", udpPort, link.Name, err, link.Name)
-	case errors.Is(err, unix.EACCES):
-		return -1, fmt.Errorf("UDP port %d on %s: %w; it needs CAP_NET_BIND_SERVICE", udpPort, link.Name, err)
-	case errors.Is(err, unix.EPERM): // SO_BINDTODEVICE
-		return -1, fmt.Errorf("UDP port %d on %s: %w; it needs Linux 5.7, or CAP_NET_RAW", udpPort, link.Name, err)
-	}
-	return -1, fmt.Errorf("UDP port %d on %s: %w", udpPort, link.Name, err)
 }
 
 func (p *port) close() {
@@ -223,6 +196,7 @@ func (p *port) loop(ctx context.Context) error {
 			}
 			if t := p.timeline(); t.reason == "" {
 				if err := task.send(t); err != nil {
+					p.s.counters.refuse(p.i, reasonSend)
 					return err
 				}
 			}
@@ -246,6 +220,9 @@ func (p *port) loop(ctx context.Context) error {
 		}
 		if fds[1].Revents&unix.POLLIN != 0 {
 			p.receive(p.general)
+		}
+		if p.broken != nil {
+			return p.broken
 		}
 		if fds[2].Revents != 0 {
 			if err := p.linkChanged(); err != nil {
@@ -323,7 +300,7 @@ func (p *port) sendAnnounce(t served) error {
 	a.accuracy = p.steady.hold(a.accuracy, time.Now())
 	p.announce++
 	p.out = appendAnnounce(p.out[:0], p.header(typeAnnounce, p.announce, 0), a)
-	if err := p.send(p.general, generalPort); err != nil {
+	if err := p.send(p.general, generalPort, p.by.primary); err != nil {
 		return err
 	}
 	p.bound = a.bound
@@ -348,12 +325,10 @@ func (p *port) sendSync(t served) error {
 	p.late()
 	p.sync++
 	p.out = appendTimed(p.out[:0], p.header(typeSync, p.sync, flagTwoStep), t.TAIAt(p.s.opt.Clock.Now()))
-	id := p.sent
-	p.sent++
-	if err := p.send(p.event, eventPort); err != nil {
+	at, reason, err := p.sendEvent(p.by.primary)
+	if err != nil {
 		return err
 	}
-	at, reason := p.s.carried(p.departure(id))
 	if reason != "" {
 		p.s.counters.refuse(p.i, reason)
 		p.miss(reason)
@@ -369,7 +344,7 @@ func (p *port) sendSync(t served) error {
 		return err
 	}
 	p.out = appendTimed(p.out[:0], p.header(typeFollowUp, p.sync, 0), now.TAIAt(at))
-	if err := p.send(p.general, generalPort); err != nil {
+	if err := p.send(p.general, generalPort, p.by.primary); err != nil {
 		return err
 	}
 	p.s.counters.port(p.i, func(c *Port) { c.Synced, c.Error = c.Synced+1, "" })
@@ -395,10 +370,21 @@ func (p *port) miss(reason string) {
 	p.s.opt.Log.Warn("PTP is silent", "interface", name, "err", text)
 }
 
-// send sends out by multicast.
-func (p *port) send(fd, udpPort int) error {
-	if err := unix.Sendto(fd, p.out, 0, &unix.SockaddrInet4{Port: udpPort, Addr: primary}); err != nil {
-		p.s.counters.refuse(p.i, reasonSend)
+// sendEvent sends by multicast from the event socket and returns when it left, or why that is not known. An error is
+// the interface's: the kernel may have counted what it did not send, and its numbers fit no more.
+func (p *port) sendEvent(group netip.Addr) (at discipline.Raw, reason string, err error) {
+	id := p.sent
+	p.sent++
+	if err := p.send(p.event, eventPort, group); err != nil {
+		return 0, reasonSend, err
+	}
+	at, reason = p.s.carried(p.departure(id))
+	return at, reason, nil
+}
+
+// send sends by multicast.
+func (p *port) send(fd, udpPort int, group netip.Addr) error {
+	if err := p.transmit(fd, udpPort, group); err != nil {
 		err = fmt.Errorf("interface %s: send to UDP port %d: %w", p.s.opt.Interfaces[p.i], udpPort, err)
 		if errors.Is(err, unix.EPERM) {
 			err = fmt.Errorf("%w; let it out of this machine's firewall", err)
@@ -407,6 +393,12 @@ func (p *port) send(fd, udpPort int) error {
 	}
 	p.stated = time.Now()
 	return nil
+}
+
+// transmit sends what is in out.
+func (p *port) transmit(fd, udpPort int, to netip.Addr) error {
+	p.out = append(p.out, p.by.trailer...)
+	return unix.Sendto(fd, p.out, 0, p.by.sockaddr(to, udpPort, p.index))
 }
 
 // departure waits a little for the stamp of the event message with an id; 0: there is none.
@@ -456,14 +448,10 @@ func (p *port) stamp() (id uint32, at int64, ok bool) {
 
 // receive takes what has come in, not so much that Sync would wait for it.
 func (p *port) receive(fd int) {
-	for range 32 {
+	for i := 0; i < 32 && p.broken == nil; i++ {
 		n, oobn, _, from, err := unix.Recvmsg(fd, p.in[:], p.oob[:], unix.MSG_DONTWAIT)
 		if err != nil {
 			return
-		}
-		peer, ok := from.(*unix.SockaddrInet4)
-		if !ok {
-			continue
 		}
 		stamp := int64(0)
 		netstamp.ForEachControl(p.oob[:oobn], func(level, kind int32, data []byte) {
@@ -471,7 +459,7 @@ func (p *port) receive(fd int) {
 				stamp = t
 			}
 		})
-		if reason := p.take(p.in[:n], netip.AddrFrom4(peer.Addr), stamp); reason != "" {
+		if reason := p.take(p.in[:n], addressOf(from), stamp); reason != "" {
 			p.s.counters.refuse(p.i, reason)
 		}
 	}
@@ -489,52 +477,103 @@ func (p *port) take(b []byte, from netip.Addr, stamp int64) (reason string) {
 	if h.source.clock == p.id.clock {
 		return reasonOwn
 	}
+	if h.length < h.kind.leastSize() {
+		return reasonMalformed
+	}
 	switch h.kind {
 	case typeDelayReq:
+		if p.p2p {
+			return reasonEndToEnd
+		}
 		return p.answer(&h, from, stamp)
+	case typePdelayReq, typePdelayResp, typePdelayRespFollows, typeDelayResp:
+		switch {
+		case h.kind != typeDelayResp && !p.p2p:
+			return reasonPeerDelay
+		case h.kind == typePdelayReq:
+			return p.answerPeer(&h, from, stamp)
+		case requesting(b).clock == p.id.clock:
+			return reasonNotAsked
+		}
+		return "" // to another receiver, from another
 	case typeAnnounce, typeSync, typeFollowUp:
 		p.s.counters.port(p.i, func(c *Port) { c.OtherMaster = hex.EncodeToString(h.source.clock[:]) })
 		return reasonOtherMaster
-	case typePdelayReq, typePdelayResp, typePdelayRespFollows:
-		return reasonPeerDelay
-	case typeDelayResp:
-		return "" // to another receiver, from another grandmaster
 	}
 	return reasonUnsupported
 }
 
-// answer tells when a Delay_Req came in.
-func (p *port) answer(h *header, from netip.Addr, stamp int64) (reason string) {
-	if h.length < delayReqSize {
-		return reasonMalformed
-	}
-	t := p.timeline()
-	if t.reason != "" {
-		return t.reason
+// arrival is when a request came in, and the timeline to state that by; or why it is not answered.
+func (p *port) arrival(from netip.Addr, stamp int64) (t served, at discipline.Raw, reason string) {
+	if t = p.timeline(); t.reason != "" {
+		return t, 0, t.reason
 	}
 	if !p.stamped {
-		return reasonNoStamp // and so no bound is announced
+		return t, 0, reasonNoStamp // and so no bound is announced
 	}
 	if !p.limit.allow(from, time.Now()) {
-		return reasonRate
+		return t, 0, reasonRate
 	}
-	at, reason := p.s.carried(stamp)
+	if at, reason = p.s.carried(stamp); reason != "" {
+		return t, 0, reason
+	}
+	if p.cover(t) != nil {
+		return t, 0, reasonSend
+	}
+	return t, at, ""
+}
+
+// answer tells when a Delay_Req came in.
+func (p *port) answer(h *header, from netip.Addr, stamp int64) (reason string) {
+	t, at, reason := p.arrival(from, stamp)
 	if reason != "" {
 		return reason
 	}
-	if p.cover(t) != nil {
-		return reasonSend
-	}
-	to := primary
+	to := p.by.primary
 	if h.flags&flagUnicast != 0 {
-		to = from.As4()
+		to = from
 		// Answers to addresses that are not there wait for ARP, in the room that Announce and Follow_Up need too.
 		if n, err := unix.IoctlGetInt(p.general, unix.SIOCOUTQ); err != nil || n > maxWaiting {
 			return reasonSend
 		}
 	}
 	p.out = appendDelayResp(p.out[:0], h, p.id, t.TAIAt(at))
-	if err := unix.Sendto(p.general, p.out, 0, &unix.SockaddrInet4{Port: generalPort, Addr: to}); err != nil {
+	if p.transmit(p.general, generalPort, to) != nil {
+		return reasonSend
+	}
+	p.s.counters.port(p.i, func(c *Port) { c.Answered++ })
+	return ""
+}
+
+// answerPeer tells a neighbour when its Pdelay_Req came in, and when the answer to that left.
+func (p *port) answerPeer(h *header, from netip.Addr, stamp int64) (reason string) {
+	if h.flags&flagUnicast != 0 {
+		return reasonUnicast
+	}
+	t, came, reason := p.arrival(from, stamp)
+	if reason != "" {
+		return reason
+	}
+	p.late()
+	p.out = appendPdelayResp(p.out[:0], typePdelayResp, h, p.id, t.TAIAt(came))
+	left, reason, err := p.sendEvent(p.by.peer)
+	if err != nil {
+		p.broken = err
+		return reason
+	}
+	if reason != "" {
+		p.limit.unstamped()
+		return reason
+	}
+	now := p.timeline()
+	if now.reason != "" || now.Epoch != t.Epoch {
+		return reasonEpoch
+	}
+	if p.cover(now) != nil {
+		return reasonSend
+	}
+	p.out = appendPdelayResp(p.out[:0], typePdelayRespFollows, h, p.id, now.TAIAt(left))
+	if p.send(p.general, generalPort, p.by.peer) != nil {
 		return reasonSend
 	}
 	p.s.counters.port(p.i, func(c *Port) { c.Answered++ })

@@ -20,6 +20,12 @@ import (
 // stands in it, so nothing is started: the test calls what a port's thread would.
 func onWire(t *testing.T) (s *Server, line *timeline, ip func(args string)) {
 	t.Helper()
+	return onWireWith(t, Options{})
+}
+
+// onWireWith is onWire with more options.
+func onWireWith(t *testing.T, opt Options) (s *Server, line *timeline, ip func(args string)) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("not root: a network namespace is needed")
 	}
@@ -35,10 +41,11 @@ func onWire(t *testing.T) (s *Server, line *timeline, ip func(args string)) {
 	}
 	ip("link add ptp0 type veth peer name far0")
 	ip("addr add 10.79.1.1/24 dev ptp0")
+	ip("addr add fd79::1/64 dev ptp0 nodad")
 	ip("link set far0 up")
 	ip("link set ptp0 up")
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := findLink("ptp0", 0); err == nil {
+		if _, err := findLink("ptp0", 0, opt.transport("ptp0")); err == nil {
 			break
 		} else if time.Now().After(deadline) {
 			t.Fatal(err)
@@ -46,7 +53,8 @@ func onWire(t *testing.T) (s *Server, line *timeline, ip func(args string)) {
 	}
 	now := sysclock.ReadPair()
 	line = &timeline{&discipline.Snapshot{State: discipline.Synchronized, Epoch: discipline.Epoch{1}, At: now.Raw, TAI: now.Real + 37e9, TAIOffset: 37, MaxErrorAt: 1000}}
-	s, err := New(Options{Timeline: line, Clock: sysclock.Reader{}, Interfaces: []string{"ptp0"}})
+	opt.Timeline, opt.Clock, opt.Interfaces = line, sysclock.Reader{}, []string{"ptp0"}
+	s, err := New(opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,6 +166,129 @@ func TestInterfaceChanges(t *testing.T) {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestInterfaceOverIPv6: where messages go over IPv6 that is what the interface needs, and an address that may be another's
+// is none yet.
+func TestInterfaceOverIPv6(t *testing.T) {
+	s, _, ip := onWireWith(t, Options{UDP6: []string{"ptp0"}})
+	const missing = "interface ptp0 is not there: it has no IPv6 address"
+	p := s.ports[0]
+	serve(t, p)
+	if err := os.WriteFile("/proc/sys/net/ipv6/conf/ptp0/dad_transmits", []byte("1000"), 0); err != nil {
+		t.Skipf("duplicate addresses can't be looked for here: %v", err)
+	}
+	ip("addr del 10.79.1.1/24 dev ptp0")
+	if err := p.linkChanged(); err != nil {
+		t.Errorf("without an IPv4 address: %v", err)
+	}
+	ip("addr add fd79::2/64 dev ptp0 nodad")
+	ip("-6 addr flush dev ptp0")
+	if err := p.linkChanged(); err == nil || err.Error() != missing {
+		t.Errorf("without an address: %v", err)
+	}
+	ip("addr add fd79::3/64 dev ptp0")
+	if err := s.open(0); err == nil || err.Error() != missing {
+		t.Errorf("with an address that may be another's: %v", err)
+	}
+	p.close()
+	ip("addr add fd79::4/64 dev ptp0 nodad")
+	if err := s.open(0); err != nil {
+		t.Fatal(err)
+	}
+	serve(t, s.ports[0])
+}
+
+// pdelayReq is a Pdelay_Req with a number.
+func pdelayReq(sequence uint16) []byte {
+	h := header{kind: typePdelayReq, length: pdelayReqSize, source: portIdentity{ClockIdentity{9}, 1}, sequence: sequence}
+	return append(h.append(nil), make([]byte, 20)...)
+}
+
+// TestPeersAcrossAJump jumps between two messages of an answer: no peer gets a time of either timeline that it could
+// set against one of the other.
+func TestPeersAcrossAJump(t *testing.T) {
+	s, line, _ := onWireWith(t, Options{P2P: []string{"ptp0"}})
+	p := s.ports[0]
+	serve(t, p)
+	ask := func() (reason string) {
+		for range 20 { // this machine may be late to its own stamp
+			p.limit = limiter{}
+			if reason = p.take(pdelayReq(1), netip.AddrFrom4([4]byte{10, 79, 1, 2}), time.Now().UnixNano()); reason != reasonLate && reason != reasonNoStamp {
+				break
+			}
+		}
+		return reason
+	}
+	if reason := ask(); reason != "" || s.Status().Ports[0].Answered != 1 {
+		t.Fatalf("before: %q, %+v", reason, s.Status().Ports[0])
+	}
+	next := *line.s
+	next.Epoch = discipline.Epoch{2}
+	s.opt.Timeline = &jumping{before: line.s, after: &next, left: 1}
+	if reason := ask(); reason != reasonEpoch || s.Status().Ports[0].Answered != 1 {
+		t.Errorf("a jump between the two messages: %q, %+v", reason, s.Status().Ports[0])
+	}
+	if reason := ask(); reason != reasonEpoch {
+		t.Errorf("soon after it: %q", reason)
+	}
+}
+
+// jumping is a timeline that jumps after so many readings.
+type jumping struct {
+	before, after *discipline.Snapshot
+	left          int
+}
+
+func (j *jumping) Snapshot() *discipline.Snapshot {
+	if j.left--; j.left >= 0 {
+		return j.before
+	}
+	return j.after
+}
+
+// TestUnstampedAnswersAreFew: each answer whose departure the kernel does not tell holds up what comes behind it, so
+// there are no more than some in a second, however many are asked for.
+func TestUnstampedAnswersAreFew(t *testing.T) {
+	s, _, _ := onWireWith(t, Options{P2P: []string{"ptp0"}})
+	p := s.ports[0]
+	serve(t, p)
+	if out, err := exec.Command("tc", strings.Fields("qdisc add dev ptp0 root bfifo limit 1")...).CombinedOutput(); err != nil {
+		t.Skipf("tc (package iproute2): %v: %s", err, out)
+	}
+	began, waits, refused := time.Now(), 0, 0
+	for i := range 500 {
+		switch reason := p.take(pdelayReq(uint16(i)), netip.AddrFrom4([4]byte{10, 79, 1, byte(i)}), time.Now().UnixNano()); reason {
+		case reasonNoStamp:
+			waits++
+		case reasonRate:
+			refused++
+		case reasonLate: // before anything was sent
+		default:
+			t.Fatalf("refused as %q", reason)
+		}
+	}
+	if seconds := int(time.Since(began)/time.Second) + 2; waits == 0 || refused == 0 || waits > 4*seconds {
+		t.Errorf("%d waits for nothing in less than %d s, %d refused", waits, seconds, refused)
+	}
+}
+
+// TestBrokenWhileAnswering: the kernel counts what it then does not send, so the port begins anew.
+func TestBrokenWhileAnswering(t *testing.T) {
+	s, _, _ := onWireWith(t, Options{P2P: []string{"ptp0"}})
+	p := s.ports[0]
+	serve(t, p)
+	if out, err := exec.Command("iptables", "-I", "OUTPUT", "-d", "224.0.0.107", "-j", "DROP").CombinedOutput(); err != nil {
+		t.Skipf("iptables (package iptables): %v: %s", err, out)
+	}
+	for range 20 { // this machine may be late to its own stamp
+		if reason := p.take(pdelayReq(1), netip.AddrFrom4([4]byte{10, 79, 1, 2}), time.Now().UnixNano()); reason == reasonSend {
+			break
+		}
+	}
+	if want := "interface ptp0: send to UDP port 319: operation not permitted; let it out of this machine's firewall"; p.broken == nil || p.broken.Error() != want {
+		t.Errorf("%v, want %s", p.broken, want)
 	}
 }
 

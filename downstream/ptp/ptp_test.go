@@ -73,6 +73,26 @@ func TestAnnounceBytes(t *testing.T) {
 	}
 }
 
+// TestPeerAnswerBytes holds every octet of both answers to a Pdelay_Req against IEEE 1588-2019 clauses 11.4.2, 13.10 and 13.11.
+func TestPeerAnswerBytes(t *testing.T) {
+	req := header{kind: typePdelayReq, length: pdelayReqSize, domain: 7, correction: 0x1234, source: portIdentity{ClockIdentity{9, 9, 9, 9, 9, 9, 9, 9}, 3}, sequence: 0xabcd, interval: 1}
+	source := portIdentity{ClockIdentity{1, 2, 3, 4, 5, 6, 7, 8}, 2}
+	tai := time.Date(2026, 11, 30, 12, 0, 37, 5, time.UTC).UnixNano()
+	for kind, want := range map[messageType]string{
+		typePdelayResp:        "0302" + "0036" + "07" + "00" + "0200" + "0000000000000000" + "00000000" + "0102030405060708" + "0002" + "abcd" + "05" + "7f",
+		typePdelayRespFollows: "0a02" + "0036" + "07" + "00" + "0000" + "0000000000001234" + "00000000" + "0102030405060708" + "0002" + "abcd" + "05" + "7f",
+	} {
+		want += "0000" + "6b0d6565" + "00000005" + "0909090909090909" + "0003"
+		b := appendPdelayResp(nil, kind, &req, source, tai)
+		if got := hex.EncodeToString(b); got != want {
+			t.Errorf("type %x\n got %s\nwant %s", kind, got, want)
+		}
+		if requesting(b) != req.source {
+			t.Errorf("type %x is to %v", kind, requesting(b))
+		}
+	}
+}
+
 // The bound that is announced must hold until a receiver lets go of a grandmaster that fell silent.
 func TestBoundOutlastsTheAnnounce(t *testing.T) {
 	s, c := server(at("2026-11-30T12:00:00Z", func(s *discipline.Snapshot) { s.MaxErrorPPM = 10 }))

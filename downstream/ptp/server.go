@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,10 +32,21 @@ type Options struct {
 	Timeline   Timeline
 	Clock      Clock
 	Interfaces []string // at least one
+	P2P        []string // those of Interfaces on which the peer delay mechanism is spoken, instead of end-to-end delays
+	UDP6       []string // those of Interfaces that are served over IPv6, instead of IPv4
 	Domain     int      // 0 to 127
 	Priority1  int      // 0 to 255: what other clocks compare first, the lower wins
 	Priority2  int      // 0 to 255: what they compare after the clock's quality
 	Log        *slog.Logger
+}
+
+func (o *Options) p2p(name string) bool { return slices.Contains(o.P2P, name) }
+
+func (o *Options) transport(name string) *transport {
+	if slices.Contains(o.UDP6, name) {
+		return &udp6
+	}
+	return &udp4
 }
 
 const (
@@ -75,7 +87,10 @@ func New(opt Options) (*Server, error) {
 	s := &Server{opt: opt, epochs: suspend.New(opt.Clock), ports: make([]*port, len(opt.Interfaces)), told: make([]told, len(opt.Interfaces))}
 	s.counters.s = Status{Domain: opt.Domain, Ports: make([]Port, len(opt.Interfaces))}
 	for i, name := range opt.Interfaces {
-		s.counters.s.Ports[i] = Port{Interface: name, State: StateWaiting, Refused: map[string]uint64{}}
+		s.counters.s.Ports[i] = Port{Interface: name, Mechanism: "e2e", Transport: opt.transport(name).name, State: StateWaiting, Refused: map[string]uint64{}}
+		if opt.p2p(name) {
+			s.counters.s.Ports[i].Mechanism = "p2p"
+		}
 	}
 	var err error
 	if s.stamps, err = stamp.New(opt.Clock); err != nil {
@@ -234,7 +249,7 @@ func (s *Server) carried(stamp int64) (at discipline.Raw, reason string) {
 	return at, ""
 }
 
-// limiter bounds the Delay_Req that are answered in a second on an interface, from one address and together: a
+// limiter bounds the Delay_Req or Pdelay_Req that are answered in a second on an interface, from one address and together: a
 // receiver sends one or two, and each answer goes to everyone.
 type limiter struct {
 	second int64
@@ -258,3 +273,7 @@ func (l *limiter) allow(from netip.Addr, now time.Time) bool {
 	l.from[from]++
 	return true
 }
+
+// unstamped makes an answer whose departure was waited for in vain count for many: no more than a few such waits
+// stand before Sync in a second.
+func (l *limiter) unstamped() { l.all += maxRequests / 4 }

@@ -52,6 +52,8 @@ func (l *lan) wire() {
 	l.gateway.IP("link", "add", "gw0", "type", "veth", "peer", "name", "rx0", "netns", l.rx.Name())
 	l.gateway.IP("addr", "add", "10.79.1.1/24", "dev", "gw0")
 	l.rx.IP("addr", "add", "10.79.1.2/24", "dev", "rx0")
+	l.gateway.IP("addr", "add", "fd79::1/64", "dev", "gw0", "nodad")
+	l.rx.IP("addr", "add", "fd79::2/64", "dev", "rx0", "nodad")
 	l.rx.IP("link", "set", "rx0", "up")
 	l.gateway.IP("link", "set", "gw0", "up")
 	program.Eventually(l.t, 5*time.Second, "the wire carries", func() bool {

@@ -62,6 +62,47 @@ func TestReceiverFollowsGateway(t *testing.T) {
 	program.Eventually(t, 15*time.Second, "ptp4l lets go of a gateway that ended", func() bool { return strings.Contains(r.Out.String(), "ANNOUNCE_RECEIPT_TIMEOUT") })
 }
 
+// TestReceiverFollowsByEachWay lets ptp4l measure the gateway with peer delays and over IPv6: as with end-to-end delays
+// over IPv4, it finds the gateway's time within the bound that is stated.
+func TestReceiverFollowsByEachWay(t *testing.T) {
+	t.Parallel()
+	for _, w := range ways[1:] {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLAN(t)
+			l.startServer()
+			g := l.startGateway(w.gateway)
+			r := l.ptp4l(l.rx, "rx0", "slaveOnly 1\n"+w.receiver)
+			g.waitState(10*time.Second, ptp.StateServing)
+			program.Eventually(t, 25*time.Second, "ptp4l measures", func() bool { return len(r.measurements()) >= 5 })
+			report, port := g.report(), g.port()
+			if port.Mechanism+" "+port.Transport != w.name || port.Answered == 0 {
+				t.Errorf("the port is %+v", port)
+			}
+			for reason := range port.Refused {
+				if !slices.Contains(busy, reason) {
+					t.Errorf("refused: %v", port.Refused)
+				}
+			}
+			m := middle(r.measurements())
+			if off := time.Duration(*report.Offset*1e9) + m.offset; off.Abs() > time.Duration(port.MaxError*1e9)+m.delay {
+				t.Errorf("ptp4l measures %v over %v, the gateway's offset is %v s ± %v s", m.offset, m.delay, *report.Offset, port.MaxError)
+			}
+		})
+	}
+}
+
+// busy are the reasons of a machine that does something else, or has no stamp yet.
+var busy = []string{"late", "no-stamp", "unsynchronized"}
+
+// ways are those in which time is served, and what tells ptp4l.
+var ways = []struct{ name, gateway, receiver string }{
+	{"e2e udp4", "", ""},
+	{"p2p udp4", peers, "delay_mechanism P2P"},
+	{"e2e udp6", ipv6, "network_transport UDPv6"},
+	{"p2p udp6", peers + ipv6, "delay_mechanism P2P\nnetwork_transport UDPv6"},
+}
+
 // A receiver may ask by unicast, which spares the others the answers.
 func TestHybridReceiver(t *testing.T) {
 	t.Parallel()

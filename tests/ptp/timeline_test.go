@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -69,8 +70,21 @@ func (h *hostTime) move(by, bound time.Duration) {
 // grandmaster runs ours in the gateway's namespace until stop is called or the test ends.
 func (l *lan) grandmaster(t *hostTime) (s *ptp.Server, stop func()) {
 	l.t.Helper()
+	return l.grandmasterBy(t, "")
+}
+
+// grandmasterBy is grandmaster with more in [ptp].
+func (l *lan) grandmasterBy(t *hostTime, more string) (s *ptp.Server, stop func()) {
+	l.t.Helper()
+	opt := ptp.Options{Timeline: t, Clock: sysclock.Reader{}, Interfaces: []string{"gw0"}, Priority1: 1, Priority2: 1}
+	if strings.Contains(more, peers) {
+		opt.P2P = opt.Interfaces
+	}
+	if strings.Contains(more, ipv6) {
+		opt.UDP6 = opt.Interfaces
+	}
 	if err := l.gateway.Enter(func() (err error) {
-		s, err = ptp.New(ptp.Options{Timeline: t, Clock: sysclock.Reader{}, Interfaces: []string{"gw0"}, Priority1: 1, Priority2: 1})
+		s, err = ptp.New(opt)
 		return err
 	}); err != nil {
 		l.t.Fatal(err)
@@ -163,11 +177,12 @@ func TestBoundGrowsBetweenAnnounces(t *testing.T) {
 func BenchmarkBesidePtp4l(b *testing.B) {
 	const measurements = 30 // two seconds each
 	errors := map[string][]float64{}
+	way := ways[0].receiver
 	turn := func(name string, start func(l *lan)) {
 		b.Run(name, func(b *testing.B) {
 			l := newLAN(b)
 			start(l)
-			r := l.ptp4l(l.rx, "rx0", "slaveOnly 1\nlogAnnounceInterval 1")
+			r := l.ptp4l(l.rx, "rx0", "slaveOnly 1\nlogAnnounceInterval 1\n"+way)
 			program.Eventually(b, 15*time.Second, "ptp4l measures", func() bool { return len(r.measurements()) > 3 })
 			skip := len(r.measurements())
 			program.Eventually(b, 2*measurements*time.Second, "ptp4l measured enough", func() bool { return len(r.measurements()) >= skip+measurements })
@@ -188,6 +203,11 @@ func BenchmarkBesidePtp4l(b *testing.B) {
 	for range 3 {
 		turn("ptp4l", func(l *lan) { l.ptp4l(l.gateway, "gw0", "priority1 1") })
 		turn("ntsgw", func(l *lan) { l.grandmaster(newHostTime()) })
+	}
+	for _, w := range ways[1:] {
+		way = w.receiver
+		turn("ptp4l "+w.name, func(l *lan) { l.ptp4l(l.gateway, "gw0", "priority1 1\n"+w.receiver) })
+		turn("ntsgw "+w.name, func(l *lan) { l.grandmasterBy(newHostTime(), w.gateway) })
 	}
 	ours, theirs := errors["ntsgw"], errors["ptp4l"]
 	if len(ours) < 3 || len(theirs) < 3 {
