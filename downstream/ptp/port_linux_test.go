@@ -108,22 +108,36 @@ func TestJumpWhileAway(t *testing.T) {
 	}
 }
 
-// TestAnswersNobodyTakes asks by unicast in the name of addresses that are not there: the answers wait for ARP, and must not
-// take the room of what goes to all.
+// TestAnswersNobodyTakes asks by unicast in the name of addresses that are not there: the answers wait for ARP, over IPv6
+// for its neighbour discovery, and must not take the room of what goes to all.
 func TestAnswersNobodyTakes(t *testing.T) {
-	s, _, _ := onWire(t)
-	p := s.ports[0]
-	h := header{kind: typeDelayReq, length: delayReqSize, flags: flagUnicast, source: portIdentity{ClockIdentity{9}, 1}}
-	q := appendTime(h.append(nil), 0)
-	serve(t, p)
-	for i := range maxRequests {
-		p.take(q, netip.AddrFrom4([4]byte{10, 79, 1, byte(10 + i%200)}), time.Now().UnixNano())
-	}
-	if err := p.sendSync(p.timeline()); err != nil {
-		t.Errorf("%v, after %d answers", err, s.Status().Ports[0].Answered)
-	}
-	if st := s.Status().Ports[0]; st.Answered == 0 {
-		t.Error("nothing was answered")
+	for _, tt := range []struct {
+		name    string
+		opt     Options
+		nowhere func(i byte) netip.Addr
+	}{
+		{"IPv4", Options{}, func(i byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 79, 1, i}) }},
+		{"IPv6", Options{UDP6: []string{"ptp0"}}, func(i byte) netip.Addr { return netip.AddrFrom16([16]byte{0xfd, 0x79, 15: i}) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, _, _ := onWireWith(t, tt.opt)
+			p := s.ports[0]
+			h := header{kind: typeDelayReq, length: delayReqSize, flags: flagUnicast, source: portIdentity{ClockIdentity{9}, 1}}
+			q := appendTime(h.append(nil), 0)
+			serve(t, p)
+			left := 0
+			for i := range maxRequests {
+				if p.take(q, tt.nowhere(byte(10+i%200)), time.Now().UnixNano()) == reasonSend {
+					left++
+				}
+			}
+			if err := p.sendSync(p.timeline()); err != nil {
+				t.Errorf("%v, after %d answers", err, s.Status().Ports[0].Answered)
+			}
+			if st := s.Status().Ports[0]; st.Answered == 0 || left == 0 {
+				t.Errorf("%d were answered, %d left out", st.Answered, left)
+			}
+		})
 	}
 }
 
@@ -193,7 +207,7 @@ func TestInterfaceOverIPv6(t *testing.T) {
 		t.Errorf("with an address that may be another's: %v", err)
 	}
 	p.close()
-	ip("addr add fd79::4/64 dev ptp0 nodad")
+	ip("addr add fe80::4/64 dev ptp0 nodad") // the only one: a LAN without a router has no others
 	if err := s.open(0); err != nil {
 		t.Fatal(err)
 	}

@@ -263,6 +263,28 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
+// FuzzTake gives a port any bytes while there is no time: nothing panics, and no request is answered.
+func FuzzTake(f *testing.F) {
+	h := header{kind: typeDelayReq, length: delayReqSize, source: portIdentity{ClockIdentity{9}, 1}, sequence: 5}
+	f.Add(appendTime(h.append(nil), 1))
+	for _, kind := range []messageType{typeDelayResp, typePdelayReq, typePdelayResp, typePdelayRespFollows, typeAnnounce} {
+		h.kind, h.length = kind, kind.leastSize()
+		f.Add(append(h.append(nil), make([]byte, h.length-headerSize)...))
+		h.length = headerSize
+		f.Add(h.append(nil))
+	}
+	s, _ := server(at("2026-11-30T12:00:00Z", func(s *discipline.Snapshot) { s.State = discipline.Acquiring }))
+	s.counters.s.Ports = []Port{{Refused: map[string]uint64{}}}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, p2p := range []bool{false, true} {
+			p := &port{s: s, told: &told{}, by: &udp4, p2p: p2p, stamped: true, id: portIdentity{ClockIdentity{1}, 1}}
+			if reason := p.take(b, netip.MustParseAddr("192.0.2.1"), 1); reason == "" && messageType(b[0]) != typeDelayResp && messageType(b[0]) != typePdelayResp && messageType(b[0]) != typePdelayRespFollows {
+				t.Errorf("%x is taken", b)
+			}
+		}
+	})
+}
+
 // FuzzHeader reads any bytes: nothing panics, and what is read is written the same again.
 func FuzzHeader(f *testing.F) {
 	h := header{kind: typeDelayReq, length: delayReqSize, source: portIdentity{ClockIdentity{9}, 1}, sequence: 5}

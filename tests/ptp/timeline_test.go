@@ -138,10 +138,17 @@ func TestJumpIsSilent(t *testing.T) {
 // the bound that was announced to it before.
 func TestBoundGrowsBetweenAnnounces(t *testing.T) {
 	t.Parallel()
-	for _, ask := range []bool{false, true} {
+	for _, tt := range []struct {
+		more string
+		ask  func(n *node)
+	}{
+		{"", func(*node) {}},
+		{"", func(n *node) { n.send(n.delayReq()) }},
+		{peers, func(n *node) { n.sendTo(n.peer, n.pdelayReq()) }},
+	} {
 		l, timeline := newLAN(t), newHostTime()
-		l.grandmaster(timeline)
-		n := l.node(t)
+		l.grandmasterBy(timeline, tt.more)
+		n := l.nodeOver(t, tt.more)
 		b := make([]byte, 1500)
 		var bound time.Duration
 		moved, times := false, 0
@@ -157,11 +164,9 @@ func TestBoundGrowsBetweenAnnounces(t *testing.T) {
 				if !moved {
 					moved = true
 					timeline.move(900*time.Millisecond, time.Second)
-					if ask {
-						n.send(n.delayReq())
-					}
+					tt.ask(n)
 				}
-			case moved && (kind == 8 || kind == 9):
+			case moved && (kind == 8 || kind == 9 || kind == 0xa):
 				times++
 				// The timeline was moved ahead. Who reads this late, on a machine that does something else, finds less.
 				if off := time.Until(stamp(b[34:])); off > bound+200*time.Millisecond {
