@@ -561,8 +561,10 @@ func (p *port) answerPeer(h *header, from netip.Addr, stamp int64) (reason strin
 		p.broken = err
 		return reason
 	}
-	if reason != "" {
+	if reason == reasonNoStamp {
 		p.limit.unstamped()
+	}
+	if reason != "" {
 		return reason
 	}
 	now := p.timeline()

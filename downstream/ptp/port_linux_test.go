@@ -207,7 +207,13 @@ func TestInterfaceOverIPv6(t *testing.T) {
 		t.Errorf("with an address that may be another's: %v", err)
 	}
 	p.close()
+	if err := Check("ptp0", true); err == nil || err.Error() != missing {
+		t.Errorf("before it serves one hears: %v", err)
+	}
 	ip("addr add fe80::4/64 dev ptp0 nodad") // the only one: a LAN without a router has no others
+	if err := Check("ptp0", true); err != nil {
+		t.Errorf("before it serves one hears: %v", err)
+	}
 	if err := s.open(0); err != nil {
 		t.Fatal(err)
 	}

@@ -194,6 +194,32 @@ func TestNothingIsStated(t *testing.T) {
 	}
 }
 
+// What is refused while there is no time: peer delays, too.
+func TestNobodyIsAnswered(t *testing.T) {
+	delayReq := appendTime((&header{kind: typeDelayReq, length: delayReqSize, source: portIdentity{ClockIdentity{9}, 1}}).append(nil), 0)
+	for _, tt := range []struct {
+		name   string
+		p2p    bool
+		ask    []byte
+		change func(*discipline.Snapshot, *clock)
+		want   string
+	}{
+		{"a Delay_Req without time", false, delayReq, func(s *discipline.Snapshot, _ *clock) { s.State = discipline.Unsynchronized }, reasonUnsynchronized},
+		{"a Delay_Req after the machine slept", false, delayReq, func(_ *discipline.Snapshot, c *clock) { c.slept = time.Second }, reasonSuspended},
+		{"a Pdelay_Req without time", true, pdelayReq(1), func(s *discipline.Snapshot, _ *clock) { s.State = discipline.Unsynchronized }, reasonUnsynchronized},
+		{"a Pdelay_Req after the machine slept", true, pdelayReq(1), func(_ *discipline.Snapshot, c *clock) { c.slept = time.Second }, reasonSuspended},
+	} {
+		s, c := server(at("2026-11-30T12:00:00Z", nil))
+		s.counters.s.Ports = []Port{{Refused: map[string]uint64{}}}
+		s.timeline()
+		tt.change(s.opt.Timeline.Snapshot(), c)
+		p := &port{s: s, told: &told{}, by: &udp4, p2p: tt.p2p, stamped: true, id: portIdentity{ClockIdentity{1}, 1}}
+		if got := p.take(tt.ask, netip.MustParseAddr("192.0.2.1"), 1); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestAccuracy(t *testing.T) {
 	for _, tt := range []struct {
 		bound time.Duration

@@ -79,6 +79,9 @@ func TestReceiverFollowsByEachWay(t *testing.T) {
 			if port.Mechanism+" "+port.Transport != w.name || port.Answered == 0 {
 				t.Errorf("the port is %+v", port)
 			}
+			if strings.Contains(r.Out.String(), "FAULT") {
+				t.Errorf("ptp4l takes what it hears for a fault")
+			}
 			for reason := range port.Refused {
 				if !slices.Contains(busy, reason) {
 					t.Errorf("refused: %v", port.Refused)
@@ -197,6 +200,26 @@ func TestInterfaceComesAndGoes(t *testing.T) {
 	program.Eventually(t, 10*time.Second, "the time is sent again", func() bool { return g.port().Synced > before })
 	if n := strings.Count(g.Out.String(), "PTP waits for an interface"); n > 6 {
 		t.Errorf("the log says %d times what it waits for", n)
+	}
+}
+
+// Over IPv6 the addresses go with the link, and one is to be had again only when no other has it.
+func TestIPv6ComesAndGoes(t *testing.T) {
+	t.Parallel()
+	g, n := servingWith(t, peers+ipv6)
+	for range 2 {
+		g.l.gateway.IP("link", "set", "gw0", "down")
+		g.waitState(10*time.Second, ptp.StateWaiting)
+		g.l.gateway.IP("link", "set", "gw0", "up")
+		g.waitState(15*time.Second, ptp.StateServing)
+		program.Eventually(t, 10*time.Second, "neighbours are answered", func() bool { return n.exchangePeer() == nil })
+	}
+	g.l.gateway.IP("-6", "addr", "flush", "dev", "gw0")
+	program.Eventually(t, 10*time.Second, "it waits for an address", func() bool { return strings.Contains(g.port().Error, "it has no IPv6 address") })
+	g.l.gateway.IP("addr", "add", "fd79::7/64", "dev", "gw0")
+	g.waitState(15*time.Second, ptp.StateServing)
+	if err := n.exchangePeer(); err != nil {
+		t.Error(err)
 	}
 }
 
