@@ -98,8 +98,10 @@ func TestReceiverFollowsByEachWay(t *testing.T) {
 // busy are the reasons of a machine that does something else, or has no stamp yet.
 var busy = []string{"late", "no-stamp", "unsynchronized"}
 
-// ways are those in which time is served, and what tells ptp4l.
-var ways = []struct{ name, gateway, receiver string }{
+// way is one in which time is served: what more is in [ptp], and what tells ptp4l.
+type way struct{ name, gateway, receiver string }
+
+var ways = []way{
 	{"e2e udp4", "", ""},
 	{"p2p udp4", peers, "delay_mechanism P2P"},
 	{"e2e udp6", ipv6, "network_transport UDPv6"},
