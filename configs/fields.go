@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -24,7 +25,7 @@ func (c *Config) sections() map[string]map[string]field {
 	return map[string]map[string]field{
 		"gateway": {
 			"id":        text(&c.Gateway.ID, nameOrEmpty),
-			"state_dir": path(&c.Gateway.StateDir),
+			"state_dir": needed(path(&c.Gateway.StateDir), Defaults().Gateway.StateDir),
 		},
 		"clock": {
 			"mode":              choice(&c.Clock.Mode, "auto", "system", "observe", "follow"),
@@ -37,7 +38,7 @@ func (c *Config) sections() map[string]map[string]field {
 			"max_frequency_ppm": decimal(&c.Clock.MaxFrequencyPPM, 1, 10000),
 			"rtc":               boolean(&c.Clock.RTC),
 			"thermometer":       text(&c.Clock.Thermometer, thermometer),
-			"drift_file":        text(&c.Clock.DriftFile, nil),
+			"drift_file":        text(&c.Clock.DriftFile, fileName),
 			"leap_list":         path(&c.Clock.LeapList),
 		},
 		"trust": {
@@ -86,7 +87,7 @@ func (c *Config) sections() map[string]map[string]field {
 		"status": {
 			"listen": text(&c.Status.Listen, hostPortOrEmpty),
 			"hosts":  texts(&c.Status.Hosts, hostName),
-			"socket": path(&c.Status.Socket),
+			"socket": needed(socketPath(&c.Status.Socket), Defaults().Status.Socket),
 		},
 		"log": {
 			"level":    choice(&c.Log.Level, "debug", "info", "warn", "error"),
@@ -111,7 +112,7 @@ func (s *Server) fields() map[string]field {
 		"roots":      choice(&s.Roots, "system", "ca", "both"),
 		"pins":       texts(&s.Pins, pin),
 		"pin_mode":   choice(&s.PinMode, "add", "replace"),
-		"names":      texts(&s.Names, nil),
+		"names":      texts(&s.Names, certName),
 		"cert":       path(&s.Cert),
 		"key":        path(&s.Key),
 		"operator":   text(&s.Operator, shown),
@@ -147,6 +148,39 @@ func path(to *string) field {
 	}
 }
 
+// needed refuses an empty string: without this one the gateway can't work.
+func needed(take field, def string) field {
+	return func(v any, dir string) error {
+		if v == "" {
+			return fmt.Errorf("it can't be empty; leave it out for %q", def)
+		}
+		return take(v, dir)
+	}
+}
+
+// socketPath is a path of at most 107 bytes, which is what a sockaddr_un holds (unix(7)).
+func socketPath(to *string) field {
+	return func(v any, dir string) error {
+		full := ""
+		if err := path(&full)(v, dir); err != nil {
+			return err
+		}
+		if len(full) > 107 {
+			return fmt.Errorf("the path has %d bytes; a socket's has 107 at most", len(full))
+		}
+		*to = full
+		return nil
+	}
+}
+
+// fileName allows what names a file in a folder, and no other folder.
+func fileName(s string) error {
+	if s == "" || s == "." || s == ".." || strings.ContainsAny(s, "/\x00") {
+		return fmt.Errorf(`%q is not the name of a file in state_dir; write one such as "drift"`, s)
+	}
+	return nil
+}
+
 func rel(dir, p string) string {
 	if p == "" || filepath.IsAbs(p) {
 		return p
@@ -176,7 +210,7 @@ func texts(to *[]string, check func(string) error) field {
 
 func paths(to *[]string) field {
 	return func(v any, dir string) error {
-		if err := texts(to, nil)(v, dir); err != nil {
+		if err := texts(to, notEmpty)(v, dir); err != nil {
 			return err
 		}
 		for i := range *to {
@@ -184,6 +218,13 @@ func paths(to *[]string) field {
 		}
 		return nil
 	}
+}
+
+func notEmpty(s string) error {
+	if s == "" {
+		return errors.New("it is empty; name a file, or leave the entry out")
+	}
+	return nil
 }
 
 func choice(to *string, words ...string) field {
@@ -244,6 +285,9 @@ func number(to *int, low, high int64) field {
 	return func(v any, _ string) error {
 		n, ok := v.(int64)
 		if !ok {
+			if f, fraction := v.(float64); fraction && f == math.Trunc(f) && math.Abs(f) < 1e15 {
+				return fmt.Errorf("want a whole number, without point or exponent: %.0f", f)
+			}
 			return fmt.Errorf("want a whole number, have %s", kind(v))
 		}
 		if n < low || n > high {
@@ -258,7 +302,7 @@ func autoNumber(to *int, low, high int64) field {
 	return func(v any, dir string) error {
 		if s, ok := v.(string); ok {
 			if s != "auto" {
-				return fmt.Errorf(`want "auto" or a whole number, have %q`, s)
+				return fmt.Errorf(`want "auto" or a whole number without quotes, have %q`, s)
 			}
 			*to = 0
 			return nil
@@ -294,7 +338,11 @@ func duration(to *time.Duration, low, high time.Duration) field {
 		}
 		d, err := time.ParseDuration(s)
 		if err != nil && !tooLong(s) {
-			return fmt.Errorf(`%q is not a duration; write a number with a unit (ms, s, m, h), such as "%v"`, s, max(low, time.Second))
+			such := meantDuration(s)
+			if such == "" {
+				such = max(low, time.Second).String()
+			}
+			return fmt.Errorf(`%q is not a duration; write a number with a unit (ms, s, m, h), such as %q`, s, such)
 		}
 		if err != nil || d < low || d > high {
 			return fmt.Errorf("%s is out of range; it must be %v to %v", s, low, high)
@@ -302,6 +350,36 @@ func duration(to *time.Duration, low, high time.Duration) field {
 		*to = d
 		return nil
 	}
+}
+
+// written finds a number with an optional unit as people write it.
+var written = regexp.MustCompile(`^\s*([0-9]+(?:[.,][0-9]+)?)\s*([a-zA-Zµ]*)\.?\s*$`)
+
+// meantDuration returns what s says in a form that is read, "" where that can't be told.
+func meantDuration(s string) string {
+	m := written.FindStringSubmatch(s)
+	if m == nil {
+		return ""
+	}
+	number := strings.Replace(m[1], ",", ".", 1)
+	switch strings.TrimSuffix(strings.ToLower(m[2]), "s") {
+	case "", "sec", "second":
+		return number + "s"
+	case "m", "msec":
+		if strings.EqualFold(m[2], "m") {
+			return number + "m"
+		}
+		return number + "ms"
+	case "min", "minute":
+		return number + "m"
+	case "h", "hr", "hour":
+		return number + "h"
+	case "d", "day":
+		if days, err := strconv.ParseFloat(number, 64); err == nil {
+			return strconv.FormatFloat(days*24, 'f', -1, 64) + "h"
+		}
+	}
+	return ""
 }
 
 var digits = regexp.MustCompile("[0-9]+")
@@ -370,7 +448,7 @@ func shown(s string) error {
 }
 
 func sitePrefix(s string) error {
-	if len(s) > 4 || strings.ContainsAny(s, "+#\x00") || strings.HasPrefix(s, "/") || (s != "" && !strings.HasSuffix(s, "/")) {
+	if len(s) > 4 || strings.ContainsAny(s, "+#") || strings.ContainsFunc(s, unicode.IsControl) || strings.HasPrefix(s, "/") || (s != "" && !strings.HasSuffix(s, "/")) {
 		return fmt.Errorf(`%q is not a topic prefix; use at most 3 characters and a slash, such as "lab/"`, s)
 	}
 	return nil
@@ -384,8 +462,16 @@ func address(s string) error {
 }
 
 func hostName(s string) error {
-	if s == "" || strings.ContainsAny(s, " /:") {
+	if s == "" || strings.ContainsAny(s, " /:*") {
 		return fmt.Errorf(`%q is not a host name; write one such as "gw1.example.org", without a port`, s)
+	}
+	return nil
+}
+
+// certName allows what a certificate can name: a host or an IP address.
+func certName(s string) error {
+	if s == "" || net.ParseIP(s) == nil && strings.ContainsAny(s, " /:*") {
+		return fmt.Errorf(`%q is not a name in a certificate; write a host name or IP address, without a port`, s)
 	}
 	return nil
 }
@@ -432,10 +518,21 @@ func broker(s string) error {
 	}
 	switch u.Scheme {
 	case "mqtt", "mqtts", "ws", "wss":
-		if u.Hostname() == "" {
+		host := u.Hostname()
+		switch {
+		case host == "":
 			return fmt.Errorf("%q names no host; %s", s, forms)
+		case strings.Contains(host, ":") && !strings.HasPrefix(u.Host, "["):
+			return fmt.Errorf("%q: an IPv6 address stands in brackets: %s://[::1]:1883", s, u.Scheme)
+		case strings.HasSuffix(u.Host, ":") || u.Port() != "" && !validPort(u.Port()):
+			return fmt.Errorf("%q names no port; it is a number from 1 to 65535, or left out with its colon", s)
+		case strings.HasPrefix(u.Scheme, "mqtt") && (strings.Trim(u.Path, "/") != "" || u.RawQuery != ""):
+			return fmt.Errorf("%q: nothing follows the host and port of %s://; a topic prefix is given in prefix", s, u.Scheme)
 		}
 	case "unix":
+		if u.Host != "" {
+			return fmt.Errorf("%q: a socket's path begins with a third slash: unix:///%s", s, u.Host+u.Path)
+		}
 		if u.Path == "" {
 			return fmt.Errorf("%q names no socket; %s", s, forms)
 		}
@@ -455,7 +552,7 @@ func pin(s string) error {
 }
 
 func interfaceName(s string) error {
-	if s == "" || len(s) > 15 || s == "." || s == ".." || strings.ContainsAny(s, " /:") || net.ParseIP(s) != nil {
+	if s == "" || len(s) > 15 || s == "." || s == ".." || strings.ContainsAny(s, " /:") || strings.ContainsFunc(s, unicode.IsControl) || net.ParseIP(s) != nil {
 		return fmt.Errorf("%q is not a network interface's name; ip -br link lists them", s)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,6 +120,14 @@ func syntaxText(pe toml.ParseError) string {
 	if msg == "" {
 		msg = strings.TrimPrefix(pe.Error(), fmt.Sprintf("toml: line %d: ", pe.Position.Line))
 	}
+	switch {
+	case strings.Contains(msg, "expected value but found"), strings.Contains(msg, "expected a top-level item to end"):
+		msg += `; words and durations stand in straight double quotes, such as "auto" and "16s", true and false in none`
+	case strings.Contains(msg, "has already been defined"):
+		msg = strings.TrimSuffix(msg, ".") + "; write each section and key once"
+	case strings.Contains(msg, "'0x0d'"):
+		msg += "; its lines end as on old Macs: save it with line ends of Unix or Windows"
+	}
 	if pe.LastKey != "" {
 		msg += fmt.Sprintf(" (near %q)", pe.LastKey)
 	}
@@ -218,10 +227,12 @@ func (p *parser) homeless(path, key string, sections map[string]map[string]field
 
 func (p *parser) unknownKey(path, word, section string, known []string) {
 	hint := "known are " + strings.Join(known, ", ")
-	if n := Nearest(word, known); n != "" {
+	if word == "port" {
+		hint = "the port stands behind the host, such as \"host:4460\""
+	} else if n := Nearest(word, known); n != "" {
 		hint = fmt.Sprintf("did you mean %q?", n)
 	}
-	p.fail(path, "unknown key in [%s] %q; %s", section, word, hint)
+	p.fail(path, "unknown key in %s %q; %s", heading(section), word, hint)
 }
 
 func (p *parser) unknownSection(name string, known []string) {
@@ -272,15 +283,27 @@ func (p *parser) servers(value any, cfg *Config) {
 			p.checkServer(path, &s, table)
 		}
 		if s.Address != "" {
-			if line, dup := seen[s.Address]; dup {
+			if line, dup := seen[endpoint(s.Address)]; dup {
 				p.fail(path+".address", "server %s is listed twice; the first is on line %d", s.Address, line)
 			} else if line, dup := names[s.Name]; dup {
 				p.fail(path+".name", "two servers are named %q; the first is on line %d", s.Name, line)
 			}
-			seen[s.Address], names[s.Name] = s.Line, s.Line
+			seen[endpoint(s.Address)], names[s.Name] = s.Line, s.Line
 		}
 		cfg.Servers = append(cfg.Servers, s)
 	}
+}
+
+// endpoint is HOST:PORT in one of the ways in which it can be written: one server under two of them would have two votes.
+func endpoint(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip := net.ParseIP(host); ip != nil {
+		host = ip.String()
+	}
+	return net.JoinHostPort(strings.TrimSuffix(strings.ToLower(host), "."), port)
 }
 
 func (p *parser) checkServer(path string, s *Server, table map[string]any) {
@@ -335,8 +358,29 @@ func (p *parser) cross(cfg *Config) {
 	if cfg.MQTT.TLSListen != "" && (cfg.MQTT.TLSCert == "" || cfg.MQTT.TLSKey == "") {
 		p.fail("mqtt.tls_listen", "the TLS listener needs a certificate: give tls_cert and tls_key")
 	}
-	if slices.Contains(cfg.MQTT.Also, cfg.MQTT.Broker) {
-		p.fail("mqtt.also", "also: %q is the broker already", cfg.MQTT.Broker)
+	if cfg.NTSServer.Listen == "" && cfg.NTSServer.NTPListen != "" {
+		p.fail("nts_server.ntp_listen", `ntp_listen alone serves nothing: give listen, the key exchange's address, as well, such as "0.0.0.0:%s"`, DefaultKEPort)
+	}
+	if cfg.MQTT.TLSListen == "" && (cfg.MQTT.TLSCert != "" || cfg.MQTT.TLSKey != "") {
+		key := "mqtt.tls_cert"
+		if cfg.MQTT.TLSCert == "" {
+			key = "mqtt.tls_key"
+		}
+		p.fail(key, `a certificate alone opens no listener: give tls_listen as well, such as "0.0.0.0:8883"`)
+	}
+	if cfg.MQTT.PasswordFile != "" && cfg.MQTT.User == "" {
+		p.fail("mqtt.password_file", "a password needs a user: give user as well")
+	}
+	brokers := map[string]bool{brokerEndpoint(cfg.MQTT.Broker): cfg.MQTT.Broker != ""}
+	for _, b := range cfg.MQTT.Also {
+		e := brokerEndpoint(b)
+		switch {
+		case e == brokerEndpoint(cfg.MQTT.Broker):
+			p.fail("mqtt.also", "also: %q is the broker already", b)
+		case brokers[e]:
+			p.fail("mqtt.also", "also: %q is listed twice", b)
+		}
+		brokers[e] = true
 	}
 	for key, list := range map[string][]string{"p2p": cfg.PTP.P2P, "udp6": cfg.PTP.UDP6} {
 		for _, name := range list {
@@ -346,18 +390,38 @@ func (p *parser) cross(cfg *Config) {
 		}
 	}
 	p.listeners(cfg)
-	if len(cfg.Trust.Servers) > 0 {
+	if len(cfg.Trust.Servers) > 0 && cfg.BuiltinServers {
+		var outside []string
+		for _, s := range cfg.Servers {
+			if !trusted(cfg.Trust.Servers, s.Address) {
+				outside = append(outside, s.Address)
+			}
+		}
+		if len(outside) > 0 {
+			p.fail("trust.servers", "servers: no [[server]] is configured, and %d of the %d built-in ones are not in this list, so they would never be contacted; add a [[server]] for each that you trust",
+				len(outside), len(cfg.Servers))
+		}
+	} else if len(cfg.Trust.Servers) > 0 {
 		for i, s := range cfg.Servers {
 			if s.Address == "" || trusted(cfg.Trust.Servers, s.Address) {
 				continue
 			}
-			key := fmt.Sprintf("server[%d].address", i)
-			if cfg.BuiltinServers {
-				key = "trust.servers"
-			}
-			p.fail(key, "server %s is not in [trust] servers, so it would never be contacted", s.Address)
+			p.fail(fmt.Sprintf("server[%d].address", i), "server %s is not in [trust] servers, so it would never be contacted", s.Address)
 		}
 	}
+}
+
+// brokerEndpoint is a broker's URL in one of the ways in which it can be written.
+func brokerEndpoint(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" {
+		return s
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"mqtt": "1883", "mqtts": "8883", "ws": "80", "wss": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + endpoint(net.JoinHostPort(u.Hostname(), port)) + strings.TrimSuffix(u.Path, "/")
 }
 
 // listeners are TCP addresses, of which no two can be one.

@@ -6,6 +6,7 @@ import "strings"
 // near. It serves configuration keys, verbs and flags alike.
 func Nearest(word string, candidates []string) string {
 	best, limit := "", len(word)/3+2
+	word = strings.ToLower(word) // all of them are in small letters
 	for _, c := range candidates {
 		if d := editDistance(word, c); d < limit {
 			best, limit = c, d
