@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -54,13 +55,29 @@ func TestPageInABrowser(t *testing.T) {
 		}
 	}
 	shoot("", 90)
-	// On a usual screen nothing is cut at the right edge either, whatever a server's cause is.
+	// On no screen anything is cut at the right edge, whatever a server's cause is.
 	const outOfSight = `Math.max(...[document.documentElement, ...document.querySelectorAll("section")].map(e => e.scrollWidth - e.clientWidth))`
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 1000)); err != nil {
+	for _, width := range []int64{1280, 1089, 1088, 900, 768, 737, 736, 600, 481} {
+		if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := chromedp.Run(ctx, chromedp.Evaluate[int](outOfSight)); err != nil || n > 0 {
+			t.Errorf("at %d pixels %d are out of sight, %v", width, n, err)
+		}
+		shoot(fmt.Sprintf(".%d.png", width), 100)
+	}
+	// The page replaces itself every 2 s; a link that has the focus has it afterwards, too.
+	const focus = `(() => { const a = [...document.links].find(a => a.getAttribute("href") === "/metrics"); a.focus(); window.left = a; return 0 })()`
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[int](focus)); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := chromedp.Run(ctx, chromedp.Evaluate[int](outOfSight)); err != nil || n > 0 {
-		t.Errorf("at 1280 pixels %d are out of sight, %v", n, err)
+	for replaced := false; ctx.Err() == nil && !replaced; time.Sleep(100 * time.Millisecond) {
+		if replaced, err = chromedp.Run(ctx, chromedp.Evaluate[bool](`!window.left.isConnected`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if at, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.activeElement.getAttribute("href") ?? ""`)); err != nil || at != "/metrics" {
+		t.Errorf("after the page replaced itself the focus is on %q, %v", at, err)
 	}
 	// On a phone all of it is seen without scrolling sideways, and each value has its label.
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(360, 800)); err != nil {

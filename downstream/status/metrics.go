@@ -9,9 +9,11 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 )
 
-// writeMetrics writes r in the Prometheus text format. Values that are not known are left
-// out rather than written as zero.
-func writeMetrics(w io.Writer, r *Report, counters map[string]Counters) {
+// writeMetrics writes r in the Prometheus text format (version 0.0.4): the samples of a metric in one group, its type
+// before them. Values that are not known are left out rather than written as zero.
+func writeMetrics(to io.Writer, r *Report, counters map[string]Counters) {
+	w := families{}
+	defer w.writeTo(to)
 	gauge := metrics.WriteGaugeFloat64
 	optional := func(name string, v *float64) {
 		if v != nil {
@@ -73,6 +75,28 @@ func writeMetrics(w io.Writer, r *Report, counters map[string]Counters) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(counters)) {
 		writeCounters(w, "ntsgw_"+name, counters[name])
+	}
+}
+
+// families gathers samples by the name of their metric. Each Write is one sample.
+type families map[string][]byte
+
+func (f families) Write(sample []byte) (int, error) {
+	name, _, _ := strings.Cut(string(sample), " ")
+	name, _, _ = strings.Cut(name, "{")
+	f[name] = append(f[name], sample...)
+	return len(sample), nil
+}
+
+// writeTo writes the groups in the order of their names. What counts ends in _total; all else may go down.
+func (f families) writeTo(w io.Writer) {
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		kind := "gauge"
+		if strings.HasSuffix(name, "_total") {
+			kind = "counter"
+		}
+		io.WriteString(w, "# TYPE "+name+" "+kind+"\n")
+		w.Write(f[name])
 	}
 }
 
