@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -69,14 +70,14 @@ func beaconVerify(t terminal, args []string) error {
 		return err
 	}
 	if *key == "" || *gateway == "" {
-		return misuse("-key and -gateway are needed")
+		return f.misuse("-key and -gateway are needed")
 	}
 	if !configs.ValidName(*gateway) {
-		return misuse("%q is not a gateway's id; use 1 to 16 characters of a–z, 0–9 and -", *gateway)
+		return f.misuse("%q is not a gateway's id; use 1 to 16 characters of a–z, 0–9 and -", *gateway)
 	}
 	pub, err := parsePublic(*key)
 	if err != nil {
-		return err
+		return f.misuse("-key: %v", err)
 	}
 	// Who waits at a terminal may leave: nothing has to be tidied up.
 	signal.Reset(os.Interrupt, syscall.SIGTERM)
@@ -101,17 +102,13 @@ func beaconVerify(t terminal, args []string) error {
 func parsePublic(text string) (*beacon.PublicKey, error) {
 	raw, err := hex.DecodeString(strings.TrimSpace(text))
 	if err != nil {
-		return nil, misuse("-key is not hex: %v", err)
+		return nil, errors.New("a public key is 64 hex digits (Ed25519) or 130 (P-256), as ntsgw keys prints it")
 	}
 	alg := beacon.Ed25519
 	if len(raw) == 65 {
 		alg = beacon.ES256
 	}
-	pub, err := beacon.NewPublicKey(alg, raw)
-	if err != nil {
-		return nil, misuse("-key: %v", err)
-	}
-	return pub, nil
+	return beacon.NewPublicKey(alg, raw)
 }
 
 // readHex reads one message in hex; white space does not count.

@@ -42,6 +42,9 @@ func checkVerb(ctx context.Context, t terminal, args []string) error {
 	if _, err := f.operands(args, 0, 0); err != nil {
 		return err
 	}
+	if *example && *connect {
+		return f.misuse("-example and -connect can't go together: -example prints a file and asks nobody")
+	}
 	if *example {
 		_, err := fmt.Fprint(t.out, configs.Example)
 		return err

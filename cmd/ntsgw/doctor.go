@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,8 +129,12 @@ func stateFinding(dir string) finding {
 	if err != nil {
 		return finding{"bad", withFix(fmt.Errorf("nothing can be written to %s: %w", probe, err)).Error()}
 	}
-	f.Close()
-	os.Remove(f.Name())
+	defer os.Remove(f.Name())
+	// A full disk lets a file be made, but nothing be put into it.
+	_, err = f.Write(bytes.Repeat([]byte("ntsgw\n"), 1000))
+	if err = cmp.Or(err, f.Close()); err != nil {
+		return finding{"bad", withFix(fmt.Errorf("nothing can be written to %s: %w", probe, err)).Error()}
+	}
 	return finding{"ok", fmt.Sprintf("state is kept in %s", dir)}
 }
 

@@ -125,8 +125,9 @@ func keysDelegate(t terminal, args []string) error {
 		return err
 	}
 	var given []string
-	empty := false
+	empty, set := false, map[string]bool{}
 	f.Visit(func(g *flag.Flag) {
+		set[g.Name] = true
 		switch g.Name {
 		case "away", "want", "import", "root":
 			given, empty = append(given, "-"+g.Name), empty || g.Value.String() == ""
@@ -135,22 +136,34 @@ func keysDelegate(t terminal, args []string) error {
 	const each = "-away FILE, -want N, -import FILE, or -root FILE want.json"
 	switch {
 	case len(given) == 0:
-		return misuse("say what to do: %s", each)
+		return f.misuse("say what to do: %s", each)
 	case len(given) > 1:
-		return misuse("%s can't go together: give one of %s", strings.Join(given, " and "), each)
+		return f.misuse("%s can't go together: give one of %s", strings.Join(given, " and "), each)
 	case empty:
-		return misuse("%s needs a file's name: give one of %s", given[0], each)
+		return f.misuse("%s needs a file's name: give one of %s", given[0], each)
 	case given[0] == "-want" && (*want < 1 || *want > 100):
-		return misuse("-want must be 1 to 100 rounds: each is one rotation of the online keys")
+		return f.misuse("-want must be 1 to 100 rounds: each is one rotation of the online keys")
 	}
-	if *root != "" {
-		if len(rest) != 1 {
-			return misuse("give the file that keys delegate -want printed")
+	if *root == "" {
+		for _, name := range []string{"start", "validity"} {
+			if set[name] {
+				return f.misuse("-%s goes with -root alone: it is said where the root is", name)
+			}
 		}
-		return delegateElsewhere(t, *root, rest[0], *start, *validity)
+	} else {
+		if len(rest) != 1 {
+			return f.misuse("give the file that keys delegate -want printed")
+		}
+		begin := time.Now()
+		if *start != "" {
+			if begin, err = time.Parse(time.RFC3339, *start); err != nil {
+				return f.misuse("-start %q is not a time such as 2026-01-31T12:00:00Z", *start)
+			}
+		}
+		return delegateElsewhere(t, *root, rest[0], begin, *validity)
 	}
 	if len(rest) != 0 {
-		return misuse("unexpected operand %q", rest[0])
+		return f.misuse("unexpected operand %q", rest[0])
 	}
 	_, store, err := openStore(*config)
 	if err != nil {
@@ -183,14 +196,7 @@ func keysDelegate(t terminal, args []string) error {
 	return err
 }
 
-func delegateElsewhere(t terminal, root, want, start string, validity time.Duration) error {
-	begin := time.Now()
-	if start != "" {
-		var err error
-		if begin, err = time.Parse(time.RFC3339, start); err != nil {
-			return misuse("-start %q is not a time such as 2026-01-31T12:00:00Z", start)
-		}
-	}
+func delegateElsewhere(t terminal, root, want string, begin time.Time, validity time.Duration) error {
 	rootPEM, err := os.ReadFile(root)
 	if err != nil {
 		return err

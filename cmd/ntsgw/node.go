@@ -39,9 +39,9 @@ func nodeVerb(ctx context.Context, t terminal, args []string) error {
 		socket = f.socket()
 		f.BoolVar(asJSON, "json", false, "print JSON")
 	case "add", "rotate":
-		f.StringVar(form, "form", "", "how to print the secrets: "+strings.Join(mqtt.Forms(), ", "))
+		f.StringVar(form, "form", "", "how to print the secrets, a `FORM`: "+strings.Join(mqtt.Forms(), ", ")+" (default "+mqtt.Forms()[0]+")")
 		f.StringVar(out, "out", "", "write the secrets to a new `FILE` (mode 0600) instead of the terminal")
-		f.BoolVar(asJSON, "json", false, "print JSON")
+		f.BoolVar(asJSON, "json", false, "the same as -form json")
 	}
 	rest, err := f.operands(args[1:], 0, least)
 	if err != nil {
@@ -56,6 +56,9 @@ func nodeVerb(ctx context.Context, t terminal, args []string) error {
 			*form = "json"
 		}
 	}
+	if *asJSON && what != "list" && *form != "json" {
+		return f.misuse("-json and -form %s can't go together", *form)
+	}
 	if !slices.Contains(mqtt.Forms(), *form) {
 		hint := "the forms are " + strings.Join(mqtt.Forms(), ", ")
 		if n := configs.Nearest(*form, mqtt.Forms()); n != "" {
@@ -64,7 +67,7 @@ func nodeVerb(ctx context.Context, t terminal, args []string) error {
 		return f.misuse("unknown form %q; %s", *form, hint)
 	}
 	if least == 1 && !configs.ValidName(rest[0]) {
-		return misuse("%q is not a name; use 1 to 16 characters of a–z, 0–9 and -", rest[0])
+		return f.misuse("%q is not a name; use 1 to 16 characters of a–z, 0–9 and -", rest[0])
 	}
 	open := openStore
 	if what == "list" || what == "revoke" {

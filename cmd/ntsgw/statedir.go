@@ -35,6 +35,8 @@ func withFix(err error) error {
 	switch {
 	case errors.Is(err, syscall.EROFS):
 		return exit(exitPermission, "%w; mount it so that it can be written, %s", err, elsewhere)
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("%w; make room there, %s", err, elsewhere)
 	case errors.Is(err, syscall.ENOTDIR):
 		return exit(exitConfig, "%w; a file is where a folder is wanted: move it away, %s", err, elsewhere)
 	case !errors.Is(err, fs.ErrPermission):

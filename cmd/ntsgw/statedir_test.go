@@ -67,3 +67,24 @@ func TestThatTheClockWasSetIsNotedInTheEnd(t *testing.T) {
 		t.Error("not noted once it could be")
 	}
 }
+
+// A full disk lets files be made, so that nothing can be written to it shows only when it is tried.
+func TestDoctorSeesAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skip("no file system can be mounted here: ", err)
+	}
+	defer syscall.Unmount(dir, 0)
+	if f := stateFinding(dir); f.grade != "ok" {
+		t.Errorf("with room: %+v", f)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "fill"), make([]byte, 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal("the disk is not full: ", err)
+	}
+	if f := stateFinding(dir); f.grade != "bad" || !strings.Contains(f.text, "no space left on device; make room there, or set state_dir in [gateway]") {
+		t.Errorf("full: %+v", f)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, ".ntsgw-*")); err != nil || len(left) > 0 {
+		t.Errorf("it leaves %v behind, %v", left, err)
+	}
+}

@@ -37,10 +37,10 @@ func beaconWatch(ctx context.Context, t terminal, args []string) error {
 		return err
 	}
 	if *rate < 0 || *rate > 50000 {
-		return misuse("-rate must be 0 to 50000 ppm")
+		return f.misuse("-rate must be 0 to 50000 ppm")
 	}
 	if *forTime < 0 || *wait < 0 || *every < 0 {
-		return misuse("-for, -wait and -exchange must not be less than 0")
+		return f.misuse("-for, -wait and -exchange must not be less than 0")
 	}
 	if *forTime > 0 {
 		var cancel context.CancelFunc
@@ -122,7 +122,10 @@ func asNode(ctx context.Context, opt *watch.FollowOptions, file string, wait tim
 	}
 	root, err := parsePublic(e.Roots[0].Public)
 	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return fmt.Errorf("%s: its root: %w", file, err)
+	}
+	if !configs.ValidName(e.Gateway) || !configs.ValidName(e.Node) {
+		return fmt.Errorf("%s names gateway %q and node %q: each has 1 to 16 characters of a–z, 0–9 and -", file, e.Gateway, e.Node)
 	}
 	opt.Enrolment = beacon.Enrolment{Gateway: e.Gateway, Node: e.Node, NodeKey: (*[32]byte)(key), Generation: e.Generation, Root: root}
 	opt.Session.Prefix, opt.Session.User, opt.Session.Password = e.TopicPrefix, e.MQTTUser, e.MQTTPassword
