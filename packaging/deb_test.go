@@ -9,7 +9,7 @@ import (
 )
 
 // run runs one of the package's scripts as dpkg does, and returns what it asked systemctl for. The unit is disabled, or runs,
-// or can be neither started nor enabled.
+// or can be neither started, enabled nor ended.
 func run(t *testing.T, script string, disabled, running, failing bool, args ...string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("deb", script))
@@ -26,7 +26,7 @@ func run(t *testing.T, script string, disabled, running, failing bool, args ...s
 		fake += "[ $1 != is-active ] || exit 1\n"
 	}
 	if failing {
-		fake += "[ $1 != restart ] && [ $1 != enable ]\n"
+		fake += "case $1 in restart|enable|disable|stop) exit 1;; esac\n"
 	}
 	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte(fake), 0o755); err != nil {
 		t.Fatal(err)
@@ -71,5 +71,9 @@ func TestInstallAndUpgrade(t *testing.T) {
 	}
 	if asked := run(t, "prerm", false, true, false, "remove"); !strings.Contains(asked, "disable --now ntsgw.service") {
 		t.Errorf("removal: %s", asked)
+	}
+	// A package that can't be removed is worse than a program that runs on; and who waited has nothing to wait for.
+	if asked := run(t, "prerm", false, true, true, "remove"); !strings.Contains(asked, "disable --now ntsgw.service\nstop ntsgw-wait.service\n") {
+		t.Errorf("removal where the unit can't be stopped: %s", asked)
 	}
 }
