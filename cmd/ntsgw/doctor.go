@@ -84,7 +84,7 @@ func configFinding(cfg configs.Config) finding {
 	}
 	n := len(cfg.Servers)
 	if n < 3 && !cfg.BuiltinServers {
-		return finding{"note", fmt.Sprintf("%s is right, but with %d of three servers or more a lying one can't be outvoted", cfg.Path, n)}
+		return finding{"note", fmt.Sprintf("%s is right, but with %s a lying one can't be outvoted: it takes three or more", cfg.Path, configs.Counted(n, "server", "servers"))}
 	}
 	return finding{"ok", fmt.Sprintf("%s is right, %s", cfg.Path, configs.Counted(n, "server", "servers"))}
 }

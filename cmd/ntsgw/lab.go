@@ -203,6 +203,9 @@ func labServerVerb(ctx context.Context, t terminal, args []string) error {
 	if *drift < -400 || *drift > 400 {
 		return misuse("-server-drift must be -400 to 400 ppm")
 	}
+	if info, err := os.Stat(*dir); err != nil || !info.IsDir() {
+		return exit(exitFailed, "there is no folder %q to leave ca.pem in; make it, or name another: -dir FOLDER", *dir)
+	}
 	log := newLog(t.err, configs.Log{Level: "info", Format: "auto"})
 	s, err := labServer(newLabClock(*offset, *drift), *dir, labAddresses{*ke, *ntp, []string{*host, "127.0.0.1"}}, log)
 	if err != nil {

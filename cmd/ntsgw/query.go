@@ -34,6 +34,9 @@ func queryVerb(ctx context.Context, t terminal, args []string) error {
 	if *timeout <= 0 {
 		return misuse("-timeout must be larger than 0")
 	}
+	if (*cert == "") != (*key == "") {
+		return misuse("-cert and -key belong together: give both or neither")
+	}
 	server := configs.Server{Name: address, Address: address, CA: *ca, Cert: *cert, Key: *key, Roots: "system", PinMode: "add", Revocation: *revocation}
 	if *ca != "" {
 		server.Roots = "ca"

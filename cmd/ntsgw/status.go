@@ -232,12 +232,23 @@ func sourcesVerb(ctx context.Context, t terminal, args []string) error {
 	if _, err := io.WriteString(t.out, sourcesText(r.Sources, columns)); err != nil {
 		return err
 	}
-	for _, s := range r.Sources {
-		if s.LastError != "" {
-			fmt.Fprintf(t.out, "%s: %s\n", s.Name, s.LastError)
+	_, err = io.WriteString(t.out, causesText(r.Sources))
+	return err
+}
+
+// causesText says of each server why it is not used, where something is wrong, after its name.
+func causesText(sources []status.Source) string {
+	var b strings.Builder
+	for _, s := range sources {
+		switch {
+		case s.LastError == "":
+			continue
+		case !strings.HasPrefix(s.LastError, s.Name+" "):
+			fmt.Fprintf(&b, "%s: ", s.Name)
 		}
+		fmt.Fprintln(&b, s.LastError)
 	}
-	return nil
+	return b.String()
 }
 
 // sourcesText is a table, or where it is wider than so many columns a paragraph a server.
