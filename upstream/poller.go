@@ -31,6 +31,9 @@ const (
 	request            // call ask, send what it returns, then call sent or notSent
 )
 
+// mostUnsent requests in a row can't be sent, as many as go unanswered, before the session ends.
+const mostUnsent = ntske.MaxCookies
+
 // poller decides when to ask a server and what to believe of its answers. It does no I/O and
 // reads no clock: packets and raw times come in, actions and Measurements go out.
 type poller struct {
@@ -67,6 +70,7 @@ type poller struct {
 	burst      int // index of the next distance in pace.burst
 	reach      uint8
 	misses     int
+	unsent     int       // requests in a row that did not leave this machine
 	open       *exchange // the request that is out
 	closed     [2]*exchange
 	askedAt    discipline.Raw
@@ -176,7 +180,7 @@ func (p *poller) keysMade(now discipline.Raw, k *keys) {
 	}
 	p.keys, p.client, p.spare = k, client, spare
 	p.cookies = append([][]byte(nil), k.Cookies...)
-	p.heard, p.good, p.local = false, 0, 0
+	p.heard, p.good, p.local, p.unsent = false, 0, 0, 0
 	p.phase, p.wake = polling, now
 	if p.reach == 0 || k.deferred {
 		p.burst = 0
@@ -358,6 +362,7 @@ func (p *poller) placeholders() int {
 // sent tells how the request left.
 func (p *poller) sent(d departure) {
 	p.sentCount++
+	p.unsent = 0
 	if p.open != nil {
 		p.open.leave = d
 	}
@@ -370,7 +375,9 @@ func (p *poller) sentStamp(at int64) {
 	}
 }
 
-// notSent tells that it did not: the cookie was not seen by anybody and stays good.
+// notSent tells that it did not: the cookie was not seen by anybody and stays good. After mostUnsent in a row the session
+// ends all the same: this machine may have lost the address family that the key exchange came by, or the server its
+// address, and only another key exchange finds another way.
 func (p *poller) notSent(now discipline.Raw, err error) {
 	p.count(ReasonSend)
 	p.lastError = fmt.Sprintf("sending to %s: %s", p.keys.peer, words(err))
@@ -379,6 +386,10 @@ func (p *poller) notSent(now discipline.Raw, err error) {
 		p.open = nil
 	}
 	p.missed()
+	if p.unsent++; p.unsent >= mostUnsent {
+		p.end(now, p.lastError)
+		return
+	}
 	p.rest(now)
 	// Nothing was sent, so it would be no burst: try again in a while.
 	p.wake = max(p.wake, now.Add(min(p.pace.minPoll, 2*time.Second)))

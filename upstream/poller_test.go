@@ -900,6 +900,26 @@ func TestWhatTellsOfThePast(t *testing.T) {
 	}
 }
 
+// unsent lets the next n requests fail to leave the machine.
+func (w *world) unsent(n int) {
+	w.t.Helper()
+	for n > 0 {
+		act, wake := w.p.due(w.now)
+		switch {
+		case act == nothing && wake > w.now:
+			w.now = wake
+			continue
+		case act != request:
+			w.t.Fatalf("action %d with %d requests to go", act, n)
+		}
+		if _, err := w.p.ask(w.now); err != nil {
+			w.t.Fatal(err)
+		}
+		w.p.notSent(w.now, errors.New("network is unreachable"))
+		n--
+	}
+}
+
 func TestNotSent(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.run(time.Minute)
@@ -907,22 +927,39 @@ func TestNotSent(t *testing.T) {
 		w.run(time.Millisecond)
 	}
 	cookies := len(w.p.cookies)
-	w.now = w.p.wake
-	for range 100 {
-		if act, wake := w.p.due(w.now); act != request {
-			w.now = wake
-			continue
+	for range 20 {
+		w.unsent(mostUnsent - 1)
+		if len(w.p.cookies) != cookies {
+			t.Fatalf("%d cookies of %d left, though none was shown to anybody", len(w.p.cookies), cookies)
 		}
-		if _, err := w.p.ask(w.now); err != nil {
-			t.Fatal(err)
+		w.run(time.Minute)
+	}
+	if n := w.p.rejected[ReasonSend]; n != 20*(mostUnsent-1) || len(w.kes) != 1 {
+		t.Errorf("%d not sent, %d key exchanges", n, len(w.kes))
+	}
+}
+
+// A machine that loses the address family that its key exchange came by, or moves to a network without it, finds the
+// server by another key exchange; the old session would last for ever, as its cookies are never spent.
+func TestNoWayToTheServer(t *testing.T) {
+	for _, builtin := range []bool{false, true} {
+		w := newWorld(t, Options{Builtin: builtin})
+		w.run(time.Hour)
+		before, got := len(w.kes), len(w.got)
+		w.unsent(mostUnsent)
+		w.run(5 * time.Second)
+		if len(w.kes) != before+1 || len(w.got) == got {
+			t.Errorf("builtin %v: %d key exchanges and %d measurements after it", builtin, len(w.kes)-before, len(w.got)-got)
 		}
-		w.p.notSent(w.now, errors.New("network is unreachable"))
-	}
-	if len(w.p.cookies) != cookies {
-		t.Errorf("%d cookies of %d left, though none was shown to anybody", len(w.p.cookies), cookies)
-	}
-	if w.p.rejected[ReasonSend] < 40 {
-		t.Errorf("%v", w.p.rejected)
+		// No network at all: it is tried again and again, and each key exchange fails on this machine.
+		w.unsent(mostUnsent)
+		w.keFail = &failure{reason: ReasonNetwork, local: true, text: "no route"}
+		w.run(6 * time.Hour)
+		w.keFail, got = nil, len(w.got)
+		w.run(90 * time.Second)
+		if len(w.got) == got {
+			t.Errorf("builtin %v: no measurement a minute after the network is back", builtin)
+		}
 	}
 }
 
