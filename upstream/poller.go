@@ -90,9 +90,10 @@ type poller struct {
 }
 
 const (
-	settled       = 8  // usable replies that make a session one that lasts
-	ratedReplies  = 32 // for how long RATE is obeyed
-	shortRequests = 16 // for how long requests go without placeholders, before longer ones are tried again
+	settled       = 8           // usable replies that make a session one that lasts
+	ratedReplies  = 32          // for how long RATE is obeyed
+	ratedPoll     = time.Minute // that much RATE may slow down to at least, however small max_poll is
+	shortRequests = 16          // for how long requests go without placeholders, before longer ones are tried again
 )
 
 // exchange is one request and what was heard of it.

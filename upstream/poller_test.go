@@ -494,6 +494,48 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// A server's RATE goes before max_poll (RFC 5905 §7.4); one that nobody signed does not.
+func TestRateBeyondMaxPoll(t *testing.T) {
+	for _, c := range []struct{ min, max, want time.Duration }{
+		{4 * time.Second, 4 * time.Second, time.Minute},
+		{64 * time.Second, 64 * time.Second, 128 * time.Second},
+		{mostPoll, mostPoll, 2 * mostPoll},
+	} {
+		w := newWorld(t, Options{MinPoll: c.min, MaxPoll: c.max})
+		w.run(40 * c.max)
+		rated := true
+		w.header = func(h *ntp.Packet) {
+			if rated {
+				h.Stratum, h.ReferenceID = 0, ntp.RefID("RATE")
+			}
+		}
+		w.run(20 * max(c.want, c.max))
+		w.asks = nil
+		w.run(20 * c.want)
+		if d := least(w.asks); d < c.want || w.p.interval() != c.want {
+			t.Errorf("max_poll %v: polls %v apart at the least, interval %v, want %v", c.max, d, w.p.interval(), c.want)
+		}
+		w.p.slowDown(w.p.pace.maxPoll)
+		if d := w.p.interval(); d != c.want {
+			t.Errorf("max_poll %v: %v after a kiss code without proof", c.max, d)
+		}
+		rated = false
+		w.run(50 * c.want)
+		if d := w.p.interval(); d != c.max {
+			t.Errorf("max_poll %v: RATE is not forgotten: %v", c.max, d)
+		}
+		w.p.slowDown(w.p.pace.maxPoll)
+		if d := w.p.interval(); d != c.max {
+			t.Errorf("max_poll %v: a kiss code without proof makes %v of it", c.max, d)
+		}
+		for _, m := range w.got {
+			if m.Poll > 1<<18*time.Second {
+				t.Fatalf("a poll of %v, which the discipline refuses", m.Poll)
+			}
+		}
+	}
+}
+
 func TestDeny(t *testing.T) {
 	for _, code := range []string{"DENY", "RSTR"} {
 		w := newWorld(t, Options{MinPoll: time.Second})

@@ -176,7 +176,7 @@ func (p *poller) kissed(now discipline.Raw, code string) {
 	case "RATE":
 		p.count(ReasonKissRate)
 		p.lastError = "the server asks for fewer requests (RATE)"
-		p.slowDown()
+		p.slowDown(max(2*p.pace.maxPoll, ratedPoll)) // the server's word goes before max_poll
 		p.rest(now)
 	case "DENY", "RSTR":
 		p.count(map[string]string{"DENY": ReasonKissDeny, "RSTR": ReasonKissRstr}[code])
@@ -191,10 +191,10 @@ func (p *poller) kissed(now discipline.Raw, code string) {
 	}
 }
 
-// slowDown doubles the poll interval and ends a burst.
-func (p *poller) slowDown() {
+// slowDown doubles the poll interval, up to most, and ends a burst.
+func (p *poller) slowDown(most time.Duration) {
 	p.burst = len(p.pace.burst)
-	p.slow = min(2*max(p.interval(), 4*time.Second), p.pace.maxPoll)
+	p.slow = max(p.slow, min(2*max(p.interval(), 4*time.Second), most))
 	p.rated = ratedReplies
 }
 
@@ -232,7 +232,7 @@ func (p *poller) expire(now discipline.Raw) {
 	case e.kiss != "":
 		p.count(ReasonNoReply)
 		p.lastError = "the server sends a kiss code without authentication instead of time"
-		p.slowDown()
+		p.slowDown(p.pace.maxPoll)
 	case e.plain:
 		p.count(ReasonNoReply)
 		p.lastError = fmt.Sprintf("%s answers without valid NTS authentication; plain NTP is never used: a router may answer port 123 itself, or the server's NTP part lacks NTS", p.keys.peer)
