@@ -26,6 +26,12 @@ type keys struct {
 	state    tls.ConnectionState
 }
 
+// sameAs reports whether the server showed the same certificate in both key exchanges and named the same NTP server.
+func (k *keys) sameAs(o *keys) bool {
+	a, b := k.state.PeerCertificates, o.state.PeerCertificates
+	return len(a) > 0 && len(b) > 0 && a[0].Equal(b[0]) && k.NTPServer == o.NTPServer
+}
+
 // makeKeys makes one key exchange (RFC 8915 §4) within what Trust allows. turn picks among the
 // NTP server's addresses, so that another try is another address.
 func makeKeys(ctx context.Context, opt *Options, turn int) (*keys, *failure) {

@@ -3,6 +3,8 @@ package upstream
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -1132,5 +1134,36 @@ func BenchmarkExchange(b *testing.B) {
 			}
 			b.ReportMetric(float64(client.Nanoseconds())/float64(b.N), "client-ns/op")
 		})
+	}
+}
+
+// Sessions are judged for as long as anything rests on what they brought, one of each certificate.
+func TestWhichSessionsCount(t *testing.T) {
+	session := func(certificate byte) *keys {
+		return &keys{Session: &ntske.Session{}, state: tls.ConnectionState{PeerCertificates: []*x509.Certificate{{Raw: []byte{certificate}}}}}
+	}
+	r := &runner{}
+	a, a2, b := session(1), session(1), session(2)
+	want := func(what string, list ...*keys) {
+		t.Helper()
+		if got := r.judgeable(); !slices.Equal(got, list) {
+			t.Errorf("%s: %v, want %v", what, got, list)
+		}
+	}
+	r.stands(a)
+	r.stands(b)
+	r.stands(a2)
+	want("another session with the first certificate", b, a2)
+	for range stoodFor - 2 {
+		r.stands(a2)
+	}
+	want("before the last sample is forgotten", b, a2)
+	r.stands(a2)
+	want("after it", a2)
+	for c := byte(3); c < 9; c++ {
+		r.stands(session(c))
+	}
+	if n := len(r.judgeable()); n != mostStood {
+		t.Errorf("%d are judged, so that with the present one none ever is", n)
 	}
 }

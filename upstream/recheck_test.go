@@ -184,6 +184,40 @@ func TestRecheckOfTheSessionBefore(t *testing.T) {
 	told("that the session before is distrusted", isDistrusted)
 }
 
+// What a server said under a certificate that it has replaced counts until newer samples take its place, and is taken back
+// when that certificate is revoked, though newer sessions have brought the time since.
+func TestRecheckOfACertificateThatWasReplaced(t *testing.T) {
+	t.Parallel()
+	ca := upstreamtest.NewCA(t)
+	servers := []*upstreamtest.Server{upstreamtest.NewServer(t, ca, upstreamtest.Config{}), upstreamtest.NewServer(t, ca, upstreamtest.Config{}), upstreamtest.NewServer(t, ca, upstreamtest.Config{})}
+	changed, told := standings(t)
+	own := &sessionTrust{}
+	var at atomic.Int32
+	r := start(t, ca, servers[0].Address, func(opt *upstream.Options) {
+		opt.Changed = changed
+		opt.MinPoll, opt.MaxPoll = time.Second, time.Second
+		own.Trust = opt.Trust.(*upstreamtest.Trust)
+		opt.Trust = own
+		opt.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, servers[at.Load()].Address)
+		}
+	})
+	r.next()
+	r.Recheck()
+	r.await("the judgement of the first session", func(upstream.Status) bool { return own.first() != "" })
+	for i := int32(1); i < 3; i++ {
+		before := r.Status().NTPAddr
+		at.Store(i)
+		servers[i-1].Forget(t)
+		r.await("the next certificate's session", func(st upstream.Status) bool { return st.AEAD != 0 && st.NTPAddr != before })
+		r.next()
+	}
+	own.refuse.Store(true)
+	r.Recheck()
+	r.await("the denial", func(st upstream.Status) bool { return st.Denied != "" })
+	told("that the first certificate is distrusted", isDistrusted)
+}
+
 // sessionTrust refuses, once it is to, the session that it was asked about first.
 type sessionTrust struct {
 	*upstreamtest.Trust

@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -46,10 +47,10 @@ type runner struct {
 	socket    Socket
 	done      chan struct{} // closed with the socket
 	requestID uint32        // of the open request, for its stamp
-	stood     *keys         // the session that brought the newest measurement; nil: Trust took it back
+	stood     []stood       // the sessions that brought what still counts, the newest last; none: Trust took it back
 	checking  int           // rechecks under way
 	checked   int           // rechecks begun
-	passed    verdict       // the newest that found nothing
+	passed    map[*keys]int // the newest that found nothing, of each session that is judged
 	again     bool          // another is due: files were read again while what it would judge was being judged or made
 	recheckAt discipline.Raw
 	suspended time.Duration // BOOTTIME − MONOTONIC when it was last looked at
@@ -63,6 +64,20 @@ type told struct {
 	answers   bool // as the log has it: a session that is made again is no loss
 	lastError string
 }
+
+// stood is a session by which the time goes.
+type stood struct {
+	keys *keys
+	left int // measurements of newer sessions until it is forgotten
+}
+
+const (
+	// stoodFor is how many newer measurements it takes until nothing rests on a session's any more: the intervals of
+	// package discipline rest on so many.
+	stoodFor = 128
+	// mostStood sessions with different certificates are remembered.
+	mostStood = mostRechecks - 1
+)
 
 type outcome struct {
 	keys *keys
@@ -90,6 +105,7 @@ func newRunner(s *Source) *runner {
 		outcomes: make(chan outcome, 1),
 		verdicts: make(chan verdict, mostRechecks),
 		packets:  make(chan datagram, 8),
+		passed:   map[*keys]int{},
 	}
 }
 
@@ -286,15 +302,10 @@ func (r *runner) dates() (ended bool) {
 	return true
 }
 
-// startRecheck judges the standing session, and if that is another one the last one that brought time, for that still
-// counts. A session in the making may have been judged by files that are replaced by now: it is judged when it is there.
+// startRecheck judges the standing session, and the others that brought what still counts. A session in the making may
+// have been judged by files that are replaced by now: it is judged when it is there.
 func (r *runner) startRecheck() {
-	var due []*keys
-	for _, k := range []*keys{r.session, r.stood} {
-		if k != nil && !slices.Contains(due, k) {
-			due = append(due, k)
-		}
-	}
+	due := r.judgeable()
 	if r.again = r.present() == keying || r.checking+len(due) > mostRechecks; r.again {
 		return
 	}
@@ -305,6 +316,30 @@ func (r *runner) startRecheck() {
 		// Trust may ask a responder of revocation, so it does not hold up polls.
 		r.wg.Go(func() { r.verdicts <- verdict{k, n, r.recheckSession(k)} })
 	}
+}
+
+// judgeable are the sessions that Trust is asked about.
+func (r *runner) judgeable() (due []*keys) {
+	if r.session != nil {
+		due = append(due, r.session)
+	}
+	for _, s := range r.stood {
+		if s.keys != r.session {
+			due = append(due, s.keys)
+		}
+	}
+	return due
+}
+
+// stands notes that a session brought a measurement. One with the same certificate and NTP server stands for it: whatever
+// takes back one takes back both.
+func (r *runner) stands(k *keys) {
+	r.stood = slices.DeleteFunc(r.stood, func(s stood) bool { return s.keys == k || s.keys.sameAs(k) })
+	for i := range r.stood {
+		r.stood[i].left--
+	}
+	r.stood = append(slices.DeleteFunc(r.stood, func(s stood) bool { return s.left <= 0 }), stood{k, stoodFor})
+	r.stood = r.stood[max(0, len(r.stood)-mostStood):]
 }
 
 func (r *runner) recheckSession(k *keys) error {
@@ -321,23 +356,24 @@ func (r *runner) judged(v verdict) {
 	r.checking--
 	r.recheckAt = r.opt.Clock.Now().Add(r.opt.RecheckEvery)
 	if v.err == nil {
-		if r.passed.session != v.session || r.passed.n < v.n {
-			r.passed = v
+		due := r.judgeable()
+		maps.DeleteFunc(r.passed, func(k *keys, _ int) bool { return !slices.Contains(due, k) })
+		if slices.Contains(due, v.session) {
+			r.passed[v.session] = max(r.passed[v.session], v.n)
 		}
 		return
 	}
 	f := refusal(v.err, ReasonTrust, r.opt.Name+" is no longer trusted")
+	counts := slices.ContainsFunc(r.stood, func(s stood) bool { return s.keys == v.session })
 	switch {
-	case v.session == r.passed.session && v.n < r.passed.n:
+	case v.n < r.passed[v.session]:
 		return // by files that were replaced since: by the new ones it passed
 	case v.session == r.session:
-	case v.session == r.stood && tellsOfThePast(f.reason):
+	case counts && tellsOfThePast(f.reason):
 	default:
 		return
 	}
-	if v.session == r.stood || tellsOfThePast(f.reason) {
-		r.stood = nil
-	}
+	r.stood = nil
 	r.with(func(p *poller, now discipline.Raw) { p.refuse(now, f) })
 }
 
@@ -422,7 +458,7 @@ func (r *runner) take(ctx context.Context, d datagram) {
 		return
 	}
 	if !r.session.deferred {
-		r.stood = r.session
+		r.stands(r.session)
 	}
 	r.tell() // that it answers, before what it says
 	select {
