@@ -22,7 +22,6 @@ const (
 	reasonTotalRate   reason = "total-rate"   // all nodes together ask too often
 	reasonBusy        reason = "busy"         // too many requests wait already
 	reasonSend        reason = "send"         // the broker did not take the answer
-	reasonQoS         reason = "qos"          // the broker delivers above QoS 0
 	reasonKeys        reason = "keys"         // there is no signing key for the present time
 )
 
@@ -46,7 +45,7 @@ func newTally() tally {
 		beacon.ReasonSize, reasonUnknownNode, reasonRevokedNode, beacon.ReasonMalformed, beacon.ReasonWrongKind,
 		beacon.ReasonWrongAlg, beacon.ReasonUnknownKID, beacon.ReasonBadSignature, reasonReplay, reasonRate, reasonTotalRate,
 		beacon.ReasonUnsynchronized, beacon.ReasonLeapSecond, beacon.ReasonEpochChanged, beacon.ReasonSuspended,
-		beacon.ReasonTooSlow, beacon.ReasonRange, beacon.ReasonOutsideValidity, reasonBusy, reasonSend, reasonQoS, reasonKeys,
+		beacon.ReasonTooSlow, beacon.ReasonRange, beacon.ReasonOutsideValidity, reasonBusy, reasonSend, reasonKeys,
 		reasonACL, reasonAnonymous, reasonLogin, reasonProtocol, reasonSilent, reasonNodeClients, reasonOther,
 	} {
 		t.n[r] = new(atomic.Uint64)

@@ -244,7 +244,6 @@ func (e *external) session(ctx context.Context) (err error) {
 	defer cancel(nil)
 	conn := &stampedConn{arrived: e.arrived, told: broker.Options{
 		TooLarge: func() { e.resp.refuse(e.count, beacon.ReasonSize, "") },
-		AboveQoS: func() { e.count.add(reasonQoS) },
 	}}
 	defer func() {
 		if why := conn.fault(); err != nil && why != nil {

@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -21,9 +22,8 @@ const MaxPacket = 1024
 // longer than MaxPacket.
 var ErrPacketSize = errors.New("the broker sends what is no MQTT 3.1.1: a packet too long for its kind")
 
-// ErrQoS is why a connection ends whose broker delivers with QoS 1 or 2, though only QoS 0 is asked for: the
-// client library keeps each message of QoS 2 until the broker releases it.
-var ErrQoS = errors.New("the broker delivers with a QoS that was not asked for")
+// ErrQoS is why a connection ends whose broker sends a message of QoS 3, or one of QoS 1 or 2 without its identifier.
+var ErrQoS = errors.New("the broker sends what is no MQTT 3.1.1: a message whose QoS makes no sense")
 
 // ErrUnasked is why a connection ends whose broker sends a packet that answers nothing of ours: the client library
 // trusts an answer to a subscription to have as many codes as that had filters, and takes the program with it.
@@ -33,6 +33,9 @@ var ErrUnasked = errors.New("the broker sends what is no MQTT 3.1.1: a packet th
 //
 // Messages longer than MaxPacket are read past and told to TooLarge: on a broker without access
 // rules anybody can send one, who must not be able to end the connection of all with it.
+//
+// Messages of QoS 1 and 2 are acknowledged and handed on as such of QoS 0, which is all that is asked for: some brokers
+// deliver with the sender's QoS if they are told to (EMQX: upgrade_qos), and the client library would keep those of QoS 2.
 type Conn struct {
 	net.Conn
 	o       Options
@@ -50,12 +53,11 @@ type Conn struct {
 type Options struct {
 	Arrived  func() // after each time that bytes have come in, before they are handed on
 	TooLarge func() // a message was read past
-	AboveQoS func() // a message ends the connection
 }
 
 // Guard guards c.
 func Guard(c net.Conn, o Options) *Conn {
-	for _, f := range []*func(){&o.Arrived, &o.TooLarge, &o.AboveQoS} {
+	for _, f := range []*func(){&o.Arrived, &o.TooLarge} {
 		if *f == nil {
 			*f = func() {}
 		}
@@ -98,11 +100,10 @@ func (c *Conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// next reads a fixed header (MQTT 3.1.1 §2.2), and past the packet if that is too long a message. A
-// message with a QoS ends the connection: no client of the broker can cause one, it lowers them all.
-// So does whatever we wait for no answer of.
+// next reads a fixed header (MQTT 3.1.1 §2.2), and past the packet if that is too long a message. What answers nothing
+// of ours ends the connection.
 func (c *Conn) next() error {
-	const connack, publish, suback, pingresp = 2, 3, 9, 13
+	const connack, publish, pubrel, suback, pingresp = 2, 3, 6, 9, 13
 	var head []byte
 	length := 0
 	for i := 0; ; i++ {
@@ -123,9 +124,14 @@ func (c *Conn) next() error {
 		}
 	}
 	switch kind := head[0] >> 4; {
-	case kind == publish && head[0]&0x06 != 0: // MQTT 3.1.1 §3.8.4: never above the QoS that was granted
-		c.o.AboveQoS()
-		return fmt.Errorf("%w (%d)", ErrQoS, head[0]>>1&3)
+	case kind == publish && head[0]&0x06 != 0:
+		return c.lower(head[0], length)
+	case kind == pubrel && length == 2: // of a message of QoS 2 that was handed on
+		var id [2]byte
+		if _, err := io.ReadFull(c.in, id[:]); err != nil {
+			return err
+		}
+		return c.acknowledge(pubcomp, id[:])
 	case kind == publish && length > MaxPacket:
 		c.o.TooLarge()
 		_, err := c.in.Discard(length)
@@ -138,6 +144,68 @@ func (c *Conn) next() error {
 		return fmt.Errorf("%w (kind %d, %d bytes)", ErrUnasked, kind, length)
 	}
 	c.head, c.left = head, length
+	return nil
+}
+
+// The acknowledgements of MQTT 3.1.1 §3.4, §3.5 and §3.7.
+const puback, pubrec, pubcomp = 0x40, 0x50, 0x70
+
+// acknowledge answers for the message with that packet identifier. It may be called while others write: a connection
+// takes each Write as a whole.
+func (c *Conn) acknowledge(kind byte, id []byte) error {
+	_, err := c.Conn.Write([]byte{kind, 2, id[0], id[1]})
+	return err
+}
+
+// lower takes in a message of QoS 1 or 2 after its fixed header: it is acknowledged, and becomes one of QoS 0, without a
+// packet identifier. Whether it comes a second time is not looked at: a request does no harm twice.
+func (c *Conn) lower(first byte, length int) error {
+	ack := byte(puback)
+	switch first >> 1 & 3 {
+	case 2:
+		ack = pubrec
+	case 3:
+		return fmt.Errorf("%w (3)", ErrQoS)
+	}
+	size, err := c.in.Peek(2)
+	if err != nil {
+		return err
+	}
+	topic := 2 + int(size[0])<<8 + int(size[1])
+	if topic+2 > length {
+		return fmt.Errorf("%w (no identifier)", ErrQoS)
+	}
+	var id [2]byte
+	if length > MaxPacket {
+		c.o.TooLarge()
+		if _, err := c.in.Discard(topic); err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(c.in, id[:]); err != nil {
+			return err
+		}
+		if _, err := c.in.Discard(length - topic - 2); err != nil {
+			return err
+		}
+		return c.acknowledge(ack, id[:])
+	}
+	head := []byte{first & 0xf1}
+	for left := length - 2; ; left >>= 7 {
+		if left < 0x80 {
+			head = append(head, byte(left))
+			break
+		}
+		head = append(head, byte(left)|0x80)
+	}
+	body := make([]byte, length)
+	if _, err := io.ReadFull(c.in, body); err != nil {
+		return err
+	}
+	copy(id[:], body[topic:])
+	if err := c.acknowledge(ack, id[:]); err != nil {
+		return err
+	}
+	c.head = append(append(head, body[:topic]...), body[topic+2:]...)
 	return nil
 }
 
