@@ -13,6 +13,7 @@ import (
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/downstream/mqtt/broker/brokertest"
 	"github.com/ntsgw/ntsgw/tests/loopback"
+	"github.com/ntsgw/ntsgw/tests/program"
 )
 
 // warns reports whether that is the only warning, with all these words.
@@ -60,6 +61,44 @@ func TestABrokerThatRefusesRequests(t *testing.T) {
 	if n := l.server.Status().Brokers[0].Connects; n != before {
 		t.Errorf("%d connections, %d before", n, before)
 	}
+}
+
+// TestABrokerThatIsSlowToRefuse: beacons go out while it thinks about a subscription that it refused before.
+func TestABrokerThatIsSlowToRefuse(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	hold := make(chan struct{})
+	held := make(chan struct{}, 1)
+	url := brokertest.Serve(t, func(filters []string) []byte {
+		codes := make([]byte, len(filters))
+		for i, f := range filters {
+			if strings.HasSuffix(f, "/req/+") {
+				codes[i] = 0x80
+				if asked.Add(1)%2 == 0 { // that of a connection's beginning is answered
+					held <- struct{}{}
+					<-hold
+				}
+			}
+		}
+		return codes
+	})
+	defer close(hold)
+	l := startLab(t, func(c *configs.MQTT) { c.Broker = url })
+	// A machine that stands still for seconds may lose the connection before a beacon is due: then once more.
+	for range 5 {
+		<-held
+		before := l.server.Status().Brokers[0]
+		now := before
+		until(t, "a beacon or the end of the connection", program.Noticed, func() bool {
+			now = l.server.Status().Brokers[0]
+			return now.Published > before.Published || now.State != BrokerConnected || now.Connects != before.Connects
+		})
+		if now.Published > before.Published && now.Connects == before.Connects {
+			return
+		}
+		hold <- struct{}{}
+	}
+	t.Error("no beacon while the broker does not answer")
 }
 
 // TestABrokerThatDropsWhatIsPublished: mosquitto says yes to every subscription, and delivers only what its rules

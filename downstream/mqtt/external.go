@@ -299,6 +299,12 @@ func (e *external) deliver(ctx context.Context, client paho.Client, conn *stampe
 	after := accessCheck
 	look := time.NewTimer(after)
 	defer look.Stop()
+	// A broker may take its time for a subscription, and beacons don't wait for it.
+	asking, stop := context.WithCancel(ctx)
+	answered := make(chan error, 1)
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	defer stop()
 	for {
 		changed := e.keep.changed()
 		if seen, err = e.publishRetained(ctx, client, seen); err != nil {
@@ -311,13 +317,20 @@ func (e *external) deliver(ctx context.Context, client paho.Client, conn *stampe
 		case <-good:
 			e.good()
 		case <-look.C:
-			wrong, err := e.look(ctx, client, conn, seen)
+			refused, silent := e.look(seen)
+			if refused {
+				wait.Go(func() { answered <- e.hearRequests(asking, client, conn) })
+				continue
+			}
+			if after = min(2*after, accessRest); !silent {
+				after = accessCheck
+			}
+			look.Reset(after)
+		case err := <-answered:
 			if err != nil {
 				return err
 			}
-			if after = min(2*after, accessRest); !wrong {
-				after = accessCheck
-			}
+			after = min(2*after, accessRest)
 			look.Reset(after)
 		case m := <-e.out:
 			if time.Since(m.at) > staleAfter {
@@ -491,10 +504,11 @@ func (e *external) subscribe(ctx context.Context, client paho.Client, conn *stam
 }
 
 // look finds out whether the broker lets the gateway do what it must there, by what it has done since the last
-// time: its rules may have been mended meanwhile. What is to be published again for it is taken out of seen.
-func (e *external) look(ctx context.Context, client paho.Client, conn *stampedConn, seen map[string]uint64) (wrong bool, err error) {
+// time: its rules may have been mended meanwhile. What is to be published again for it is taken out of seen; refused:
+// the requests are to be subscribed to again.
+func (e *external) look(seen map[string]uint64) (refused, silent bool) {
 	e.mu.Lock()
-	refused, heard, awaited, was := e.refused, e.heard, e.awaited, e.silent
+	heard, awaited, was := e.heard, e.awaited, e.silent
 	for _, topic := range e.topics.key {
 		switch _, published := seen[topic]; {
 		case heard || !published:
@@ -505,15 +519,13 @@ func (e *external) look(ctx context.Context, client paho.Client, conn *stampedCo
 			e.awaited = true
 		}
 	}
-	silent := e.silent
+	now := e.silent
+	refused = e.refused
 	e.mu.Unlock()
-	if was == "" && silent != "" {
-		e.log.Warn("the broker returns nothing of what the gateway publishes, as if it dropped it", "topic", silent)
+	if was == "" && now != "" {
+		e.log.Warn("the broker returns nothing of what the gateway publishes, as if it dropped it", "topic", now)
 	}
-	if !refused {
-		return silent != "", nil
-	}
-	return true, e.hearRequests(ctx, client, conn)
+	return refused, now != ""
 }
 
 // publishRetained publishes the retained messages that differ from those in seen, and returns
