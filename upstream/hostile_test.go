@@ -50,7 +50,9 @@ func start(tb testing.TB, ca *upstreamtest.CA, address string, bend func(*upstre
 		// A reply is waited for as long as a poll, 3 s at most: a machine that stands still for a second is no silent server.
 		Name: "s", Address: address, MinPoll: 3 * time.Second, MaxPoll: 4 * time.Second, MaxSourceStratum: 1,
 		Trust: r.trust, Clock: sysclock.Reader{}, Out: r.out,
-		Changed: func(_ string, now discipline.Standing) { r.changed <- change{now.Reachable, now.Denied} },
+		Changed: func(_ context.Context, _ string, now discipline.Standing) {
+			r.changed <- change{now.Reachable, now.Denied}
+		},
 	}
 	if bend != nil {
 		bend(&opt)

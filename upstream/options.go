@@ -51,8 +51,8 @@ type Options struct {
 	// Out takes the measurements. Run waits for its reader.
 	Out chan<- discipline.Measurement
 	// Changed is told at the start and at each change whether the server answers, and is denied or revoked.
-	// It is called from Run and must not wait. nil: none.
-	Changed func(name string, now discipline.Standing)
+	// It is called from Run, which waits for it: nothing that the server says later may be heard first. It ends with ctx. nil: none.
+	Changed func(ctx context.Context, name string, now discipline.Standing)
 	Log     *slog.Logger // nil: silent
 
 	// The rest is for tests; the zero values are the real ones.

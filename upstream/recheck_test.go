@@ -53,9 +53,9 @@ func (r *rig) rechecked() {
 }
 
 // standings returns Changed for a source, and a wait for what it is told.
-func standings(tb testing.TB) (func(string, discipline.Standing), func(what string, ok func(discipline.Standing) bool)) {
+func standings(tb testing.TB) (func(context.Context, string, discipline.Standing), func(what string, ok func(discipline.Standing) bool)) {
 	told := make(chan discipline.Standing, 100)
-	return func(_ string, now discipline.Standing) { told <- now }, func(what string, ok func(discipline.Standing) bool) {
+	return func(_ context.Context, _ string, now discipline.Standing) { told <- now }, func(what string, ok func(discipline.Standing) bool) {
 		tb.Helper()
 		end := time.After(patience)
 		for {

@@ -124,7 +124,7 @@ func (r *runner) run(ctx context.Context) error {
 		act, wake := r.poller.due(now)
 		r.mu.Unlock()
 		r.follow(now)
-		r.tell()
+		r.tell(ctx)
 		switch act {
 		case keyExchange:
 			if r.once {
@@ -203,7 +203,7 @@ func (r *runner) follow(now discipline.Raw) {
 }
 
 // tell reports what others must know, once a change.
-func (r *runner) tell() {
+func (r *runner) tell(ctx context.Context) {
 	r.mu.Lock()
 	t := told{Standing: r.poller.standing(), any: true, lastError: r.poller.lastError}
 	r.mu.Unlock()
@@ -211,7 +211,7 @@ func (r *runner) tell() {
 	t.answers = t.Reachable || old.answers && t.lastError == ""
 	r.told = t
 	if (!old.any || t.Standing != old.Standing) && r.opt.Changed != nil {
-		r.opt.Changed(r.opt.Name, t.Standing)
+		r.opt.Changed(ctx, r.opt.Name, t.Standing)
 	}
 	log := r.opt.Log.With("source", r.opt.Name)
 	switch {
@@ -460,7 +460,7 @@ func (r *runner) take(ctx context.Context, d datagram) {
 	if !r.session.deferred {
 		r.stands(r.session)
 	}
-	r.tell() // that it answers, before what it says
+	r.tell(ctx) // that it answers, before what it says
 	select {
 	case r.opt.Out <- m:
 	case <-ctx.Done():

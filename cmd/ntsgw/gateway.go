@@ -98,13 +98,7 @@ func (g *gateway) newSources(out chan<- discipline.Measurement, events chan<- lo
 			Name: s.Name, Address: s.Address, Operator: operatorOf(s), MinPoll: s.MinPoll, MaxPoll: s.MaxPoll,
 			Builtin: g.cfg.BuiltinServers, MaxSourceStratum: g.cfg.Trust.MaxSourceStratum, RecheckEvery: g.cfg.Trust.RevocationCheck,
 			Floor: g.floor.Hard().UnixNano(), Trust: g.policy, Clock: g.read, Out: out, Log: g.log,
-			Changed: func(name string, now discipline.Standing) {
-				select {
-				case events <- loop.SourceEvent{Name: name, Standing: now}:
-				default:
-					g.log.Error("a source event was lost", "source", name)
-				}
-			},
+			Changed: hand(events),
 		})
 		if err != nil {
 			return err
@@ -112,6 +106,17 @@ func (g *gateway) newSources(out chan<- discipline.Measurement, events chan<- lo
 		g.sources = append(g.sources, source)
 	}
 	return nil
+}
+
+// hand hands on what is told of a source. It waits for the loop: were a revocation lost, what the server said would go on
+// to count.
+func hand(events chan<- loop.SourceEvent) func(context.Context, string, discipline.Standing) {
+	return func(ctx context.Context, name string, now discipline.Standing) {
+		select {
+		case events <- loop.SourceEvent{Name: name, Standing: now}:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // newDownstreams makes the ways on which time is handed on. What a person must mend ends the start; an address that

@@ -12,12 +12,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ntsgw/ntsgw/certs"
 	"github.com/ntsgw/ntsgw/certs/certstest"
 	"github.com/ntsgw/ntsgw/configs"
 	"github.com/ntsgw/ntsgw/discipline"
+	"github.com/ntsgw/ntsgw/discipline/loop"
 	"github.com/ntsgw/ntsgw/discipline/sysclock"
 	"github.com/ntsgw/ntsgw/downstream/status"
 	"github.com/ntsgw/ntsgw/durable"
@@ -402,4 +404,36 @@ func TestTheLogSaysWhySoTheClockIs(t *testing.T) {
 			t.Errorf("%s: %v\n%s", c.mode, err, log.String())
 		}
 	}
+}
+
+// No source event is lost while the loop is busy, and a source that waits for it ends with the program.
+func TestSourceEventsAreKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		events := make(chan loop.SourceEvent, 1)
+		tell := hand(events)
+		told := make(chan struct{})
+		go func() {
+			defer close(told)
+			tell(t.Context(), "a", discipline.Standing{Reachable: true})
+			tell(t.Context(), "a", discipline.Standing{Denied: "revoked", Revoked: true})
+			tell(t.Context(), "a", discipline.Standing{})
+		}()
+		synctest.Wait()
+		for i, want := range []discipline.Standing{{Reachable: true}, {Denied: "revoked", Revoked: true}, {}} {
+			synctest.Wait()
+			select {
+			case e := <-events:
+				if e.Name != "a" || e.Standing != want {
+					t.Errorf("event %d is %+v", i, e)
+				}
+			default:
+				t.Errorf("event %d was lost", i)
+			}
+		}
+		<-told
+		events <- loop.SourceEvent{}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		tell(ctx, "a", discipline.Standing{})
+	})
 }
