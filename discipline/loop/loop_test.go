@@ -961,6 +961,29 @@ func TestLeapStaysArmedUntilTheHostClockMadeIt(t *testing.T) {
 	}
 }
 
+// The kernel is told when the leap second's moment is there: what it made before, it makes anew, and after it no second time.
+func TestLeapIsMadeOnceFromItsMomentOn(t *testing.T) {
+	at := int64(1_798_761_600) // 2027-01-01T00:00:00Z
+	for _, leap := range []discipline.Leap{discipline.LeapInsert, discipline.LeapDelete} {
+		c := &simClock{}
+		l := &Loop{o: Options{Clock: c}}
+		early := &discipline.Snapshot{State: discipline.Synchronized, Leap: leap, LeapAt: at, TAI: (at+37)*1e9 - 10e9, TAIOffset: 37}
+		for raw := discipline.Raw(0); raw < 20e9; raw += 1e8 {
+			snap := early
+			if u := early.UTCAt(raw); u.Seconds >= at {
+				snap = &discipline.Snapshot{State: discipline.Synchronized, TAI: early.TAI + int64(raw), At: raw, TAIOffset: 37 + int(leap)}
+			}
+			read := discipline.HostReading{Raw: raw, Real: early.UTCAt(raw - 20e9).UnixNano()} // set back
+			if err := l.tell(snap, l.describe(snap, read, discipline.Hold), read); err != nil {
+				t.Fatal(err)
+			}
+			if left := at - snap.UTCAt(raw).Seconds; c.status.Leap != leap || c.status.Once != (left <= 2) {
+				t.Fatalf("leap %d, %d s before it: %+v", leap, left, c.status)
+			}
+		}
+	}
+}
+
 func warned(s *discipline.Snapshot, id string) bool {
 	for _, w := range s.Warnings {
 		if w.ID == id {

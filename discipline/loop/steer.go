@@ -199,6 +199,7 @@ func (l *Loop) tell(snap *discipline.Snapshot, h *Host, read discipline.HostRead
 		}
 		u := snap.UTCAt(h.At)
 		k.Leap, k.TAIOffset = s.arm(snap, u, read.Real), u.TAIOffset
+		k.Once = k.Leap != discipline.LeapNone && u.Seconds >= s.armedAt-2 // a clock that is slewed is ahead by less
 		late := k.Leap != discipline.LeapNone && u.Seconds >= s.armedAt
 		if edge := snap.LeapAt - u.Seconds; late || snap.LeapAt != 0 && edge > -5 && edge < 5 {
 			k.TAIOffset = 0 // the kernel moves it itself at the leap

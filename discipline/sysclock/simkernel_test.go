@@ -16,6 +16,7 @@ type simKernel struct {
 	base    int64   // REALTIME at realNow = 0
 	t       kernelTimex
 	deny    bool
+	state   int      // TIME_OK …
 	deaf    bool     // it forgot when to make the leap second that it was told of
 	calls   []uint32 // the modes of each call that set something
 	tick    func() discipline.Raw
@@ -77,7 +78,7 @@ func (k *simKernel) adjtime(x *kernelTimex) (int, error) {
 	}
 	if x.modes&unix.ADJ_STATUS != 0 {
 		if k.t.status&unix.STA_PLL != 0 && x.status&unix.STA_PLL == 0 {
-			k.t.status, k.deaf = unix.STA_UNSYNC, false
+			k.t.status, k.deaf, k.state = unix.STA_UNSYNC, false, unix.TIME_OK
 		}
 		k.t.status = k.t.status&unix.STA_NANO | x.status&^unix.STA_NANO
 	}
@@ -112,7 +113,7 @@ func (k *simKernel) adjtime(x *kernelTimex) (int, error) {
 	if k.t.status&unix.STA_NANO == 0 {
 		x.usec /= 1000
 	}
-	return 0, nil
+	return k.state, nil
 }
 
 var _ kernel = (*simKernel)(nil)

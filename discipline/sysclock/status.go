@@ -20,6 +20,8 @@ type KernelStatus struct {
 	// Leap is inserted or deleted by the kernel at the end of the present UTC day, so it is set
 	// only on the day itself.
 	Leap discipline.Leap
+	// Once: the moment of Leap is here or past. A kernel that has made it, and whose clock was set back since, makes it no second time.
+	Once bool
 }
 
 // KernelState is what the kernel says of its clock.
@@ -66,6 +68,7 @@ func wrap(op string, err error) error {
 const (
 	freqUnit    = 1 << 16 // of freq: ppm · 2^16
 	timeOOP     = 3       // state of the clock: an inserted second is passing
+	timeWait    = 4       // … the leap second that it was told of is made, and it is still told
 	tickNominal = 10_000  // µs a tick at USER_HZ = 100
 	tickPPM     = 100.0   // one µs of it
 	freqLimit   = 500.0   // ppm that fit in freq (MAXFREQ)

@@ -73,7 +73,8 @@ func (h *host) Interference() []Interference { return h.watch.take() }
 // alone are safe for concurrent use.
 type System struct {
 	host
-	taken bool // the kernel's own loop was put out of action
+	taken bool            // the kernel's own loop was put out of action
+	made  discipline.Leap // the kernel made that leap second, as SetStatus still asks for it
 }
 
 // NewSystem returns the host clock. It sets nothing yet.
@@ -153,6 +154,11 @@ func (s *System) SetStatus(k KernelStatus) error {
 	if !k.Synchronized || t.maxerror >= mostMicros {
 		t.status |= unix.STA_UNSYNC
 	}
+	if !k.Once || k.Leap == discipline.LeapNone {
+		s.made = discipline.LeapNone // before its time, by a clock that was ahead: it is yet to come
+	} else if k.Leap == s.made {
+		k.Leap = discipline.LeapNone
+	}
 	switch k.Leap {
 	case discipline.LeapInsert:
 		t.status |= unix.STA_INS
@@ -177,16 +183,22 @@ func (s *System) SetStatus(k KernelStatus) error {
 
 // takeOver ends what another daemon's PLL or adjtime left pending: only the frequency is used
 // here, and a rest of theirs would move the clock behind our back. After each setting of the clock it is done again: the
-// kernel then forgets when it was to make a leap second, but not that it was told to, and made none. Giving its loop up lets it look anew.
+// kernel then forgets when it was to make a leap second, but not that it was told to, and made none. Giving its loop up lets it look anew,
+// and forget that it has made one: that is noted before.
 func (s *System) takeOver() error {
 	if s.taken && !s.watch.set {
 		return nil
 	}
 	var t kernelTimex
-	if _, err := s.k.adjtime(&t); err != nil {
+	state, err := s.k.adjtime(&t)
+	if err != nil {
 		return err
 	}
 	kept := t.status & (unix.STA_UNSYNC | unix.STA_INS | unix.STA_DEL)
+	if s.taken && (state == timeOOP || state == timeWait) {
+		s.made = decode(&t, state).Leap
+		kept = t.status & unix.STA_UNSYNC
+	}
 	for _, t := range []kernelTimex{
 		{modes: unix.ADJ_OFFSET_SINGLESHOT}, // adjtime(0)
 		{modes: unix.ADJ_STATUS | unix.ADJ_OFFSET | unix.ADJ_NANO, status: kept | unix.STA_PLL | unix.STA_FREQHOLD},

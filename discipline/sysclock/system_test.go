@@ -213,6 +213,57 @@ func TestALeapSecondOutlastsASettingOfTheClock(t *testing.T) {
 	}
 }
 
+// A clock that is set back right after its leap second, before this process looked again, makes none a second time.
+func TestALeapSecondIsMadeOnce(t *testing.T) {
+	for _, leap := range []discipline.Leap{discipline.LeapInsert, discipline.LeapDelete} {
+		for _, state := range []int{unix.TIME_OK, timeOOP, timeWait} {
+			k := newSimKernel()
+			s := &System{host: host{k: k}}
+			told := func(leap discipline.Leap, once bool, want discipline.Leap) {
+				t.Helper()
+				if _, err := s.Read(); err != nil {
+					t.Fatal(err)
+				}
+				if err := s.SetStatus(KernelStatus{Synchronized: true, MaxError: time.Millisecond, Leap: leap, Once: once}); err != nil {
+					t.Fatal(err)
+				}
+				if got, _ := s.Kernel(); got.Leap != want || got.Unsynchronized {
+					t.Errorf("state %d: told of %d, and %+v", state, leap, got)
+				}
+			}
+			told(leap, false, leap)
+			if state != unix.TIME_OK { // made by a clock that was ahead: it is to be made when its time comes
+				k.state = state
+				k.set(-time.Minute)
+				told(leap, false, leap)
+				told(leap, true, leap)
+			}
+			k.pass(time.Second)
+			k.state = state
+			k.set(-300 * time.Millisecond)
+			again := leap // it has not made it, and forgot when to
+			if state != unix.TIME_OK {
+				again = discipline.LeapNone
+			}
+			told(leap, true, again)
+			k.set(-time.Millisecond)
+			told(leap, true, again)
+			told(discipline.LeapNone, false, discipline.LeapNone)
+			told(leap, true, leap) // the next one, months later
+		}
+	}
+	// What another daemon left behind before the first call says nothing of the leap second that comes.
+	k := newSimKernel()
+	k.t.status, k.state = unix.STA_INS, timeWait
+	s := &System{host: host{k: k}}
+	if err := s.SetStatus(KernelStatus{Synchronized: true, Leap: discipline.LeapInsert, Once: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := s.Kernel(); got.Leap != discipline.LeapInsert {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestPermissionIsATypedError(t *testing.T) {
 	k := newSimKernel()
 	k.deny = true
