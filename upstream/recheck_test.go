@@ -191,7 +191,7 @@ func TestRecheckOfACertificateThatWasReplaced(t *testing.T) {
 	ca := upstreamtest.NewCA(t)
 	servers := []*upstreamtest.Server{upstreamtest.NewServer(t, ca, upstreamtest.Config{}), upstreamtest.NewServer(t, ca, upstreamtest.Config{}), upstreamtest.NewServer(t, ca, upstreamtest.Config{})}
 	changed, told := standings(t)
-	own := &sessionTrust{}
+	own := &sessionTrust{word: &upstreamtest.Refusal{Word: "revoked", Text: "it is revoked"}}
 	var at atomic.Int32
 	r := start(t, ca, servers[0].Address, func(opt *upstream.Options) {
 		opt.Changed = changed
@@ -222,6 +222,7 @@ func TestRecheckOfACertificateThatWasReplaced(t *testing.T) {
 type sessionTrust struct {
 	*upstreamtest.Trust
 	refuse atomic.Bool
+	word   *upstreamtest.Refusal // nil: mismatch
 	mu     sync.Mutex
 	id     string
 }
@@ -243,6 +244,9 @@ func (s *sessionTrust) Recheck(name string, cs *tls.ConnectionState) error {
 		s.id = string(id)
 	}
 	if s.refuse.Load() && s.id == string(id) {
+		if s.word != nil {
+			return s.word
+		}
 		return mismatch
 	}
 	return nil

@@ -364,12 +364,14 @@ func (r *runner) judged(v verdict) {
 		return
 	}
 	f := refusal(v.err, ReasonTrust, r.opt.Name+" is no longer trusted")
-	counts := slices.ContainsFunc(r.stood, func(s stood) bool { return s.keys == v.session })
+	at := slices.IndexFunc(r.stood, func(s stood) bool { return s.keys == v.session })
+	newest := at >= 0 && at == len(r.stood)-1
 	switch {
 	case v.n < r.passed[v.session]:
 		return // by files that were replaced since: by the new ones it passed
 	case v.session == r.session:
-	case counts && tellsOfThePast(f.reason):
+	case newest && tellsOfThePast(f.reason):
+	case at >= 0 && f.reason == ReasonRevoked: // an authority that is tidied away once all have new certificates takes nothing back
 	default:
 		return
 	}
