@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -101,5 +102,61 @@ func TestWebsocketIsAStream(t *testing.T) {
 	}
 	if b := <-heard; string(b) != "hello" {
 		t.Errorf("heard %q", b)
+	}
+}
+
+// TestWebsocketDeadline: who acknowledges messages writes beside the client library, which sets a deadline for each of its
+// own. `go test -race` finds what is not safe in that.
+func TestWebsocketDeadline(t *testing.T) {
+	var up websocket.Upgrader
+	ended := make(chan int, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := up.Upgrade(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		n := 0
+		for {
+			_, b, err := c.ReadMessage()
+			if err != nil {
+				ended <- n
+				return
+			}
+			n += len(b)
+		}
+	}))
+	defer s.Close()
+	c, err := Dial(t.Context(), &url.URL{Scheme: "ws", Host: strings.TrimPrefix(s.URL, "http://")}, noTLS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	acknowledged := make(chan struct{})
+	go func() {
+		defer close(acknowledged)
+		for range 1000 {
+			if _, err := c.Write([]byte{puback, 2, 0, 1}); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for range 1000 {
+		if err := errors.Join(c.SetWriteDeadline(time.Now().Add(time.Hour)), c.SetWriteDeadline(time.Time{})); err != nil {
+			t.Error(err)
+		}
+	}
+	<-acknowledged
+	if err := c.SetWriteDeadline(time.Now().Add(-time.Second)); err != nil {
+		t.Error(err)
+	}
+	_, err = c.Write([]byte("late"))
+	if why := net.Error(nil); !errors.As(err, &why) || !why.Timeout() {
+		t.Errorf("after the deadline: %v", err)
+	}
+	c.Close()
+	if n := <-ended; n != 4000 {
+		t.Errorf("%d bytes came", n)
 	}
 }

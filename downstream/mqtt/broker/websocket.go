@@ -78,6 +78,7 @@ type stream struct {
 	*websocket.Conn
 	message io.Reader // the present one, nil between two; of the one goroutine that reads
 	writing sync.Mutex
+	until   atomic.Pointer[time.Time] // when a Write ends at the latest; nil: never
 }
 
 func (s *stream) Read(b []byte) (int, error) {
@@ -102,10 +103,19 @@ func (s *stream) Read(b []byte) (int, error) {
 func (s *stream) Write(b []byte) (int, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	if t := s.until.Load(); t != nil {
+		_ = s.Conn.SetWriteDeadline(*t) // it never fails
+	}
 	if err := s.WriteMessage(websocket.BinaryMessage, b); err != nil {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// SetWriteDeadline holds for each Write that begins later: a WebSocket's own may not be set while another goroutine writes.
+func (s *stream) SetWriteDeadline(t time.Time) error {
+	s.until.Store(&t)
+	return nil
 }
 
 func (s *stream) SetDeadline(t time.Time) error {
