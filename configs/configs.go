@@ -21,6 +21,8 @@ type Config struct {
 	BuiltinServers bool
 	// Path is the file that was read; empty for the defaults.
 	Path string
+	// Notes are what does nothing in the file. That is said, but is no mistake: time is worth more than a tidy file.
+	Notes Problems
 }
 
 // Gateway names this gateway and says where it keeps its state.

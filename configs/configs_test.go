@@ -122,25 +122,19 @@ func TestMistakes(t *testing.T) {
 		{"no state folder", "[gateway]\nstate_dir = \"\"\n", `c.toml:2:1: state_dir: it can't be empty; leave it out for "/var/lib/ntsgw"`},
 		{"no socket", "[status]\nsocket = \"\"\n", `c.toml:2:1: socket: it can't be empty; leave it out for "/run/ntsgw/ntsgw.sock"`},
 		{"a socket's path too long", "[status]\nsocket = \"/" + strings.Repeat("x", 107) + "\"\n", `c.toml:2:1: socket: the path has 108 bytes; a socket's has 107 at most`},
-		{"no drift file", "[clock]\ndrift_file = \"\"\n", `c.toml:2:1: drift_file: "" is not the name of a file in state_dir; write one such as "drift"`},
-		{"a drift file elsewhere", "[clock]\ndrift_file = \"/var/lib/drift\"\n", `c.toml:2:1: drift_file: "/var/lib/drift" is not the name of a file in state_dir`},
 		{"an empty path in a list", "[trust]\ncrl = [\"\"]\n", `c.toml:2:1: crl: entry 1: it is empty; name a file, or leave the entry out`},
 		{"one server in other letters", "[[server]]\naddress = \"a.net\"\n[[server]]\naddress = \"A.NET.\"\n", `c.toml:4:1: server A.NET.:4460 is listed twice; the first is on line 1`},
 		{"one server in other digits", "[[server]]\naddress = \"2001:db8::1\"\n[[server]]\naddress = \"[2001:DB8:0::1]:4460\"\n", `c.toml:4:1: server [2001:DB8:0::1]:4460 is listed twice; the first is on line 1`},
 		{"an unknown key of a server", "[[server]]\nadress = \"a.net\"\n", `c.toml:2:1: unknown key in [[server]] "adress"; did you mean "address"?`},
 		{"a port of its own", "[[server]]\naddress = \"a.net\"\nport = 4460\n", `c.toml:3:1: unknown key in [[server]] "port"; the port stands behind the host, such as "host:4460"`},
 		{"a name in no certificate", "[[server]]\naddress = \"a.net\"\nnames = [\"https://a.net\"]\n", `c.toml:3:1: names: entry 1: "https://a.net" is not a name in a certificate; write a host name or IP address, without a port`},
-		{"a broker's port", "[mqtt]\nbroker = \"mqtt://h:99999\"\n", `c.toml:2:1: broker: "mqtt://h:99999" names no port; it is a number from 1 to 65535, or left out with its colon`},
+		{"a broker's port", "[mqtt]\nbroker = \"mqtt://h:99999\"\n", `c.toml:2:1: broker: "mqtt://h:99999" names no port; it is a number from 1 to 65535, or left out`},
 		{"a broker's IPv6 address", "[mqtt]\nbroker = \"mqtt://::1:1883\"\n", `c.toml:2:1: broker: "mqtt://::1:1883": an IPv6 address stands in brackets: mqtt://[::1]:1883`},
 		{"a broker's socket", "[mqtt]\nbroker = \"unix://run/m.sock\"\n", `c.toml:2:1: broker: "unix://run/m.sock": a socket's path begins with a third slash: unix:///run/m.sock`},
-		{"a prefix in the broker's URL", "[mqtt]\nbroker = \"mqtt://h/lab\"\n", `c.toml:2:1: broker: "mqtt://h/lab": nothing follows the host and port of mqtt://; a topic prefix is given in prefix`},
 		{"a broker in other letters", "[mqtt]\nbroker = \"mqtt://H\"\nalso = [\"mqtt://h:1883\"]\n", `c.toml:3:1: also: "mqtt://h:1883" is the broker already`},
+		{"a broker's prefix in vain, twice", "[mqtt]\nalso = [\"mqtt://h/a\", \"mqtt://h/b\"]\n", `c.toml:2:1: also: "mqtt://h/b" is listed twice`},
 		{"another broker twice", "[mqtt]\nalso = [\"mqtt://h\", \"mqtt://h:1883/\"]\n", `c.toml:2:1: also: "mqtt://h:1883/" is listed twice`},
-		{"a password without a user", "[mqtt]\nbroker = \"mqtt://h\"\npassword_file = \"p\"\n", `c.toml:3:1: a password needs a user: give user as well`},
-		{"TLS without its listener", "[mqtt]\ntls_key = \"k\"\n", `c.toml:2:1: a certificate alone opens no listener: give tls_listen as well, such as "0.0.0.0:8883"`},
-		{"time without key exchange", "[nts_server]\nntp_listen = \"0.0.0.0:123\"\n", `c.toml:2:1: ntp_listen alone serves nothing: give listen, the key exchange's address, as well, such as "0.0.0.0:4460"`},
 		{"a prefix of two lines", "[mqtt]\nprefix = \"\\n/\"\n", `c.toml:2:1: prefix: "\n/" is not a topic prefix`},
-		{"every name", "[status]\nhosts = [\"*\"]\n", `c.toml:2:1: hosts: entry 1: "*" is not a host name`},
 		{"trust in a built-in server", "[trust]\nservers = [\"ptbtime1.ptb.de\"]\n", `c.toml:2:1: servers: no [[server]] is configured, and 10 of the 11 built-in ones are not in this list`},
 		{"poll order", "[[server]]\naddress=\"a.net\"\nmin_poll=\"64s\"\nmax_poll=\"16s\"\n", `c.toml:3:1: min_poll (1m4s) is larger than max_poll (16s)`},
 	}
@@ -158,6 +152,31 @@ func TestMistakes(t *testing.T) {
 }
 
 // TestEveryNumberHasARange gives each key that takes a number or a duration values that no gateway can work with.
+// What does nothing, or is written otherwise than here, ends no gateway that ran with it: it is said at most.
+func TestNoMistakes(t *testing.T) {
+	for _, tt := range []struct{ name, text, note string }{
+		{"all hosts of a domain, as certificates name them", "[[server]]\naddress = \"192.0.2.1\"\nnames = [\"*.example.net\"]\n", ""},
+		{"two brokers behind one proxy", "[mqtt]\nbroker = \"wss://h/mqtt?site=a\"\nalso = [\"wss://h/mqtt?site=b\", \"wss://h/other\"]\n", ""},
+		{"a broker's port left out", "[mqtt]\nbroker = \"mqtt://h:\"\n", ""},
+		{"a slash behind a broker", "[mqtt]\nbroker = \"mqtt://h:1883/\"\n", ""},
+		{"a prefix in a broker's URL", "[mqtt]\nbroker = \"mqtt://h/lab\"\n", `c.toml:2:1: broker: "mqtt://h/lab": what follows the host and port of mqtt:// does nothing; a topic prefix is given in prefix`},
+		{"a prefix in another broker's URL", "[mqtt]\nalso = [\"mqtts://h?lab\"]\n", `c.toml:2:1: also: "mqtts://h?lab": what follows the host and port of mqtts:// does nothing; a topic prefix is given in prefix`},
+		{"a password without a user", "[mqtt]\nbroker = \"mqtt://h\"\npassword_file = \"p\"\n", `c.toml:3:1: a password without a user is not sent: give user as well`},
+		{"TLS without its listener", "[mqtt]\ntls_key = \"k\"\n", `c.toml:2:1: a certificate alone opens no listener: give tls_listen as well, such as "0.0.0.0:8883"`},
+		{"time without key exchange", "[nts_server]\nntp_listen = \"0.0.0.0:123\"\n", `c.toml:2:1: ntp_listen alone serves nothing: give listen, the key exchange's address, as well, such as "0.0.0.0:4460"`},
+		{"no drift file", "[clock]\ndrift_file = \"\"\n", `c.toml:2:1: drift_file: "" is not the name of a file in state_dir; "drift" is used`},
+		{"a drift file elsewhere", "[clock]\ndrift_file = \"/var/lib/drift\"\n", `c.toml:2:1: drift_file: "/var/lib/drift" is not the name of a file in state_dir; "drift" is used`},
+		{"every name", "[status]\nhosts = [\"*\"]\n", `c.toml:2:1: hosts: "*" is no host's name, and lets none in`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg, err := Parse("c.toml", tt.text)
+			if err != nil || cfg.Notes.Error() != tt.note {
+				t.Errorf("%v, notes %q, want %q", err, cfg.Notes.Error(), tt.note)
+			}
+		})
+	}
+}
+
 func TestEveryNumberHasARange(t *testing.T) {
 	cfg, server, ranged := Defaults(), newServer(), 0
 	all := cfg.sections()

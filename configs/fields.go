@@ -38,7 +38,7 @@ func (c *Config) sections() map[string]map[string]field {
 			"max_frequency_ppm": decimal(&c.Clock.MaxFrequencyPPM, 1, 10000),
 			"rtc":               boolean(&c.Clock.RTC),
 			"thermometer":       text(&c.Clock.Thermometer, thermometer),
-			"drift_file":        text(&c.Clock.DriftFile, fileName),
+			"drift_file":        text(&c.Clock.DriftFile, nil),
 			"leap_list":         path(&c.Clock.LeapList),
 		},
 		"trust": {
@@ -173,12 +173,9 @@ func socketPath(to *string) field {
 	}
 }
 
-// fileName allows what names a file in a folder, and no other folder.
-func fileName(s string) error {
-	if s == "" || s == "." || s == ".." || strings.ContainsAny(s, "/\x00") {
-		return fmt.Errorf(`%q is not the name of a file in state_dir; write one such as "drift"`, s)
-	}
-	return nil
+// isFileName reports whether s names what lies in a folder, and in no other.
+func isFileName(s string) bool {
+	return s != "" && s != "." && s != ".." && !strings.ContainsAny(s, "/\x00")
 }
 
 func rel(dir, p string) string {
@@ -462,15 +459,16 @@ func address(s string) error {
 }
 
 func hostName(s string) error {
-	if s == "" || strings.ContainsAny(s, " /:*") {
+	if s == "" || strings.ContainsAny(s, " /:") {
 		return fmt.Errorf(`%q is not a host name; write one such as "gw1.example.org", without a port`, s)
 	}
 	return nil
 }
 
-// certName allows what a certificate can name: a host or an IP address.
+// certName allows what a certificate can name: a host, all hosts of a domain as it is written there ("*.example.net"), or an IP address.
 func certName(s string) error {
-	if s == "" || net.ParseIP(s) == nil && strings.ContainsAny(s, " /:*") {
+	host := strings.TrimPrefix(s, "*.")
+	if host == "" || net.ParseIP(s) == nil && strings.ContainsAny(host, " /:*") {
 		return fmt.Errorf(`%q is not a name in a certificate; write a host name or IP address, without a port`, s)
 	}
 	return nil
@@ -524,10 +522,8 @@ func broker(s string) error {
 			return fmt.Errorf("%q names no host; %s", s, forms)
 		case strings.Contains(host, ":") && !strings.HasPrefix(u.Host, "["):
 			return fmt.Errorf("%q: an IPv6 address stands in brackets: %s://[::1]:1883", s, u.Scheme)
-		case strings.HasSuffix(u.Host, ":") || u.Port() != "" && !validPort(u.Port()):
-			return fmt.Errorf("%q names no port; it is a number from 1 to 65535, or left out with its colon", s)
-		case strings.HasPrefix(u.Scheme, "mqtt") && (strings.Trim(u.Path, "/") != "" || u.RawQuery != ""):
-			return fmt.Errorf("%q: nothing follows the host and port of %s://; a topic prefix is given in prefix", s, u.Scheme)
+		case u.Port() != "" && !validPort(u.Port()):
+			return fmt.Errorf("%q names no port; it is a number from 1 to 65535, or left out", s)
 		}
 	case "unix":
 		if u.Host != "" {

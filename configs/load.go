@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -79,15 +80,13 @@ func Parse(path, text string) (Config, error) {
 	cfg := Defaults()
 	cfg.Path = path
 	p.file(tree, &cfg)
+	for _, list := range []Problems{p.problems, p.notes} {
+		slices.SortStableFunc(list, func(a, b Problem) int { return cmp.Or(a.Line-b.Line, a.Col-b.Col) })
+	}
 	if len(p.problems) > 0 {
-		slices.SortStableFunc(p.problems, func(a, b Problem) int {
-			if a.Line != b.Line {
-				return a.Line - b.Line
-			}
-			return a.Col - b.Col
-		})
 		return Config{}, p.problems
 	}
+	cfg.Notes = p.notes
 	if n := &cfg.NTSServer; n.Listen != "" && n.NTPListen == "" {
 		host, _, _ := net.SplitHostPort(n.Listen) // it was checked
 		n.NTPListen = net.JoinHostPort(host, "123")
@@ -139,10 +138,21 @@ type parser struct {
 	path, dir string
 	pos       map[string]position
 	problems  Problems
+	notes     Problems
 }
 
-// fail notes a mistake at key, or at the closest enclosing table whose place is known.
+// fail notes a mistake at key.
 func (p *parser) fail(key, format string, args ...any) {
+	p.problems = append(p.problems, p.at(key, format, args...))
+}
+
+// note notes what does nothing at key.
+func (p *parser) note(key, format string, args ...any) {
+	p.notes = append(p.notes, p.at(key, format, args...))
+}
+
+// at says something of key, or of the closest enclosing table whose place is known.
+func (p *parser) at(key, format string, args ...any) Problem {
 	at, ok := p.pos[key]
 	for k := key; !ok; {
 		i := strings.LastIndexAny(k, ".[")
@@ -153,7 +163,7 @@ func (p *parser) fail(key, format string, args ...any) {
 		k = k[:i]
 		at, ok = p.pos[k]
 	}
-	p.problems = append(p.problems, Problem{p.path, at.line, at.col, fmt.Sprintf(format, args...)})
+	return Problem{p.path, at.line, at.col, fmt.Sprintf(format, args...)}
 }
 
 func (p *parser) file(tree map[string]any, cfg *Config) {
@@ -359,17 +369,32 @@ func (p *parser) cross(cfg *Config) {
 		p.fail("mqtt.tls_listen", "the TLS listener needs a certificate: give tls_cert and tls_key")
 	}
 	if cfg.NTSServer.Listen == "" && cfg.NTSServer.NTPListen != "" {
-		p.fail("nts_server.ntp_listen", `ntp_listen alone serves nothing: give listen, the key exchange's address, as well, such as "0.0.0.0:%s"`, DefaultKEPort)
+		p.note("nts_server.ntp_listen", `ntp_listen alone serves nothing: give listen, the key exchange's address, as well, such as "0.0.0.0:%s"`, DefaultKEPort)
 	}
 	if cfg.MQTT.TLSListen == "" && (cfg.MQTT.TLSCert != "" || cfg.MQTT.TLSKey != "") {
 		key := "mqtt.tls_cert"
 		if cfg.MQTT.TLSCert == "" {
 			key = "mqtt.tls_key"
 		}
-		p.fail(key, `a certificate alone opens no listener: give tls_listen as well, such as "0.0.0.0:8883"`)
+		p.note(key, `a certificate alone opens no listener: give tls_listen as well, such as "0.0.0.0:8883"`)
 	}
 	if cfg.MQTT.PasswordFile != "" && cfg.MQTT.User == "" {
-		p.fail("mqtt.password_file", "a password needs a user: give user as well")
+		p.note("mqtt.password_file", "a password without a user is not sent: give user as well")
+	}
+	for key, list := range map[string][]string{"broker": {cfg.MQTT.Broker}, "also": cfg.MQTT.Also} {
+		for _, b := range list {
+			if u, err := url.Parse(b); err == nil && strings.HasPrefix(u.Scheme, "mqtt") && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "") {
+				p.note("mqtt."+key, "%s: %q: what follows the host and port of %s:// does nothing; a topic prefix is given in prefix", key, b, u.Scheme)
+			}
+		}
+	}
+	if d := &cfg.Clock.DriftFile; !isFileName(*d) {
+		def := Defaults().Clock.DriftFile
+		p.note("clock.drift_file", "drift_file: %q is not the name of a file in state_dir; %q is used", *d, def)
+		*d = def
+	}
+	if slices.Contains(cfg.Status.Hosts, "*") {
+		p.note("status.hosts", `hosts: "*" is no host's name, and lets none in`)
 	}
 	brokers := map[string]bool{brokerEndpoint(cfg.MQTT.Broker): cfg.MQTT.Broker != ""}
 	for _, b := range cfg.MQTT.Also {
@@ -421,7 +446,11 @@ func brokerEndpoint(s string) string {
 	if port == "" {
 		port = map[string]string{"mqtt": "1883", "mqtts": "8883", "ws": "80", "wss": "443"}[u.Scheme]
 	}
-	return u.Scheme + "://" + endpoint(net.JoinHostPort(u.Hostname(), port)) + strings.TrimSuffix(u.Path, "/")
+	at := u.Scheme + "://" + endpoint(net.JoinHostPort(u.Hostname(), port))
+	if strings.HasPrefix(u.Scheme, "mqtt") {
+		return at
+	}
+	return at + strings.TrimSuffix(u.Path, "/") + "?" + u.RawQuery
 }
 
 // listeners are TCP addresses, of which no two can be one.

@@ -67,6 +67,9 @@ func checkVerb(ctx context.Context, t terminal, args []string) error {
 		}
 		return end
 	}
+	for _, n := range cfg.Notes {
+		fmt.Fprintln(t.err, n)
+	}
 	// The gateway starts with what ended, and the host clock may be wrong: it is said, but is no mistake.
 	for _, f := range endFindings(cfg, time.Now()) {
 		fmt.Fprintf(t.err, "%s%s\n", what, f.text)

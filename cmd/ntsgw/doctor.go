@@ -51,6 +51,9 @@ func doctorVerb(ctx context.Context, t terminal, args []string) error {
 	}
 	state := stateFinding(cfg.Gateway.StateDir)
 	say(configFinding(cfg), clockFinding(cfg), tickFinding(discipline.TickOf(sysclock.Now)), state, rtcFinding())
+	for _, n := range cfg.Notes {
+		say(finding{"note", n.Error()})
+	}
 	if state.grade == "ok" {
 		say(secretFindings(cfg)...)
 	}

@@ -115,7 +115,7 @@ func (r *reloader) warnings() []discipline.Warning {
 func withTrustOf(runs, cfg configs.Config) configs.Config {
 	trust := cfg.Trust
 	trust.MaxSourceStratum, trust.RevocationCheck = runs.Trust.MaxSourceStratum, runs.Trust.RevocationCheck
-	runs.Trust = trust
+	runs.Trust, runs.Notes = trust, cfg.Notes
 	runs.Servers = slices.Clone(runs.Servers)
 	for i := range runs.Servers {
 		s := &runs.Servers[i]

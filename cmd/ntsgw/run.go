@@ -22,6 +22,9 @@ func runVerb(ctx context.Context, t terminal, args []string) error {
 		return asConfigError(err)
 	}
 	log := newLog(t.err, cfg.Log)
+	for _, n := range cfg.Notes {
+		log.Warn("something in the configuration does nothing", "note", n)
+	}
 	// Before anything else: a SIGHUP that comes early must not end the program.
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
