@@ -1167,3 +1167,41 @@ func TestWhichSessionsCount(t *testing.T) {
 		t.Errorf("%d are judged, so that with the present one none ever is", n)
 	}
 }
+
+// A session that ends for a cause of its own, such as its certificate's end, hides none that brought time before it: of
+// those, too, a revocation takes back what they said.
+func TestWhichSessionsCountAfterARefusal(t *testing.T) {
+	session := func(certificate byte) *keys {
+		return &keys{Session: &ntske.Session{}, state: tls.ConnectionState{PeerCertificates: []*x509.Certificate{{Raw: []byte{certificate}}}}}
+	}
+	for _, c := range []struct {
+		word  string
+		kept  bool // the one before
+		heard bool // the newest session brought time
+	}{{"expired", true, true}, {"expired", true, false}, {ReasonRevoked, false, true}, {"unknown-ca", false, true}} {
+		w := newWorld(t, Options{})
+		w.run(time.Minute)
+		r := newRunner(&Source{opt: Options{Name: "s", Clock: still{}}, poller: w.p})
+		before, newest := session(1), session(2)
+		r.session = newest
+		r.stands(before)
+		if c.heard {
+			r.stands(newest)
+		}
+		r.judged(verdict{session: newest, err: said(c.word), n: 1})
+		if kept := len(r.stood) == 1 && r.stood[0].keys == before; kept != c.kept {
+			t.Errorf("%s, heard %v: %v", c.word, c.heard, r.stood)
+		}
+	}
+}
+
+// said is an error of Trust's with that word.
+type said string
+
+func (s said) Error() string  { return string(s) }
+func (s said) Reason() string { return string(s) }
+
+// still is a Clock that stands.
+type still struct{ Clock }
+
+func (still) Now() discipline.Raw { return discipline.Raw(time.Hour) }

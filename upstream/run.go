@@ -375,7 +375,11 @@ func (r *runner) judged(v verdict) {
 	default:
 		return
 	}
-	r.stood = nil
+	if tellsOfThePast(f.reason) {
+		r.stood = nil
+	} else { // the others' certificates may be revoked later
+		r.stood = slices.DeleteFunc(r.stood, func(s stood) bool { return s.keys == v.session })
+	}
 	r.with(func(p *poller, now discipline.Raw) { p.refuse(now, f) })
 }
 
