@@ -132,6 +132,7 @@ func TestChains(t *testing.T) {
 		{name: "impossible window", leaf: certstest.Leaf{NotBefore: now.Add(time.Hour), NotAfter: now.Add(-time.Hour)}, why: certs.WhyImpossibleWindow},
 		{name: "wrong name", leaf: certstest.Leaf{Hosts: []string{"nts.example.org"}}, why: certs.WhyWrongName},
 		{name: "allowed name", leaf: certstest.Leaf{Hosts: []string{"nts.example.org"}}, with: func(s *configs.Server) { s.Names = []string{"nts.example.org"} }},
+		{name: "allowed domain, as certificates name it", leaf: certstest.Leaf{Hosts: []string{"*.example.org"}}, with: func(s *configs.Server) { s.Names = []string{"*.example.org"} }},
 		{name: "allowed name replaces the host", with: func(s *configs.Server) { s.Names = []string{"nts.example.org"} }, why: certs.WhyWrongName},
 		{name: "wrong EKU", leaf: certstest.Leaf{Usage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, why: certs.WhyWrongUsage},
 		{name: "self-signed", leaf: certstest.Leaf{SelfSigned: true}, why: certs.WhySelfSigned},

@@ -156,6 +156,8 @@ func TestMistakes(t *testing.T) {
 func TestNoMistakes(t *testing.T) {
 	for _, tt := range []struct{ name, text, note string }{
 		{"all hosts of a domain, as certificates name them", "[[server]]\naddress = \"192.0.2.1\"\nnames = [\"*.example.net\"]\n", ""},
+		{"an address in brackets", "[[server]]\naddress = \"a.net\"\nnames = [\"[2001:db8::1]\"]\n", ""},
+		{"a socket of this host", "[mqtt]\nbroker = \"unix://localhost/run/m.sock\"\n", ""},
 		{"two brokers behind one proxy", "[mqtt]\nbroker = \"wss://h/mqtt?site=a\"\nalso = [\"wss://h/mqtt?site=b\", \"wss://h/other\"]\n", ""},
 		{"a broker's port left out", "[mqtt]\nbroker = \"mqtt://h:\"\n", ""},
 		{"a slash behind a broker", "[mqtt]\nbroker = \"mqtt://h:1883/\"\n", ""},

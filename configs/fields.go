@@ -468,7 +468,7 @@ func hostName(s string) error {
 // certName allows what a certificate can name: a host, all hosts of a domain as it is written there ("*.example.net"), or an IP address.
 func certName(s string) error {
 	host := strings.TrimPrefix(s, "*.")
-	if host == "" || net.ParseIP(s) == nil && strings.ContainsAny(host, " /:*") {
+	if host == "" || net.ParseIP(strings.Trim(s, "[]")) == nil && strings.ContainsAny(host, " /:*") {
 		return fmt.Errorf(`%q is not a name in a certificate; write a host name or IP address, without a port`, s)
 	}
 	return nil
@@ -526,7 +526,7 @@ func broker(s string) error {
 			return fmt.Errorf("%q names no port; it is a number from 1 to 65535, or left out", s)
 		}
 	case "unix":
-		if u.Host != "" {
+		if u.Host != "" && u.Host != "localhost" { // RFC 8089 section 2
 			return fmt.Errorf("%q: a socket's path begins with a third slash: unix:///%s", s, u.Host+u.Path)
 		}
 		if u.Path == "" {
