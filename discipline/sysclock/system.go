@@ -154,9 +154,11 @@ func (s *System) SetStatus(k KernelStatus) error {
 	if !k.Synchronized || t.maxerror >= mostMicros {
 		t.status |= unix.STA_UNSYNC
 	}
-	if !k.Once || k.Leap == discipline.LeapNone {
-		s.made = discipline.LeapNone // before its time, by a clock that was ahead: it is yet to come
-	} else if k.Leap == s.made {
+	switch {
+	case k.Leap == discipline.LeapNone && !k.Synchronized: // nothing is known for the moment: it stays made
+	case k.Leap == discipline.LeapNone, !k.Once: // over; or made before its time, by a clock that was ahead: it is yet to come
+		s.made = discipline.LeapNone
+	case k.Leap == s.made:
 		k.Leap = discipline.LeapNone
 	}
 	switch k.Leap {

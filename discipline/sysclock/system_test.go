@@ -248,6 +248,15 @@ func TestALeapSecondIsMadeOnce(t *testing.T) {
 			told(leap, true, again)
 			k.set(-time.Millisecond)
 			told(leap, true, again)
+			// Set between being read and being told: the kernel is told that nothing is known, and in the next turn more.
+			k.set(-time.Millisecond)
+			if _, err := s.Read(); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.SetStatus(KernelStatus{MaxError: time.Hour}); err != nil {
+				t.Fatal(err)
+			}
+			told(leap, true, again)
 			told(discipline.LeapNone, false, discipline.LeapNone)
 			told(leap, true, leap) // the next one, months later
 		}
