@@ -81,6 +81,10 @@ func (r *reloader) loadConfig() {
 
 // apply makes a good configuration's trust hold, and says whether more is new in it.
 func (r *reloader) apply(cfg configs.Config) {
+	if !reflect.DeepEqual(cfg.Notes, r.applied.Notes) { // they may only stand on other lines
+		r.applied.Notes = cfg.Notes
+		logNotes(r.g.log, cfg.Notes)
+	}
 	if next := withTrustOf(r.applied, cfg); !reflect.DeepEqual(next, r.applied) {
 		r.applied = next
 		r.g.log.Info("the configuration was replaced: servers are judged by the new one")
@@ -115,7 +119,7 @@ func (r *reloader) warnings() []discipline.Warning {
 func withTrustOf(runs, cfg configs.Config) configs.Config {
 	trust := cfg.Trust
 	trust.MaxSourceStratum, trust.RevocationCheck = runs.Trust.MaxSourceStratum, runs.Trust.RevocationCheck
-	runs.Trust, runs.Notes = trust, cfg.Notes
+	runs.Trust = trust
 	runs.Servers = slices.Clone(runs.Servers)
 	for i := range runs.Servers {
 		s := &runs.Servers[i]

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha1"
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ntsgw/ntsgw/configs"
@@ -45,5 +47,31 @@ func TestANewLeapListWaitsForARestart(t *testing.T) {
 		if w := r.warnings(); (len(w) == 1 && w[0].ID == "leap-list-needs-restart") != step.warns || len(w) > 1 {
 			t.Errorf("%s: %v", step.what, w)
 		}
+	}
+}
+
+// What does nothing in the configuration waits for no restart, wherever it stands.
+func TestNotesWaitForNoRestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ntsgw.toml")
+	const vain = "[mqtt]\ntls_key = \"/nowhere.pem\"\n"
+	program.Write(t, file, vain)
+	cfg, err := configs.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	g := &gateway{cfg: cfg, log: slog.New(slog.NewTextHandler(&said, nil))}
+	if g.leaps, err = leapTable(""); err != nil {
+		t.Fatal(err)
+	}
+	r := &reloader{g: g, applied: cfg}
+	r.load()
+	if said.Len() != 0 {
+		t.Errorf("nothing is new: %s", said.String())
+	}
+	program.Write(t, file, "# a line more\n"+vain)
+	r.load()
+	if w := r.warnings(); len(w) != 0 || !strings.Contains(said.String(), "ntsgw.toml:3:1: a certificate alone") {
+		t.Errorf("%v, log %s", w, said.String())
 	}
 }

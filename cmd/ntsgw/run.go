@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -22,9 +23,7 @@ func runVerb(ctx context.Context, t terminal, args []string) error {
 		return asConfigError(err)
 	}
 	log := newLog(t.err, cfg.Log)
-	for _, n := range cfg.Notes {
-		log.Warn("something in the configuration does nothing", "note", n)
-	}
+	logNotes(log, cfg.Notes)
 	// Before anything else: a SIGHUP that comes early must not end the program.
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -49,4 +48,11 @@ func runVerb(ctx context.Context, t terminal, args []string) error {
 	}
 	log.Info("ntsgw ends")
 	return nil
+}
+
+// logNotes says what does nothing in the configuration.
+func logNotes(log *slog.Logger, notes configs.Problems) {
+	for _, n := range notes {
+		log.Warn("something in the configuration does nothing", "note", n)
+	}
 }
