@@ -31,8 +31,12 @@ const (
 	request            // call ask, send what it returns, then call sent or notSent
 )
 
-// mostUnsent requests in a row can't be sent, as many as go unanswered, before the session ends.
-const mostUnsent = ntske.MaxCookies
+// mostUnsent requests in a row can't be sent, as many as go unanswered, and for leastUnsent, before the session ends: a
+// gap in a mobile network must not cost all of a region's gateways their sessions.
+const (
+	mostUnsent  = ntske.MaxCookies
+	leastUnsent = time.Minute
+)
 
 // poller decides when to ask a server and what to believe of its answers. It does no I/O and
 // reads no clock: packets and raw times come in, actions and Measurements go out.
@@ -70,8 +74,9 @@ type poller struct {
 	burst      int // index of the next distance in pace.burst
 	reach      uint8
 	misses     int
-	unsent     int       // requests in a row that did not leave this machine
-	open       *exchange // the request that is out
+	unsent     int            // requests in a row that did not leave this machine
+	unsentFrom discipline.Raw // when the first of them was to leave
+	open       *exchange      // the request that is out
 	closed     [2]*exchange
 	askedAt    discipline.Raw
 	fewest     int // placeholders that this server wants to see at least, as learned
@@ -376,7 +381,7 @@ func (p *poller) sentStamp(at int64) {
 	}
 }
 
-// notSent tells that it did not: the cookie was not seen by anybody and stays good. After mostUnsent in a row the session
+// notSent tells that it did not: the cookie was not seen by anybody and stays good. After mostUnsent in a row and leastUnsent the session
 // ends all the same: this machine may have lost the address family that the key exchange came by, or the server its
 // address, and only another key exchange finds another way.
 func (p *poller) notSent(now discipline.Raw, err error) {
@@ -387,7 +392,10 @@ func (p *poller) notSent(now discipline.Raw, err error) {
 		p.open = nil
 	}
 	p.missed()
-	if p.unsent++; p.unsent >= mostUnsent {
+	if p.unsent++; p.unsent == 1 {
+		p.unsentFrom = now
+	}
+	if p.unsent >= mostUnsent && now.Sub(p.unsentFrom) >= leastUnsent {
 		p.end(now, p.lastError)
 		return
 	}

@@ -983,6 +983,23 @@ func TestNotSent(t *testing.T) {
 	}
 }
 
+// A short gap in the network costs no session, however often requests are due.
+func TestNoWayForAWhile(t *testing.T) {
+	w := newWorld(t, Options{MinPoll: time.Second, MaxPoll: time.Second})
+	w.run(time.Minute)
+	begun := w.now
+	for w.now.Sub(begun) < leastUnsent-5*time.Second {
+		w.unsent(1)
+	}
+	if n := w.p.rejected[ReasonSend]; n < 2*mostUnsent || len(w.kes) != 1 {
+		t.Errorf("%d not sent, %d key exchanges", n, len(w.kes))
+	}
+	got := len(w.got)
+	if w.run(5 * time.Second); len(w.got) == got || len(w.kes) != 1 {
+		t.Errorf("after it: %d measurements, %d key exchanges", len(w.got)-got, len(w.kes))
+	}
+}
+
 // A machine that loses the address family that its key exchange came by, or moves to a network without it, finds the
 // server by another key exchange; the old session would last for ever, as its cookies are never spent.
 func TestNoWayToTheServer(t *testing.T) {
