@@ -167,6 +167,9 @@ func (c *Conn) lower(first byte, length int) error {
 	case 3:
 		return fmt.Errorf("%w (3)", ErrQoS)
 	}
+	if length < 4 { // or what is looked at would be of the next packet
+		return fmt.Errorf("%w (no identifier)", ErrQoS)
+	}
 	size, err := c.in.Peek(2)
 	if err != nil {
 		return err

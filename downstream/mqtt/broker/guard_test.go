@@ -147,6 +147,7 @@ func TestMessagesAboveQoS0(t *testing.T) {
 		{"a byte longer", append(message(2, 3, append(long, 7)), message(1, 4, []byte("c"))...), []string{"c"}, []byte{0x50, 2, 0, 3, 0x40, 2, 0, 4}, 1, io.EOF},
 		{"without an identifier", []byte{0x32, 4, 0, 2, 'a', 'b', 0, 0}, nil, nil, 0, ErrQoS},
 		{"without a topic", []byte{0x32, 2, 0, 0, 0, 0}, nil, nil, 0, ErrQoS},
+		{"without anything, the last", []byte{0x32, 0}, nil, nil, 0, ErrQoS},
 		{"many", bytes.Repeat(append(message(2, 3, []byte("x")), 0x62, 2, 0, 3), 1000), slices.Repeat([]string{"x"}, 1000), bytes.Repeat([]byte{0x50, 2, 0, 3, 0x70, 2, 0, 3}, 1000), 0, io.EOF},
 	} {
 		for way, in := range map[string]func(io.Reader) io.Reader{"": func(r io.Reader) io.Reader { return r }, ", byte by byte": iotest.OneByteReader} {
