@@ -12,7 +12,7 @@ else
 NOCLOCK :=
 endif
 
-.PHONY: all demo test install-peers vet unit bench bench-ptp build packages sim plot bench-clock beside-chrony promise test-node prove fuzz clean FORCE
+.PHONY: all demo test install-peers vet unit bench bench-ptp build packages sim plot bench-clock beside-chrony promise test-node prove fuzz race clean FORCE
 
 all: dist/ntsgw
 
@@ -99,6 +99,10 @@ test-node:
 
 prove:
 	$(MAKE) -C node prove
+
+# The race detector (which needs gcc) on what many goroutines share, some minutes.
+race:
+	$(NOCLOCK) $(GO) test -race -count=1 -p 2 ./upstream/... ./downstream/... ./discipline/loop ./discipline/sysclock ./cmd/ntsgw
 
 # Each fuzz target for FUZZTIME.
 FUZZTIME ?= 30s
