@@ -34,23 +34,10 @@ func findLink(name string, index int, by *transport) (*net.Interface, error) {
 	return link, nil
 }
 
-func hasIPv4(link *net.Interface) bool {
-	addresses, err := link.Addrs()
-	if err != nil {
-		return false
-	}
-	for _, a := range addresses {
-		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// hasIPv6 reports whether an interface has an address that messages can come from. One that may be another's, which
-// the kernel asks about for a second or two, is none yet (RFC 4862 section 5.4).
-func hasIPv6(link *net.Interface) bool {
-	table, err := syscall.NetlinkRIB(unix.RTM_GETADDR, unix.AF_INET6)
+// hasAddress reports whether an interface has an address that messages can come from. An IPv6 one that may be another's,
+// which the kernel asks about for a second or two, is none yet (RFC 4862 section 5.4).
+func (by *transport) hasAddress(link *net.Interface) bool {
+	table, err := syscall.NetlinkRIB(unix.RTM_GETADDR, by.family)
 	if err != nil {
 		return false
 	}
@@ -60,7 +47,7 @@ func hasIPv6(link *net.Interface) bool {
 	}
 	for _, m := range list {
 		// struct ifaddrmsg: family, length of the prefix, flags, scope, and the index (rtnetlink(7)).
-		if m.Header.Type == unix.RTM_NEWADDR && len(m.Data) >= 8 && m.Data[0] == unix.AF_INET6 &&
+		if m.Header.Type == unix.RTM_NEWADDR && len(m.Data) >= 8 && int(m.Data[0]) == by.family &&
 			int(binary.NativeEndian.Uint32(m.Data[4:])) == link.Index && m.Data[2]&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0 {
 			return true
 		}
