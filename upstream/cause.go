@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"strings"
 	"syscall"
 
 	"github.com/ntsgw/ntsgw/upstream/ntske"
@@ -45,6 +46,13 @@ func refusal(err error, word, doing string) *failure {
 		word = r.Reason()
 	}
 	return &failure{reason: word, text: fmt.Sprintf("%s: %s", doing, words(err)), denied: true, err: err}
+}
+
+// distrust makes a failure of what Trust says of a server. Who judged a certificate names the server, too: it is named once.
+func distrust(err error, name, how string) *failure {
+	f := refusal(err, ReasonTrust, name+how)
+	f.text = strings.Replace(f.text, ": "+name+": ", ": ", 1)
+	return f
 }
 
 // ownEnd is this machine's end of a connection as package net writes it: "10.0.0.5:44478->".

@@ -46,7 +46,7 @@ func makeKeys(ctx context.Context, opt *Options, turn int) (*keys, *failure) {
 	}
 	cfg, deferred, err := opt.Trust.KEConfig(opt.Name)
 	if err != nil {
-		return nil, refusal(err, ReasonTrust, opt.Name+" is not trusted")
+		return nil, distrust(err, opt.Name, " is not trusted")
 	}
 	cfg = strict(cfg, host)
 

@@ -291,7 +291,7 @@ func (r *runner) dates() (ended bool) {
 	switch {
 	case err != nil:
 		r.with(func(p *poller, now discipline.Raw) {
-			p.refuse(now, refusal(err, ReasonTrust, r.opt.Name+" is not trusted"))
+			p.refuse(now, distrust(err, r.opt.Name, " is not trusted"))
 		})
 	case !deferred:
 		r.opt.Log.Info("time is known: keys are made again with certificate dates judged", "source", r.opt.Name)
@@ -363,7 +363,7 @@ func (r *runner) judged(v verdict) {
 		}
 		return
 	}
-	f := refusal(v.err, ReasonTrust, r.opt.Name+" is no longer trusted")
+	f := distrust(v.err, r.opt.Name, " is no longer trusted")
 	at := slices.IndexFunc(r.stood, func(s stood) bool { return s.keys == v.session })
 	newest := at >= 0 && at == len(r.stood)-1
 	switch {

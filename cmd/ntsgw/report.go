@@ -65,7 +65,7 @@ func (g *gateway) sourceReports() []status.Source {
 		r := status.Source{
 			Name: st.Name, Address: st.Address, NTP: st.NTPAddr, Operator: st.Operator, State: "unreachable",
 			Stratum: int(st.Stratum), Reach: int(st.Reach), Poll: st.Poll.Seconds(), AEAD: int(st.AEAD), Cookies: st.Cookies,
-			Sent: st.Sent, Received: st.Received, Rejected: st.Rejected, LastError: namedOnce(st.Name, st.LastError),
+			Sent: st.Sent, Received: st.Received, Rejected: st.Rejected, LastError: st.LastError,
 		}
 		if r.Rejected == nil {
 			r.Rejected = map[string]uint64{}
@@ -92,12 +92,6 @@ func (g *gateway) sourceReports() []status.Source {
 		list = append(list, r)
 	}
 	return list
-}
-
-// namedOnce is a server's refusal with its name once: who judged its certificate names it again.
-func namedOnce(name, refusal string) string {
-	said := name + " is not trusted: "
-	return strings.Replace(refusal, said+name+": ", said, 1)
 }
 
 // outlets are the ways on which time is handed on.

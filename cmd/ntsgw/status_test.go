@@ -129,7 +129,7 @@ func TestWaitSaysWhatItWaitsFor(t *testing.T) {
 
 // A cause names its server, and names it once.
 func TestCausesNameTheServerOnce(t *testing.T) {
-	refused := namedOnce("a.net:4460", "a.net:4460 is not trusted: a.net:4460: cannot read the certificates: open x.pem: no such file or directory")
+	const refused = "a.net:4460 is not trusted: cannot read the certificates: open x.pem: no such file or directory"
 	got := causesText([]status.Source{{Name: "a.net:4460", LastError: refused}, {Name: "good"}, {Name: "b", LastError: "192.0.2.1:123 answers without valid NTS authentication"}})
 	const want = "a.net:4460 is not trusted: cannot read the certificates: open x.pem: no such file or directory\nb: 192.0.2.1:123 answers without valid NTS authentication\n"
 	if got != want {
