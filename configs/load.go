@@ -368,6 +368,52 @@ func (p *parser) cross(cfg *Config) {
 	if cfg.MQTT.TLSListen != "" && (cfg.MQTT.TLSCert == "" || cfg.MQTT.TLSKey == "") {
 		p.fail("mqtt.tls_listen", "the TLS listener needs a certificate: give tls_cert and tls_key")
 	}
+	brokers := map[string]bool{brokerEndpoint(cfg.MQTT.Broker): cfg.MQTT.Broker != ""}
+	for _, b := range cfg.MQTT.Also {
+		e := brokerEndpoint(b)
+		switch {
+		case e == brokerEndpoint(cfg.MQTT.Broker):
+			p.fail("mqtt.also", "also: %q is the broker already", b)
+		case brokers[e]:
+			p.fail("mqtt.also", "also: %q is listed twice", b)
+		}
+		brokers[e] = true
+	}
+	for key, list := range map[string][]string{"p2p": cfg.PTP.P2P, "udp6": cfg.PTP.UDP6} {
+		for _, name := range list {
+			if !slices.Contains(cfg.PTP.Interfaces, name) {
+				p.fail("ptp."+key, "%s: %q is not in interfaces", key, name)
+			}
+		}
+	}
+	p.listeners(cfg)
+	p.outside(cfg)
+	p.useless(cfg)
+}
+
+// outside refuses servers that [trust] leaves out.
+func (p *parser) outside(cfg *Config) {
+	if len(cfg.Trust.Servers) == 0 {
+		return
+	}
+	left := 0
+	for i, s := range cfg.Servers {
+		if s.Address == "" || trusted(cfg.Trust.Servers, s.Address) {
+			continue
+		}
+		left++
+		if !cfg.BuiltinServers {
+			p.fail(fmt.Sprintf("server[%d].address", i), "server %s is not in [trust] servers, so it would never be contacted", s.Address)
+		}
+	}
+	if cfg.BuiltinServers && left > 0 {
+		p.fail("trust.servers", "servers: no [[server]] is configured, and %d of the %d built-in ones are not in this list, so they would never be contacted; add a [[server]] for each that you trust",
+			left, len(cfg.Servers))
+	}
+}
+
+// useless notes what does nothing without something else, or at all; a drift file that can't be is the usual one.
+func (p *parser) useless(cfg *Config) {
 	if cfg.NTSServer.Listen == "" && cfg.NTSServer.NTPListen != "" {
 		p.note("nts_server.ntp_listen", `ntp_listen alone serves nothing: give listen, the key exchange's address, as well, such as "0.0.0.0:%s"`, DefaultKEPort)
 	}
@@ -396,44 +442,11 @@ func (p *parser) cross(cfg *Config) {
 	if slices.Contains(cfg.Status.Hosts, "*") {
 		p.note("status.hosts", `hosts: "*" is no host's name, and lets none in`)
 	}
-	brokers := map[string]bool{brokerEndpoint(cfg.MQTT.Broker): cfg.MQTT.Broker != ""}
-	for _, b := range cfg.MQTT.Also {
-		e := brokerEndpoint(b)
-		switch {
-		case e == brokerEndpoint(cfg.MQTT.Broker):
-			p.fail("mqtt.also", "also: %q is the broker already", b)
-		case brokers[e]:
-			p.fail("mqtt.also", "also: %q is listed twice", b)
-		}
-		brokers[e] = true
-	}
-	for key, list := range map[string][]string{"p2p": cfg.PTP.P2P, "udp6": cfg.PTP.UDP6} {
-		for _, name := range list {
-			if !slices.Contains(cfg.PTP.Interfaces, name) {
-				p.fail("ptp."+key, "%s: %q is not in interfaces", key, name)
-			}
-		}
-	}
-	p.listeners(cfg)
-	if len(cfg.Trust.Servers) > 0 && cfg.BuiltinServers {
-		var outside []string
-		for _, s := range cfg.Servers {
-			if !trusted(cfg.Trust.Servers, s.Address) {
-				outside = append(outside, s.Address)
-			}
-		}
-		if len(outside) > 0 {
-			p.fail("trust.servers", "servers: no [[server]] is configured, and %d of the %d built-in ones are not in this list, so they would never be contacted; add a [[server]] for each that you trust",
-				len(outside), len(cfg.Servers))
-		}
-	} else if len(cfg.Trust.Servers) > 0 {
-		for i, s := range cfg.Servers {
-			if s.Address == "" || trusted(cfg.Trust.Servers, s.Address) {
-				continue
-			}
-			p.fail(fmt.Sprintf("server[%d].address", i), "server %s is not in [trust] servers, so it would never be contacted", s.Address)
-		}
-	}
+}
+
+// BrokerPort is the port of a broker whose URL of that scheme names none; "" for one that has no ports.
+func BrokerPort(scheme string) string {
+	return map[string]string{"mqtt": "1883", "tcp": "1883", "mqtts": "8883", "tls": "8883", "ws": "80", "wss": "443"}[scheme]
 }
 
 // brokerEndpoint is a broker's URL in one of the ways in which it can be written.
@@ -444,7 +457,7 @@ func brokerEndpoint(s string) string {
 	}
 	port := u.Port()
 	if port == "" {
-		port = map[string]string{"mqtt": "1883", "mqtts": "8883", "ws": "80", "wss": "443"}[u.Scheme]
+		port = BrokerPort(u.Scheme)
 	}
 	at := u.Scheme + "://" + endpoint(net.JoinHostPort(u.Hostname(), port))
 	if strings.HasPrefix(u.Scheme, "mqtt") {

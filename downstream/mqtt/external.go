@@ -101,14 +101,13 @@ func brokerURL(raw string) (*url.URL, error) {
 	if err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	port := map[string]string{"mqtt": "1883", "tcp": "1883", "mqtts": "8883", "tls": "8883", "ws": "80", "wss": "443"}
 	switch u.Scheme {
 	case "mqtt", "tcp", "mqtts", "tls", "ws", "wss":
 		if u.Hostname() == "" {
 			return nil, fmt.Errorf("broker %s: the host is missing", u.Redacted())
 		}
 		if u.Port() == "" {
-			u.Host = net.JoinHostPort(u.Hostname(), port[u.Scheme])
+			u.Host = net.JoinHostPort(u.Hostname(), configs.BrokerPort(u.Scheme))
 		}
 	case "unix":
 		if u.Path == "" {
