@@ -5,6 +5,7 @@ package broker
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -192,14 +193,7 @@ func (c *Conn) lower(first byte, length int) error {
 		}
 		return c.acknowledge(ack, id[:])
 	}
-	head := []byte{first & 0xf1}
-	for left := length - 2; ; left >>= 7 {
-		if left < 0x80 {
-			head = append(head, byte(left))
-			break
-		}
-		head = append(head, byte(left)|0x80)
-	}
+	head := binary.AppendUvarint([]byte{first & 0xf1}, uint64(length-2)) // the same form as MQTT's (§2.2.3)
 	body := make([]byte, length)
 	if _, err := io.ReadFull(c.in, body); err != nil {
 		return err
