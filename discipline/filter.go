@@ -393,7 +393,7 @@ func (f *filter) one(m *sampleAt) {
 		lift := math.Max(own-top, math.Min(leastLog, group[0].shape.prior(f.grouped))) - own
 		for k := range group {
 			h, least := &group[k], leastWander
-			if h.astray(lead, m.source) {
+			if h.contradicts(lead, m.source) {
 				least = leastLog
 				h.log = math.Min(h.log, own+h.was-lead.was+astrayRise)
 			}
@@ -402,8 +402,8 @@ func (f *filter) one(m *sampleAt) {
 	}
 }
 
-// astray tells whether a filter contradicts another one of the same shape on what source s would measure now.
-func (h *hypothesis) astray(other *hypothesis, s int) bool {
+// contradicts tells whether a filter does that to another one of the same shape on what source s would measure now.
+func (h *hypothesis) contradicts(other *hypothesis, s int) bool {
 	m, v := h.expect(s, 0)
 	m1, v1 := other.expect(s, 0)
 	return (m-m1)*(m-m1) > astrayMost*(v+v1)
